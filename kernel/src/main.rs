@@ -1,0 +1,2 @@
+//! The kernel's image.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The tiny runtime EL0 programs stand on.
+#![no_std]
