@@ -1,0 +1,2 @@
+//! Page frames for buffers.
+#![forbid(unsafe_code)]
