@@ -35,6 +35,8 @@ pub mod registry;
 pub mod sg;
 pub mod srcu;
 mod sync;
+#[cfg(all(test, not(feature = "loom")))]
+mod testing;
 pub mod uapi;
 pub mod user;
 

@@ -14,7 +14,7 @@
 #![allow(unsafe_code)]
 
 mod devt;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests;
 
 pub use devt::DevT;
