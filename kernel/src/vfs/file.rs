@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use heaps::{Errno, Result};
+use heaps::{Errno, PhysAddr, Result};
 
 use super::dentry::Dentry;
 use super::dir::DirSink;
@@ -119,6 +119,23 @@ pub trait FileOps: Send + Sync {
 
     /// Says what to put into an address space for a mapping.
     fn mmap(&self, _file: &File, _request: &MmapRequest) -> Result<Mmap> {
+        Err(Errno::ENODEV)
+    }
+
+    /// Reads content at `offset` for a mapping of [`Mmap::Content`]; short only at the end. Touches no user memory:
+    /// the address space is locked.
+    fn map_content(&self, _file: &File, _offset: u64, _into: &mut [u8]) -> Result<usize> {
+        Err(Errno::ENODEV)
+    }
+
+    /// Names the runs behind `pages` pages from page `first` for a mapping of [`Mmap::Runs`], in order, up to
+    /// `each`'s first error. Under the address space's lock, too.
+    fn map_runs(
+        &self,
+        _first: u64,
+        _pages: u64,
+        _each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>,
+    ) -> Result<()> {
         Err(Errno::ENODEV)
     }
 

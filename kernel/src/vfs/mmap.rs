@@ -1,12 +1,5 @@
-//! What a file says about being mapped; the process layer does the mapping.
+//! What a file says about being mapped; the process layer does the mapping, and holds the file as long.
 #![forbid(unsafe_code)]
-
-use alloc::sync::Arc;
-use alloc::vec::Vec;
-
-use heaps::sg::Run;
-
-use super::inode::{Content, Inode};
 
 /// What `mmap` asks of a file.
 #[derive(Clone, Copy, Debug)]
@@ -22,42 +15,13 @@ pub struct MmapRequest {
 }
 
 /// What to put into the address space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mmap {
-    /// Private pages, each filled from the file when first touched; zeros past its end.
-    Private(FileBytes),
+    /// Private pages, each filled by [`map_content`](super::FileOps::map_content) when first touched.
+    Content,
     /// Zeroed private pages.
     Zero,
-    /// Page frames that belong to the file, in order, for exactly the length asked for. They are the file's as
-    /// long as the mapping holds it, and are unmapped everywhere before it lets go.
-    Runs(Vec<Run>),
-}
-
-/// A regular file's bytes, for mappings that copy them.
-#[derive(Clone)]
-pub struct FileBytes(Arc<Inode>);
-
-impl FileBytes {
-    /// The bytes of a regular file; `None` for anything else.
-    pub fn of(inode: &Arc<Inode>) -> Option<FileBytes> {
-        matches!(inode.content(), Content::Regular(_)).then(|| FileBytes(inode.clone()))
-    }
-
-    /// Copies from `pos` on into `buf`; the rest of `buf` becomes zero. May sleep.
-    pub fn read_at(&self, pos: u64, buf: &mut [u8]) {
-        let got = match self.0.content() {
-            Content::Regular(data) => data.read_at(pos, buf),
-            _ => 0,
-        };
-        buf[got..].fill(0);
-    }
-
-    /// The size in bytes. May sleep.
-    pub fn size(&self) -> u64 {
-        self.0.size()
-    }
-
-    /// The file.
-    pub fn inode(&self) -> &Arc<Inode> {
-        &self.0
-    }
+    /// The page frames that [`map_runs`](super::FileOps::map_runs) names. They are the file's, and good as long as
+    /// the mapping holds it.
+    Runs,
 }

@@ -3,11 +3,10 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use heaps::dma_buf::MapRequest;
 use heaps::uapi::ioctl::Command;
-use heaps::{DmaBuf, Errno, Result};
+use heaps::{DmaBuf, PAGE_SHIFT, PhysAddr, Result};
 use spin::Once;
 
 use super::caller::Caller;
@@ -40,11 +39,19 @@ impl FileOps for Buffer {
 
     fn mmap(&self, file: &File, request: &MmapRequest) -> Result<Mmap> {
         let MmapRequest { offset, len, shared, write } = *request;
-        let window = self.0.mmap(MapRequest { offset, len, shared, write, file_writable: file.writable() })?;
-        let mut runs = Vec::new();
-        runs.try_reserve_exact(window.clone().count()).map_err(|_| Errno::ENOMEM)?;
-        runs.extend(window);
-        Ok(Mmap::Runs(runs))
+        self.0.mmap(MapRequest { offset, len, shared, write, file_writable: file.writable() })?;
+        Ok(Mmap::Runs)
+    }
+
+    fn map_runs(
+        &self,
+        first: u64,
+        pages: u64,
+        each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>,
+    ) -> Result<()> {
+        let (offset, len) = (first << PAGE_SHIFT, (pages as usize) << PAGE_SHIFT);
+        let again = MapRequest { offset, len, shared: true, write: false, file_writable: true };
+        self.0.mmap(again)?.try_for_each(|run| each(run.start(), run.pages()))
     }
 
     fn show_fdinfo(&self, to: &mut String, references: usize) {

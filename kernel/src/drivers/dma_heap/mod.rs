@@ -7,6 +7,7 @@
 
 mod buffer;
 mod caller;
+mod frames;
 mod heap;
 mod platform;
 #[cfg(test)]

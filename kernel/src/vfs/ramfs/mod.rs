@@ -12,7 +12,7 @@ use super::file::{File, FileOps, Position, Whence, seek_within};
 use super::flags::O_APPEND;
 use super::inode::Content;
 use super::io::{Sink, Source};
-use super::mmap::{FileBytes, Mmap, MmapRequest};
+use super::mmap::{Mmap, MmapRequest};
 use super::namespace::dir_inode;
 
 /// A new, empty filesystem numbered `dev`.
@@ -49,10 +49,14 @@ impl FileOps for RegularFile {
         seek_within(file, file.inode().size(), offset, whence)
     }
 
-    fn mmap(&self, file: &File, request: &MmapRequest) -> Result<Mmap> {
+    fn mmap(&self, _: &File, request: &MmapRequest) -> Result<Mmap> {
         if request.shared && request.write {
             return Err(Errno::ENODEV);
         }
-        FileBytes::of(file.inode()).map(Mmap::Private).ok_or(Errno::ENODEV)
+        Ok(Mmap::Content)
+    }
+
+    fn map_content(&self, file: &File, offset: u64, into: &mut [u8]) -> Result<usize> {
+        Ok(bytes(file)?.read_at(offset, into))
     }
 }
