@@ -3,7 +3,7 @@
 //! * [`inode`], [`dentry`], [`namespace`], [`path`]: the tree and how it is walked and changed
 //! * [`file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
 //! * [`io`], [`dir`], [`stat`], [`mmap`]: how bytes, entries, attributes and mappings travel
-//! * [`ramfs`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`ramfs`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
 //! * [`dynamic`], [`text`], [`pseudo`], [`proc`], [`sysfs`], [`debugfs`]: filesystems made up on demand
 //!
 //! Lock order within: a directory's change lock, then an open file's position, then a file's contents; the
@@ -27,6 +27,7 @@ pub mod mmap;
 pub mod namespace;
 pub mod open;
 pub mod path;
+pub mod pipe;
 pub mod ramfs;
 pub mod stat;
 pub mod text;
