@@ -91,7 +91,7 @@ fn the_last_close_releases_then_puts_the_cdev_then_the_module() {
             note(if still { "module is held" } else { "module is free" });
         }
     }
-    struct Watched(Cdev, Watch);
+    struct Watched(Cdev, #[expect(dead_code, reason = "dropped after the device")] Watch);
     impl Counted for Watched {
         type Platform = Kernel;
         const KIND: &'static str = "mock device";
