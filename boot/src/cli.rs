@@ -37,18 +37,20 @@ pub enum Command {
     ///
     /// The status is the program's own, 128+N when signal N killed it, 101 when the kernel panicked,
     /// 124 at the time-out, and 125 when the launcher failed.
+    #[command(override_usage = "lastref exec [OPTIONS] PROG [ARG]...")]
     Exec {
         /// The program, and its arguments; those that begin with - are the program's too.
-        #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_name = "PROG [ARG")]
+        #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_name = "PROG")]
         command: Vec<String>,
     },
     /// Boot and wait for a debugger before the first instruction.
+    #[command(override_usage = "lastref gdb [OPTIONS] [PROG [ARG]...]")]
     Gdb {
         /// The TCP port to wait on.
         #[arg(long, default_value_t = 1234)]
         port: u16,
         /// A program of this host's to run, and its arguments; without it, the scenario H1.
-        #[arg(num_args = 0.., trailing_var_arg = true, value_name = "PROG [ARG")]
+        #[arg(num_args = 0.., trailing_var_arg = true, value_name = "PROG")]
         command: Vec<String>,
     },
     /// Count the guest instructions from reset to the first one at EL0.

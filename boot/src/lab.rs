@@ -120,7 +120,7 @@ impl<B: Boot> Discipline<'_, B> {
                 Event::Record(Record::Cell(cell)) => {
                     self.take(cell, &mut cells, std::mem::take(&mut log));
                 }
-                Event::Record(Record::Tainted { .. }) => tainted = true,
+                Event::Record(Record::Tainted { done: count, .. }) => (tainted, done) = (true, count),
                 Event::Record(Record::Done { done: count }) => done = Some(count),
                 _ => {}
             })?;
@@ -206,7 +206,7 @@ mod tests {
             boots.fetch_add(1, Ordering::Relaxed);
             sink(Event::Log { line: "BUG", report: true });
             report(sink, cells[0], discipline, "use-after-free");
-            sink(Event::Record(Record::Tainted { tainted: true }));
+            sink(Event::Record(Record::Tainted { tainted: true, done: Some(1) }));
             Ok(End::Status(0))
         };
         let survey = survey(&plan(&["kref", "lastref"]), &boot, |_, _| ()).unwrap();

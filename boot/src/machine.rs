@@ -7,6 +7,8 @@
 //! # anyhow::Ok(())
 //! ```
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -270,15 +272,16 @@ struct Listener<'a> {
     demultiplexer: Demultiplexer,
     log: Lines,
     records: Lines,
-    reader: LogReader,
+    reader: Reader,
     heard: bool,
 }
 
-/// Names addresses and finds reports in the log. The symbols are read when the first address comes.
+/// Reads lines, names the addresses in them and tells reports from the rest. The kernel's symbols are
+/// loaded when the first address comes.
 #[derive(Default)]
-struct LogReader {
+struct Reader {
     filter: Filter,
-    symboliser: Option<Option<Symboliser>>,
+    symboliser: OnceCell<Option<Symboliser>>,
 }
 
 impl<'a> Listener<'a> {
@@ -288,7 +291,7 @@ impl<'a> Listener<'a> {
             demultiplexer: Demultiplexer::default(),
             log: Lines::default(),
             records: Lines::default(),
-            reader: LogReader::default(),
+            reader: Reader::default(),
             heard: false,
         }
     }
@@ -299,36 +302,46 @@ impl<'a> Listener<'a> {
         self.demultiplexer.push(bytes, |channel, bytes| match channel {
             Channel::Stdout => sink(Event::Stdout(bytes)),
             Channel::Stderr => sink(Event::Stderr(bytes)),
-            Channel::Log => log.push(bytes, |line| reader.read(guest, line, sink)),
-            Channel::Records => records.push(bytes, |line| sink_record(line, sink)),
+            Channel::Log => log.push(bytes, |line| reader.log(guest, line, sink)),
+            Channel::Records => records.push(bytes, |line| reader.record(guest, line, sink)),
         });
     }
 
     fn finish(&mut self, sink: &mut impl FnMut(Event<'_>)) {
-        self.log.finish(|line| self.reader.read(self.guest, line, sink));
-        self.records.finish(|line| sink_record(line, sink));
+        self.log.finish(|line| self.reader.log(self.guest, line, sink));
+        self.records.finish(|line| self.reader.record(self.guest, line, sink));
     }
 }
 
-impl LogReader {
-    fn read(&mut self, guest: &Guest, line: &str, sink: &mut impl FnMut(Event<'_>)) {
+impl Reader {
+    fn log(&mut self, guest: &Guest, line: &str, sink: &mut impl FnMut(Event<'_>)) {
         let report = self.filter.shows(line);
-        if !line.contains("[<") {
-            return sink(Event::Log { line, report });
-        }
-        let symboliser = self.symboliser.get_or_insert_with(|| Symboliser::new(&guest.kernel).ok());
-        let named = symboliser.as_ref().map_or_else(|| line.to_owned(), |symboliser| symboliser.line(line));
-        sink(Event::Log { line: &named, report });
+        sink(Event::Log { line: &self.name_addresses(guest, line), report });
     }
-}
 
-/// A record that cannot be read is shown with the reports: it must not pass for one that never came.
-fn sink_record(line: &str, sink: &mut impl FnMut(Event<'_>)) {
-    match Record::parse(line) {
-        Ok(record) => sink(Event::Record(record)),
-        Err(error) => {
-            let line = format!("lastref: unreadable record ({error}): {line}");
-            sink(Event::Log { line: &line, report: true });
+    /// A record that cannot be read is shown with the reports: it must not pass for one that never came.
+    fn record(&self, guest: &Guest, line: &str, sink: &mut impl FnMut(Event<'_>)) {
+        match Record::parse(line) {
+            Ok(mut record) => {
+                if let Record::Cell(cell) = &mut record {
+                    for text in cell.place.iter_mut().chain(&mut cell.reports) {
+                        *text = self.name_addresses(guest, text).into_owned();
+                    }
+                }
+                sink(Event::Record(record));
+            }
+            Err(error) => {
+                let line = format!("lastref: unreadable record ({error}): {line}");
+                sink(Event::Log { line: &line, report: true });
+            }
         }
+    }
+
+    fn name_addresses<'t>(&self, guest: &Guest, text: &'t str) -> Cow<'t, str> {
+        if !text.contains("[<") {
+            return text.into();
+        }
+        let symboliser = self.symboliser.get_or_init(|| Symboliser::new(&guest.kernel).ok());
+        symboliser.as_ref().map_or(text.into(), |symboliser| symboliser.line(text).into())
     }
 }

@@ -14,7 +14,7 @@ pub const LEAST_MEMORY: u32 = 64;
 pub const MOST_MEMORY: u32 = 255 << 10;
 
 /// The most CPUs the kernel drives.
-pub const MOST_CPUS: u32 = 8;
+pub const MOST_CPUS: u32 = 16;
 
 /// What the machine is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]

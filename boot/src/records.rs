@@ -14,6 +14,9 @@ pub enum Record {
     Tainted {
         /// Always true.
         tainted: bool,
+        /// How many cells have run.
+        #[serde(default)]
+        done: Option<usize>,
     },
     /// All cells that were asked for have run.
     Done {
@@ -34,6 +37,18 @@ pub struct Cell {
     /// Where it happened, when it happened at a place in the kernel.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// The verdict that the scenario's author expects under this discipline.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub expected: String,
+    /// Whether the verdict is that one.
+    #[serde(default)]
+    pub met: bool,
+    /// How the scenario's process ended.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ended: String,
+    /// What the scenario itself made of what it saw.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub concluded: String,
     /// The steps the scenario took, in order.
     #[serde(default)]
     pub detail: Vec<String>,
@@ -66,8 +81,8 @@ mod tests {
         let bare = r#"{"cell":"H1","discipline":"kref","verdict":"ok"}"#;
         assert!(matches!(Record::parse(bare), Ok(Record::Cell(Cell { place: None, .. }))));
         assert_eq!(
-            Record::parse(r#"{"tainted":true,"by":"H1"}"#).unwrap(),
-            Record::Tainted { tainted: true }
+            Record::parse(r#"{"tainted":true,"done":2}"#).unwrap(),
+            Record::Tainted { tainted: true, done: Some(2) }
         );
         assert_eq!(Record::parse(r#"{"done":3}"#).unwrap(), Record::Done { done: 3 });
         for wrong in ["", "{}", "[]", r#"{"cell":"H1"}"#, r#"{"done":-1}"#] {

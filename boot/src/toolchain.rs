@@ -76,6 +76,8 @@ impl Toolchain {
             .current_dir(workspace::root())
             .env("CARGO", self.program("cargo"))
             .env("RUSTC", self.program("rustc"))
+            // What Rust's own library does is not for this workspace to mend.
+            .env("CARGO_FUTURE_INCOMPAT_REPORT_FREQUENCY", "never")
             .env(format!("CARGO_TARGET_{target}_LINKER"), &self.linker)
             .env(format!("CARGO_TARGET_{target}_RUSTFLAGS"), "-C force-frame-pointers=yes")
             .args([verb, "--target", TARGET, "--profile", "guest", "--target-dir"])

@@ -10,6 +10,7 @@ use crate::lab::{self, Observation, Survey};
 use crate::machine::Event;
 use crate::matrix::{self, colour};
 use crate::plan::{DISCIPLINES, Plan, Scenario};
+use crate::records::Cell;
 use crate::terminal::{Colour, Progress, Style};
 
 /// How long one machine may take for all its cells, unless the options say otherwise.
@@ -58,7 +59,13 @@ fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) {
     for (name, difference) in &cell.counts {
         println!("  {name}: {difference:+}");
     }
+    if !cell.concluded.is_empty() {
+        println!("  the scenario concludes: {}", cell.concluded);
+    }
     println!("  verdict: {}", style.paint(colour(&cell.verdict), &cell.verdict));
+    if let Some(place) = cell.place.as_deref().filter(|place| !place.is_empty()) {
+        println!("  where: {}", place.replace('\n', "\n  "));
+    }
     observation.log.lines().for_each(|line| println!("  {line}"));
     println!();
 }
@@ -94,6 +101,11 @@ fn survey(plan: &Plan, options: &Options) -> Result<Survey> {
 fn conclude(survey: &Survey, options: &Options) -> Result<u8> {
     if options.json {
         println!("{}", serde_json::to_string_pretty(survey)?);
+    }
+    for Cell { cell, discipline, verdict, expected, met, .. } in survey.cells.iter().map(|seen| &seen.cell) {
+        if !met && !expected.is_empty() {
+            eprintln!("lastref: {cell} under {discipline}: {verdict}, though {expected} was expected");
+        }
     }
     survey.faults.iter().for_each(|fault| eprintln!("lastref: {fault}"));
     let lost = survey.cells.iter().filter(|cell| cell.lost).count();

@@ -2,15 +2,16 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use super::exec;
+use crate::build;
 use crate::cli::Options;
 use crate::process::Stdin;
-use crate::{build, workspace};
 
-/// Debuggers that know the guest's architecture, the likeliest first.
+/// Debuggers that may know the guest's architecture, the likeliest first.
 const DEBUGGERS: [&str; 3] = ["gdb-multiarch", "aarch64-linux-gnu-gdb", "gdb"];
 
 /// Boots, says how to attach, and returns the guest's status.
@@ -32,9 +33,14 @@ pub fn run(options: &Options, port: u16, command: &[String]) -> Result<u8> {
 }
 
 fn attach(kernel: &Path, port: u16) -> String {
-    let found = DEBUGGERS.into_iter().find(|debugger| workspace::which(debugger).is_some());
+    let found = DEBUGGERS.into_iter().find(|debugger| knows_aarch64(debugger));
     let debugger = found.unwrap_or(DEBUGGERS[0]);
     format!("{debugger} -ex 'target remote 127.0.0.1:{port}' '{}'", kernel.display())
+}
+
+fn knows_aarch64(debugger: &str) -> bool {
+    let trial = Command::new(debugger).args(["-batch", "-ex", "set architecture aarch64"]).output();
+    trial.is_ok_and(|output| output.status.success())
 }
 
 #[cfg(test)]
