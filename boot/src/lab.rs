@@ -118,7 +118,7 @@ impl<B: Boot> Discipline<'_, B> {
             let end = self.boot.boot(self.name, &cells.clone(), &mut |event| match event {
                 Event::Log { line, report: true } => log.extend([line, "\n"]),
                 Event::Record(Record::Cell(cell)) => {
-                    self.take(cell, &mut cells, std::mem::take(&mut log));
+                    self.take(*cell, &mut cells, std::mem::take(&mut log));
                 }
                 Event::Record(Record::Tainted { done: count, .. }) => (tainted, done) = (true, count),
                 Event::Record(Record::Done { done: count }) => done = Some(count),
@@ -191,7 +191,7 @@ mod tests {
 
     fn report(sink: &mut dyn FnMut(Event<'_>), id: &str, discipline: &str, verdict: &str) {
         let (cell, discipline, verdict) = (id.into(), discipline.into(), verdict.into());
-        sink(Event::Record(Record::Cell(Cell { cell, discipline, verdict, ..Cell::default() })));
+        sink(Event::Record(Record::Cell(Box::new(Cell { cell, discipline, verdict, ..Cell::default() }))));
     }
 
     fn verdicts(survey: &Survey, discipline: &str) -> Vec<String> {
