@@ -4,6 +4,7 @@
 //! where it may not install, ends with the one command to run.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,11 +43,16 @@ fn provide(missing: &[Missing]) -> Result<Host> {
     if FORBIDDEN.load(Ordering::Relaxed) {
         bail!("not installing (--no-install); run: {advice}");
     }
+    let rustup =
+        workspace::which("rustup").filter(|_| missing.contains(&Missing::Compiler) && rustup_may_fetch());
+    if rustup.is_none() && !manager.installs() {
+        bail!("this user cannot install it here; run: {advice}");
+    }
     if !agreed(&advice)? {
         bail!("nothing was installed; run: {advice}");
     }
-    if missing.contains(&Missing::Compiler) {
-        add_rustup_target();
+    if let Some(rustup) = rustup {
+        add_rustup_target(&rustup);
     }
     let rest = match Host::survey() {
         Ok(host) => return Ok(host),
@@ -81,12 +87,13 @@ fn is_set(variable: &str) -> bool {
     std::env::var(variable).is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
 
-/// Lets rustup fetch the guest's target, unless rustup was told not to fetch things by itself.
-fn add_rustup_target() {
-    if std::env::var("RUSTUP_AUTO_INSTALL").is_ok_and(|value| value == "0") {
-        return;
-    }
-    let Some(rustup) = workspace::which("rustup") else { return };
+/// Where rustup was told to fetch nothing by itself, it is not made to.
+fn rustup_may_fetch() -> bool {
+    std::env::var("RUSTUP_AUTO_INSTALL").map_or(true, |value| value != "0")
+}
+
+/// Lets rustup fetch the guest's target.
+fn add_rustup_target(rustup: &Path) {
     let mut command = Command::new(rustup);
     command.args(["target", "add", TARGET]).current_dir(workspace::root());
     command.env("RUSTUP_MAX_RETRIES", "0").stdin(Stdio::null());
@@ -122,6 +129,11 @@ impl Manager {
             .into_iter()
             .find_map(|(program, manager)| has(program).then_some(manager))
             .unwrap_or(Manager::Unknown)
+    }
+
+    /// Whether it is one that the launcher can make install things.
+    fn installs(self) -> bool {
+        matches!(self, Manager::Apt(_) | Manager::Brew)
     }
 
     fn is_apt(self) -> bool {
@@ -202,7 +214,7 @@ fn apt(through: Option<&str>, arguments: &[&str]) -> bool {
     };
     command.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
     command.env("DEBIAN_FRONTEND", "noninteractive");
-    eprintln!("lastref: {}", arguments.join(" "));
+    eprintln!("lastref: apt-get {}", arguments.join(" "));
     process::succeeds(command, None)
 }
 

@@ -10,7 +10,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 static PENDING: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-/// From now on the usual signals are noted instead of ending the process.
+/// From now on the usual signals are noted instead of ending the process. Until there is a machine to
+/// take down, they end it.
 pub fn watch() -> io::Result<()> {
     let pending = PENDING.get_or_init(Arc::default);
     for signal in [SIGINT, SIGTERM, SIGHUP] {

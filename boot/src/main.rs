@@ -7,7 +7,7 @@ use lastref::{cli::Cli, commands, interrupt};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = interrupt::watch().map_err(Into::into).and_then(|()| commands::run(cli));
+    let result = commands::run(cli);
     if let Some(signal) = interrupt::pending() {
         interrupt::die_of(signal);
     }

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::build;
 use crate::cli::Options;
-use crate::machine::Machine;
+use crate::machine::{End, Machine};
+use crate::{build, interrupt};
 
 /// The most that boot may take, in guest instructions, with 512 MiB and one CPU.
 const LIMIT: u64 = 8_000_000;
@@ -16,7 +16,11 @@ pub fn run(options: &Options) -> Result<u8> {
     if options.timeout.is_some() {
         machine = machine.limit(options.timeout);
     }
+    interrupt::watch()?;
     let outcome = machine.capture()?;
+    if let End::Interrupted(signal) = outcome.end {
+        bail!("interrupted by signal {signal}");
+    }
     let Some(count) = outcome.log.lines().find_map(first_el0_instruction) else {
         bail!("the kernel did not say when it reached EL0; its log:\n{}", outcome.log);
     };

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::build;
 use crate::cli::Options;
 use crate::lab::{self, Observation, Survey};
 use crate::machine::Event;
@@ -12,6 +11,7 @@ use crate::matrix::{self, colour};
 use crate::plan::{DISCIPLINES, Plan, Scenario};
 use crate::records::Cell;
 use crate::terminal::{Colour, Progress, Style};
+use crate::{build, interrupt};
 
 /// How long one machine may take for all its cells, unless the options say otherwise.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -77,6 +77,7 @@ fn plan(options: &Options, scenarios: Vec<Scenario>) -> Plan {
 
 fn survey(plan: &Plan, options: &Options) -> Result<Survey> {
     let guest = build::guest()?;
+    interrupt::watch()?;
     let progress = Progress::new();
     progress.show("booting");
     let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {

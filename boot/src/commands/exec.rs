@@ -45,6 +45,7 @@ impl Prepared {
 
 /// Boots a machine and prints what it says as it comes. Reports and panics are always shown.
 pub fn stream(machine: Machine<'_>, options: &Options) -> Result<u8> {
+    interrupt::watch()?;
     let end = machine.run(|event| {
         let written = match event {
             Event::Stdout(bytes) => write_all(&mut io::stdout().lock(), bytes),
