@@ -1,0 +1,3 @@
+//! Detection and evidence: reports, backtraces, the leak oracle, in-kernel tests.
+
+pub mod report;
