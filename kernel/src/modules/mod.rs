@@ -8,8 +8,6 @@ mod image;
 pub mod module;
 mod params;
 mod providers;
-#[cfg(test)]
-mod tests;
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -140,8 +138,7 @@ pub fn names() -> Vec<Box<str>> {
 /// The text of `/proc/modules`.
 pub fn proc_modules() -> String {
     let modules: Vec<Module> = LIST.lock().iter().rev().map(|loaded| loaded.module.clone()).collect();
-    let line = |m: &Module| {
-        format!("{} {SIZE} {} - {:?} 0x0000000000000000\n", m.name(), m.refcount(), m.state())
-    };
+    let line =
+        |m: &Module| format!("{} {SIZE} {} - {:?} 0x0000000000000000\n", m.name(), m.refcount(), m.state());
     modules.iter().map(line).collect()
 }

@@ -79,9 +79,7 @@ impl HeapOps for TeeHeap {
 
     fn allocate(&self, len: usize, flags: u64) -> Result<SgTable> {
         let room = |now: usize| now.checked_add(len).filter(|&after| after <= self.limit);
-        self.allocated
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
-            .map_err(|_| Errno::ENOMEM)?;
+        self.allocated.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).map_err(|_| Errno::ENOMEM)?;
         let table = self.memory.allocate(len, flags);
         if table.is_err() {
             self.allocated.fetch_sub(len, Ordering::Relaxed);

@@ -17,6 +17,8 @@ pub mod module;
 pub mod names;
 pub mod rw;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use ctx::Ctx;

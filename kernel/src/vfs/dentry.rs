@@ -134,7 +134,10 @@ impl Dentry {
     /// The path from the root of everything, by way of the directories it is in now.
     pub fn path(&self) -> Vec<u8> {
         let mut parts = Vec::new();
-        let mut link = { let l = self.link.lock(); (l.parent.clone(), l.name.clone()) };
+        let mut link = {
+            let l = self.link.lock();
+            (l.parent.clone(), l.name.clone())
+        };
         while let (Some(parent), name) = link {
             parts.push(name);
             let l = parent.link.lock();

@@ -81,7 +81,8 @@ fn make(root: &Arc<Dentry>, member: &Member) -> Result<()> {
         return Err(Errno::EINVAL);
     }
     let mut dir = root.clone();
-    let mut parts = member.name.split(|&b| b == b'/').filter(|part| !part.is_empty() && *part != b".").peekable();
+    let mut parts =
+        member.name.split(|&b| b == b'/').filter(|part| !part.is_empty() && *part != b".").peekable();
     while let Some(part) = parts.next() {
         if part == b".." || part.len() > NAME_MAX {
             return Err(Errno::EINVAL);

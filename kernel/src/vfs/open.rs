@@ -23,7 +23,13 @@ const OPEN_ONLY: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
 const PATH_FLAGS: u32 = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 /// Opens `path` from `start`; a new file gets `mode`, the umask taken off already. May sleep.
-pub fn open(root: &Arc<Dentry>, start: &Arc<Dentry>, path: &[u8], flags: u32, mode: u32) -> Result<Arc<File>> {
+pub fn open(
+    root: &Arc<Dentry>,
+    start: &Arc<Dentry>,
+    path: &[u8],
+    flags: u32,
+    mode: u32,
+) -> Result<Arc<File>> {
     let flags = if flags & O_PATH != 0 { flags & PATH_FLAGS } else { flags | O_LARGEFILE };
     if flags & O_TMPFILE != 0 {
         return Err(Errno::EOPNOTSUPP);
