@@ -144,7 +144,7 @@ pub trait FileOps: Send + Sync {
         Err(Errno::ENOTDIR)
     }
 
-    /// Which of `POLLIN` and `POLLOUT` would not block.
+    /// What would not block now. Does not sleep; whoever changes it calls [`poll::changed`](super::poll::changed).
     fn poll(&self, _file: &File) -> Events {
         POLLIN | POLLOUT
     }
