@@ -11,6 +11,7 @@
 //! is dropped under them.
 #![forbid(unsafe_code)]
 
+pub(crate) mod admit;
 mod bitmap;
 pub mod debugfs;
 pub mod dentry;
@@ -37,6 +38,9 @@ pub mod ramfs;
 pub mod stat;
 pub mod sysfs;
 pub mod text;
+
+#[cfg(test)]
+mod stress_tests;
 
 pub use dentry::Dentry;
 pub use fdtable::FdTable;
