@@ -9,7 +9,19 @@
 extern crate alloc;
 
 pub mod arch;
+pub mod cmdline;
 pub mod debug;
+pub mod dt;
+#[cfg(target_os = "none")]
+pub mod init;
+#[cfg(target_os = "none")]
+pub mod drivers;
+#[cfg(target_os = "none")]
+pub mod process;
+#[cfg(target_os = "none")]
+pub mod syscall;
+#[cfg(target_os = "none")]
+pub mod start;
 pub mod mm;
 pub mod sched;
 pub mod sync;
