@@ -14,7 +14,7 @@
 #![allow(unsafe_code)]
 
 mod devt;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests;
 
 pub use devt::DevT;
@@ -43,6 +43,9 @@ pub trait CdevOps<P: Platform>: Sync + 'static {
     }
 }
 
+/// The module that has an open file's operations, kept loaded; `None` for the kernel itself.
+pub type FopsModule<P> = Option<ModuleRef<<P as Platform>::Module>>;
+
 /// Something that caches a [`CdevPtr`]: an inode (Linux: `inode->i_cdev`).
 pub trait CdevCache: Send + Sync {
     /// Forgets the pointer, under the lock it is used under. Called without locks; must not sleep.
@@ -65,9 +68,15 @@ struct Links {
     caches: Vec<Weak<dyn CdevCache>>,
 }
 
+impl Links {
+    fn take(&mut self) -> (Option<ErasedRef>, Vec<Weak<dyn CdevCache>>) {
+        (self.parent.take(), core::mem::take(&mut self.caches))
+    }
+}
+
 /// An object with a cdev embedded, that the cdev keeps alive.
 pub trait HasCdev: Counted {
-    /// The cdev.
+    /// The cdev: a field of `self`, and not of something it points to.
     fn cdev(&self) -> &Cdev<Self::Platform>;
 }
 
@@ -86,9 +95,12 @@ impl<P: Platform> Cdev<P> {
     }
 
     /// Makes `parent` the parent of the cdev embedded in it, and hands out the cdev's first reference. `EBUSY`
-    /// when that was done before.
+    /// when that was done before; `EINVAL` when the cdev it names is not its own.
     pub fn adopt<T: HasCdev<Platform = P>>(parent: &Ref<T>) -> Result<OwnCdev<P>> {
         let cdev = parent.cdev();
+        if !parent.contains(cdev) {
+            return Err(Errno::EINVAL);
+        }
         let mut links = cdev.links.lock();
         if links.added {
             return Err(Errno::EBUSY);
@@ -201,7 +213,7 @@ impl<P: Platform> CdevRef<P> {
     /// Opens the device: its file, and the pinned module of the operations, which the VFS puts after the file is
     /// released and this reference dropped. `ENXIO` when that module is going, otherwise what the device says.
     /// May sleep.
-    pub fn open(&self, flags: u32) -> Result<(P::File, Option<ModuleRef<P::Module>>)> {
+    pub fn open(&self, flags: u32) -> Result<(P::File, FopsModule<P>)> {
         let ops = self.cdev().ops;
         let module = ModuleRef::pin(ops.owner().as_ref()).map_err(|_| Errno::ENXIO)?;
         Ok((ops.open(self, flags)?, module))
@@ -238,7 +250,7 @@ pub(crate) unsafe fn put<P: Platform>(ptr: CdevPtr<P>) {
         return;
     }
     P::trace(Event::CdevRelease { devt: cdev.devt });
-    let Links { parent, caches, .. } = core::mem::take(&mut *cdev.links.lock());
+    let (parent, caches) = cdev.links.lock().take();
     for cache in &caches {
         if let Some(cache) = cache.upgrade() {
             cache.forget();

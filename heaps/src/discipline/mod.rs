@@ -1,4 +1,20 @@
 //! The lifetime disciplines: who keeps a heap, its provider and its buffers alive.
+//!
+//! Seven of them count references on a heap object with its cdev embedded, as Linux would; they are `counted`
+//! with different `rules`, and all but one of them are unsound on purpose. The eighth is `lastref`, without
+//! `unsafe`. To add one: a variant and a name here, and either a row of rules or a module beside `lastref`.
+
+mod borrowed;
+pub(crate) mod counted;
+mod gate;
+mod hold;
+pub(crate) mod lastref;
+mod rules;
+#[cfg(all(test, not(feature = "loom")))]
+mod tests;
+
+pub(crate) use hold::Hold;
+pub(crate) use rules::Rules;
 
 use core::fmt;
 use core::str::FromStr;
