@@ -25,11 +25,12 @@ macro_rules! ranks {
 ranks! {
     // Sleeping locks.
     MODULES = 1, "Module list; held over a module's init and exit, which register and unregister heaps.";
-    NAMESPACE = 2, "Creating and removing names in a directory, device registration.";
-    HEAP_GUARD = 4, "A heap's guard: shared by calls in flight, exclusive for unregister.";
+    HEAP_GUARD = 2, "A heap's guard: shared by calls in flight, exclusive for publishing and unregistering.";
+    FILE_POS = 3, "One open file's position, over a whole read or write; user memory may be touched under it.";
+    NAMESPACE = 4, "Creating and removing names in a directory, device registration.";
     EXEC = 5, "Replacing a process image.";
     MMAP = 6, "One address space's layout; page faults take it.";
-    FILE_DATA = 8, "Contents of a regular file or a seek position; user memory is not touched under it.";
+    FILE_DATA = 8, "Contents of a regular file; user memory is not touched under it.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     FD_TABLE = 18, "One process' file descriptors.";
@@ -39,6 +40,7 @@ ranks! {
     HEAP_LIST = 24, "The heap list and the minors table.";
     HEAP_STATE = 26, "One heap's or one module's state.";
     BUFFER = 28, "One dma-buf: name, counters.";
+    PIPE = 29, "One pipe's bytes.";
     SIGNALS = 30, "One process' signal dispositions and pending set.";
     FUTEX = 32, "One bucket of the futex table.";
     CONTIG = 34, "A contiguous-memory region's free ranges.";
