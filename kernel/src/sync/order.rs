@@ -29,9 +29,11 @@ ranks! {
     HEAP_GUARD = 4, "A heap's guard: shared by calls in flight, exclusive for unregister.";
     EXEC = 5, "Replacing a process image.";
     MMAP = 6, "One address space's layout; page faults take it.";
+    SHARED_PAGES = 7, "Anonymous pages that several address spaces map.";
     FILE_DATA = 8, "Contents of a regular file or a seek position; user memory is not touched under it.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
+    TASK = 17, "One thread's or process' references: address space, files, task.";
     FD_TABLE = 18, "One process' file descriptors.";
     CDEV_MAP = 20, "dev_t to cdev; also guards an inode's cached cdev.";
     CDEV_INODES = 21, "The inodes that cache a cdev.";
