@@ -54,6 +54,9 @@ impl AddressSpace {
             let part = Vma { start: vma.start.max(addr), end: vma.end.min(end), ..vma.clone() };
             at = part.end;
             layout.unmap_pages(&part);
+            if at == end {
+                break;
+            }
         }
         if gap || at < end { Err(Errno::ENOMEM) } else { Ok(()) }
     }
