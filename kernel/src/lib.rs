@@ -4,12 +4,20 @@
 //! * [`mm`]: page frames, the object heap, address spaces, user memory
 //! * [`sync`]: locks and wait queues in one written order
 //! * [`sched`]: tasks on CPUs
+//! * [`vfs`]: names, inodes, open files and the filesystems; [`chrdev`]: device numbers and what they lead to
+//! * [`drivers`], [`modules`]: what devices do; the providers that can be loaded and unloaded
+//! * [`syscall`]: what user space asks for
 //! * [`debug`]: reports and evidence
 #![cfg_attr(target_os = "none", no_std)]
 extern crate alloc;
 
 pub mod arch;
+pub mod chrdev;
 pub mod debug;
+pub mod drivers;
 pub mod mm;
+pub mod modules;
 pub mod sched;
 pub mod sync;
+pub mod syscall;
+pub mod vfs;

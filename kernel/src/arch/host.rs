@@ -81,7 +81,7 @@ impl UserRoot {
 }
 
 /// Leaves this CPU without a user page table.
-pub fn deactivate_user() {}
+pub fn deactivate() {}
 
 const PAGE: u64 = heaps::PAGE_SIZE as u64;
 
@@ -106,17 +106,24 @@ impl PageTable {
     }
 
     /// Unmaps, and calls back for each run that was mapped.
-    pub fn unmap(&mut self, va: u64, pages: usize, gone: &mut dyn FnMut(u64, PhysAddr, usize)) {
+    pub fn unmap(
+        &mut self,
+        va: u64,
+        pages: usize,
+        gone: &mut dyn FnMut(u64, PhysAddr, usize),
+    ) -> Result<(), Errno> {
         let keys: Vec<u64> = self.pages.range(va..va + pages as u64 * PAGE).map(|(&va, _)| va).collect();
         for va in keys {
             let (pa, _) = self.pages.remove(&va).unwrap();
             gone(va, pa, 1);
         }
+        Ok(())
     }
 
     /// Changes what the pages that are mapped allow; without any access they stay known.
-    pub fn protect(&mut self, va: u64, pages: usize, prot: Prot) {
+    pub fn protect(&mut self, va: u64, pages: usize, prot: Prot) -> Result<(), Errno> {
         self.pages.range_mut(va..va + pages as u64 * PAGE).for_each(|(_, page)| page.1 = prot);
+        Ok(())
     }
 
     /// The page at an address.

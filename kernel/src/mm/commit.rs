@@ -7,13 +7,13 @@ use super::frames::{self, Frame};
 
 /// The reserve: 1/64 of RAM, between 256 KiB and 8 MiB. In pages.
 fn reserve() -> usize {
-    (frames::total() / 64).clamp(64, 2048)
+    (frames::total_count() / 64).clamp(64, 2048)
 }
 
 /// Says `ENOMEM` unless `pages` more pages could be given to user space now. A promise of nothing: the pages
 /// are taken when touched, and somebody else may be first.
 pub fn admit(pages: u64) -> Result<()> {
-    let room = frames::free().saturating_sub(reserve());
+    let room = frames::free_count().saturating_sub(reserve());
     if pages <= room as u64 { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 

@@ -23,12 +23,12 @@ fn with<T>(pa: PhysAddr, f: impl FnOnce(&mut (Box<[u8; PAGE_SIZE]>, u32)) -> T) 
 }
 
 /// Frames in the machine.
-pub fn total() -> usize {
+pub fn total_count() -> usize {
     TOTAL
 }
 
 /// Frames nobody holds.
-pub fn free() -> usize {
+pub fn free_count() -> usize {
     MACHINE.with_borrow(|m| TOTAL - m.pages.len())
 }
 
@@ -42,7 +42,7 @@ impl Frame {
         self.0
     }
 
-    /// Gives up ownership; the frame keeps its one share.
+    /// Gives up ownership; the frame stays held.
     pub fn into_raw(self) -> PhysAddr {
         let pa = self.0;
         core::mem::forget(self);
@@ -56,12 +56,12 @@ impl Drop for Frame {
     }
 }
 
-/// A frame with one share.
+/// A frame with one holder.
 pub fn alloc() -> Result<Frame> {
     alloc_zeroed()
 }
 
-/// A frame of zeroes with one share.
+/// A frame of zeroes with one holder.
 pub fn alloc_zeroed() -> Result<Frame> {
     MACHINE.with_borrow_mut(|m| {
         if m.pages.len() == TOTAL {
@@ -74,12 +74,12 @@ pub fn alloc_zeroed() -> Result<Frame> {
     })
 }
 
-/// One more share.
+/// One more holder.
 pub fn share(pa: PhysAddr) {
     with(pa, |page| page.1 += 1);
 }
 
-/// One share less; the last one frees.
+/// One holder less; the last one frees.
 pub fn unshare(pa: PhysAddr) {
     let left = with(pa, |page| {
         page.1 -= 1;
@@ -90,9 +90,9 @@ pub fn unshare(pa: PhysAddr) {
     }
 }
 
-/// How many shares there are.
+/// How many holders there are beside the first.
 pub fn shares(pa: PhysAddr) -> u32 {
-    with(pa, |page| page.1)
+    with(pa, |page| page.1 - 1)
 }
 
 /// Overwrites part of a frame.

@@ -32,12 +32,8 @@ pub trait MapSource: Send + Sync {
 
     /// Calls `each` with the physical runs behind `pages` pages from page `first`, in order, and stops at its
     /// first error. The memory stays as long as the source. Only for sources mapped as [`Backing::Runs`].
-    fn runs(
-        &self,
-        first: u64,
-        pages: u64,
-        each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>,
-    ) -> Result<()>;
+    fn runs(&self, first: u64, pages: u64, each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>)
+    -> Result<()>;
 }
 
 /// Where an area's pages come from.

@@ -26,11 +26,12 @@ ranks! {
     // Sleeping locks.
     MODULES = 1, "Module list; held over a module's init and exit, which register and unregister heaps.";
     NAMESPACE = 2, "Creating and removing names in a directory, device registration.";
+    FILE_POS = 3, "One open file's position, over a whole read or write; user memory may be touched under it.";
     HEAP_GUARD = 4, "A heap's guard: shared by calls in flight, exclusive for unregister.";
     EXEC = 5, "Replacing a process image.";
     MMAP = 6, "One address space's layout; page faults take it.";
     SHARED_PAGES = 7, "Anonymous pages that several address spaces map.";
-    FILE_DATA = 8, "Contents of a regular file or a seek position; user memory is not touched under it.";
+    FILE_DATA = 8, "Contents of a regular file; user memory is not touched under it.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     TASK = 17, "One thread's or process' references: address space, files, task.";

@@ -4,7 +4,7 @@ use heaps::PAGE_SIZE;
 
 use super::layout::{Released, page_align};
 use super::{AddressSpace, MMAP_TOP};
-use crate::mm::vma::{Vma, VmFlags};
+use crate::mm::vma::{VmFlags, Vma};
 use crate::mm::{Prot, commit};
 
 impl AddressSpace {
@@ -19,7 +19,9 @@ impl AddressSpace {
             return layout.brk;
         };
         if new < old {
-            layout.clear(new, old, &mut released);
+            if layout.clear(new, old, &mut released).is_err() {
+                return layout.brk;
+            }
         } else if new > old {
             let room = commit::admit((new - old) / PAGE_SIZE as u64).is_ok() && layout.admit_areas(1).is_ok();
             if !room || layout.areas.overlaps(old, new + PAGE_SIZE as u64) {

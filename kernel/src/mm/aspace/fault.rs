@@ -5,7 +5,7 @@ use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 use super::layout::Layout;
 use super::{AddressSpace, STACK_GAP, STACK_LIMIT, USER_END};
 use crate::mm::frames::{self, Frame};
-use crate::mm::vma::{Backing, MapSource, Vma, VmFlags};
+use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
 use crate::mm::{MemKind, Prot, commit};
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -105,21 +105,20 @@ impl Layout {
             }
             Some(_) => {
                 let prot = vma.shared_prot();
-                self.table.protect(page, 1, prot);
-                Ok(())
+                Ok(self.table.protect(page, 1, prot)?)
             }
         }
     }
 
     /// Lets a private page be written: at once when nobody else has it, else as a copy.
     fn write_private(&mut self, page: u64, frame: PhysAddr, prot: Prot) -> Result<(), FaultError> {
-        if frames::shares(frame) == 1 {
-            self.table.protect(page, 1, prot);
+        if frames::shares(frame) == 0 {
+            self.table.protect(page, 1, prot)?;
             return Ok(());
         }
         let copy = commit::page()?;
         frames::copy(copy.addr(), frame);
-        self.table.unmap(page, 1, &mut |_, old, _| frames::unshare(old));
+        self.table.unmap(page, 1, &mut |_, old, _| frames::unshare(old))?;
         self.table.map(page, copy.addr(), 1, prot, MemKind::Normal)?;
         let _ = copy.into_raw();
         Ok(())

@@ -5,7 +5,7 @@ use heaps::Result;
 use super::AddressSpace;
 use super::layout::Layout;
 use crate::arch::PageTable;
-use crate::mm::vma::{Vma, VmFlags};
+use crate::mm::vma::{VmFlags, Vma};
 use crate::mm::{MemKind, Prot, frames};
 
 impl AddressSpace {
@@ -49,7 +49,7 @@ fn share_pages(parent: &mut PageTable, child: &mut PageTable, vma: &Vma) -> Resu
         Ok(())
     })?;
     if any && vma.prot.contains(Prot::WRITE) {
-        parent.protect(vma.start, vma.pages(), prot);
+        parent.protect(vma.start, vma.pages(), prot)?;
     }
     Ok(())
 }

@@ -53,6 +53,11 @@ impl Layout {
         if self.areas.len() + more > MAX_AREAS { Err(Errno::ENOMEM) } else { Ok(()) }
     }
 
+    /// Makes sure that no block of the page table reaches across `at`, so that what follows cannot fail. `ENOMEM`.
+    pub fn split_blocks(&mut self, at: u64) -> Result<()> {
+        self.table.unmap(at, 0, &mut |_, _, _| {})
+    }
+
     /// Takes out the lowest area with a byte in `start..end`, cut to that range, and unmaps its pages.
     pub fn take_first(&mut self, start: u64, end: u64) -> Option<Vma> {
         let vma = self.areas.take_first(start, end)?;
@@ -60,21 +65,26 @@ impl Layout {
         Some(vma)
     }
 
-    /// Removes everything in `start..end`. What it held goes to `released`.
-    pub fn clear(&mut self, start: u64, end: u64, released: &mut Released) {
+    /// Removes everything in `start..end`. What it held goes to `released`. `ENOMEM` changes nothing.
+    pub fn clear(&mut self, start: u64, end: u64, released: &mut Released) -> Result<()> {
+        self.admit_areas(self.areas.growth_by_removal(start, end))?;
+        self.split_blocks(start)?;
+        self.split_blocks(end)?;
         while let Some(vma) = self.take_first(start, end) {
             released.keep(vma);
         }
+        Ok(())
     }
 
-    /// Unmaps an area's pages and gives them back where they are counted.
+    /// Unmaps an area's pages and gives them back where they are counted. No block reaches across its ends.
     pub fn unmap_pages(&mut self, vma: &Vma) {
         let counted = vma.backing.counts_pages();
-        self.table.unmap(vma.start, vma.pages(), &mut |_, pa, pages| {
+        let done = self.table.unmap(vma.start, vma.pages(), &mut |_, pa, pages| {
             if counted {
                 (0..pages as u64).for_each(|i| frames::unshare(pa.add_pages(i)));
             }
         });
+        debug_assert!(done.is_ok(), "a block across an area's end");
     }
 
     /// Adds an area where there is none; fixed memory is mapped in the same pass. On error nothing changed.

@@ -8,7 +8,7 @@ use heaps::{Errno, PAGE_SIZE, Result};
 use super::layout::{Layout, Released, page_align, user_range};
 use super::shared::SharedPages;
 use super::{AddressSpace, MMAP_TOP, USER_END, USER_START};
-use crate::mm::vma::{Backing, Vma, VmFlags};
+use crate::mm::vma::{Backing, VmFlags, Vma};
 use crate::mm::{Prot, commit};
 
 bitflags! {
@@ -62,11 +62,10 @@ impl AddressSpace {
         }
         let mut released = Released::default();
         let mut layout = self.lock();
-        layout.admit_areas(1)?;
+        layout.admit_areas(2)?;
         let start = layout.place(request.addr, len, flags)?;
         if flags.contains(MapFlags::FIXED) && layout.areas.overlaps(start, start + len) {
-            layout.admit_areas(1 + layout.areas.growth_by_removal(start, start + len))?;
-            layout.clear(start, start + len, &mut released);
+            layout.clear(start, start + len, &mut released)?;
         }
         let vma = request.into_vma(start, start + len);
         let populate = flags.contains(MapFlags::POPULATE) && !matches!(vma.backing, Backing::Runs { .. });
@@ -86,11 +85,10 @@ impl AddressSpace {
         let end = user_range(addr, len)?;
         let mut released = Released::default();
         let mut layout = self.lock();
-        layout.admit_areas(layout.areas.growth_by_removal(addr, end))?;
-        layout.clear(addr, end, &mut released);
+        let cleared = layout.clear(addr, end, &mut released);
         drop(layout);
         drop(released);
-        Ok(())
+        cleared
     }
 }
 

@@ -5,7 +5,7 @@ use heaps::{Errno, Result};
 use super::AddressSpace;
 use super::layout::{Layout, user_range};
 use crate::mm::Prot;
-use crate::mm::vma::{Backing, Vma, VmFlags};
+use crate::mm::vma::{Backing, VmFlags, Vma};
 
 impl AddressSpace {
     /// Allows exactly `prot` in a range. `EINVAL`; `ENOMEM` at the first gap and `EACCES` at the first area that
@@ -79,13 +79,16 @@ impl Layout {
             let stop = vma.end.min(end);
             let splits = usize::from(vma.start < at) + usize::from(stop < vma.end);
             self.admit_areas(splits)?;
+            self.split_blocks(at)?;
+            self.split_blocks(stop)?;
             if let Some(mut vma) = self.areas.take_first(at, stop) {
                 let before = vma.prot;
-                edit(&mut vma)?;
+                let edited = edit(&mut vma);
                 if vma.prot != before {
-                    self.table.protect(at, vma.pages(), vma.shared_prot());
+                    self.table.protect(at, vma.pages(), vma.shared_prot())?;
                 }
                 self.areas.insert(vma);
+                edited?;
             }
             at = stop;
         }

@@ -64,8 +64,7 @@ impl Layout {
         let tail = old + old_len == vma.end;
         if flags & FIXED == 0 {
             if !grows {
-                self.admit_areas(self.areas.growth_by_removal(old + new_len, old + old_len))?;
-                self.clear(old + new_len, old + old_len, released);
+                self.clear(old + new_len, old + old_len, released)?;
                 return Ok(old);
             }
             commit::admit((new_len - old_len) / PAGE_SIZE as u64)?;
@@ -79,7 +78,7 @@ impl Layout {
         self.admit_areas(3)?;
         let how = if flags & FIXED != 0 { MapFlags::FIXED } else { MapFlags::empty() };
         let to = self.place(to, new_len, how)?;
-        self.clear(to, to + new_len, released);
+        self.clear(to, to + new_len, released)?;
         self.move_area(old, old_len, new_len, to, released)
     }
 
@@ -105,7 +104,10 @@ impl Layout {
     ) -> Result<u64> {
         let kept = old_len.min(new_len);
         if kept < old_len {
-            self.clear(old + kept, old + old_len, released);
+            self.clear(old + kept, old + old_len, released)?;
+        }
+        for edge in [old, old + kept] {
+            self.split_blocks(edge)?;
         }
         let vma = self.areas.find(old).ok_or(Errno::EFAULT)?;
         let part = if vma.start < old { vma.clone().split_off(old) } else { vma.clone() };
@@ -118,7 +120,7 @@ impl Layout {
             self.add(moved)?;
         }
         // The frames stay: their shares are the new entries' now.
-        self.table.unmap(old, (kept / PAGE_SIZE as u64) as usize, &mut |_, _, _| {});
+        self.table.unmap(old, (kept / PAGE_SIZE as u64) as usize, &mut |_, _, _| {})?;
         if let Some(vma) = self.areas.take_first(old, old + kept) {
             released.keep(vma);
         }
@@ -131,7 +133,7 @@ impl Layout {
             let Some((pa, _)) = self.table.lookup(old + at) else { continue };
             let mapped = self.table.map(to + at, pa, 1, prot, MemKind::Normal);
             if mapped.is_err() {
-                self.table.unmap(to, (len / PAGE_SIZE as u64) as usize, &mut |_, _, _| {});
+                self.table.unmap(to, (len / PAGE_SIZE as u64) as usize, &mut |_, _, _| {})?;
                 return mapped;
             }
         }

@@ -72,10 +72,10 @@ impl MapSource for Source {
 
 #[test]
 fn memory_is_zero_then_what_was_written_then_gone() {
-    let before = frames::free();
+    let before = frames::free_count();
     let mm = AddressSpace::new().unwrap();
     let at = private(&mm, 4);
-    assert_eq!(frames::free(), before, "no page before the first touch");
+    assert_eq!(frames::free_count(), before, "no page before the first touch");
     assert_eq!(peek(&mm, at + PAGE), 0);
     mm.write(at + PAGE - 1, &[7, 8]).unwrap();
     assert_eq!((peek(&mm, at + PAGE - 1), peek(&mm, at + PAGE)), (7, 8));
@@ -83,12 +83,12 @@ fn memory_is_zero_then_what_was_written_then_gone() {
     assert_eq!(mm.fault(at, Access::Read), Err(FaultError::Unmapped));
     assert_eq!(peek(&mm, at + PAGE), 8);
     drop(mm);
-    assert_eq!(frames::free(), before);
+    assert_eq!(frames::free_count(), before);
 }
 
 #[test]
 fn fork_copies_on_write_in_both_directions() {
-    let before = frames::free();
+    let before = frames::free_count();
     let mm = AddressSpace::new().unwrap();
     let at = private(&mm, 2);
     let shared = mm.map(anon(0, 1, MapFlags::SHARED)).unwrap();
@@ -102,11 +102,11 @@ fn fork_copies_on_write_in_both_directions() {
     child.write(shared, &[9]).unwrap();
     assert_eq!(peek(&mm, shared), 9);
     drop(mm);
-    let used = before - frames::free();
+    let used = before - frames::free_count();
     child.write(at, &[4]).unwrap();
-    assert_eq!(before - frames::free(), used, "the last owner writes in place");
+    assert_eq!(before - frames::free_count(), used, "the last owner writes in place");
     drop(child);
-    assert_eq!(frames::free(), before);
+    assert_eq!(frames::free_count(), before);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn the_stack_grows_to_its_limit_and_keeps_its_distance() {
 
 #[test]
 fn the_heap_moves_both_ways_and_stops_at_a_neighbour() {
-    let before = frames::free();
+    let before = frames::free_count();
     let mm = AddressSpace::new().unwrap();
     mm.set_brk_start(0x50_0001);
     let start = mm.brk(0);
@@ -214,7 +214,7 @@ fn the_heap_moves_both_ways_and_stops_at_a_neighbour() {
     assert_eq!(mm.brk(start + 3 * PAGE + 1), start + 3 * PAGE + 1);
     mm.write(start + 3 * PAGE, &[1]).unwrap();
     assert_eq!(mm.brk(start + PAGE), start + PAGE);
-    assert_eq!(frames::free(), before);
+    assert_eq!(frames::free_count(), before);
     mm.map(anon(start + 8 * PAGE, 1, MapFlags::PRIVATE | MapFlags::FIXED)).unwrap();
     assert_eq!(mm.brk(start + 8 * PAGE), start + PAGE);
     assert_eq!(mm.brk(start - 1), start + PAGE);
@@ -239,7 +239,7 @@ fn remap_keeps_contents_in_place_and_elsewhere() {
 
 #[test]
 fn memory_runs_out_with_an_error() {
-    let before = frames::free();
+    let before = frames::free_count();
     let mm = AddressSpace::new().unwrap();
     let mut last = Ok(());
     let request = anon(0, 8192, MapFlags::PRIVATE | MapFlags::NORESERVE);
@@ -251,9 +251,9 @@ fn memory_runs_out_with_an_error() {
         }
     }
     assert_eq!(last, Err(FaultError::NoMemory));
-    assert!(frames::free() > 0, "the reserve is the kernel's");
+    assert!(frames::free_count() > 0, "the reserve is the kernel's");
     drop(mm);
-    assert_eq!(frames::free(), before);
+    assert_eq!(frames::free_count(), before);
 }
 
 #[derive(Clone, Debug)]
@@ -295,7 +295,7 @@ fn agree(mm: &AddressSpace, model: &Model, base: u64) -> Result<(), TestCaseErro
 proptest! {
     #[test]
     fn agrees_with_pages_and_a_forked_child_sees_the_past(steps in steps()) {
-        let before = frames::free();
+        let before = frames::free_count();
         let base = 0x100_0000;
         let at = |page: u64| base + page * PAGE;
         let mm = AddressSpace::new().unwrap();
@@ -336,6 +336,6 @@ proptest! {
             }
         }
         drop((mm, child));
-        prop_assert_eq!(frames::free(), before);
+        prop_assert_eq!(frames::free_count(), before);
     }
 }

@@ -1,0 +1,148 @@
+//! The contiguous allocator: best fit over a range of numbered pages (Linux: `mm/cma.c`, which searches a bitmap).
+//!
+//! Free pages form extents, each between taken pages. Two pages' tags, at both ends of an extent, lead to its
+//! node, so that what is freed finds its neighbours at once; a tree orders the extents by size, so that the best
+//! fit is found in O(log n) for n extents, misfits by alignment aside. Freeing cannot fail: the node it may need
+//! was set aside when the pages were taken.
+
+mod tree;
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests;
+
+use alloc::vec::Vec;
+
+use crate::{Errno, Result};
+use tree::{Extent, Tree};
+
+/// Pages numbered from 0, each free or taken.
+#[derive(Debug)]
+pub struct Contig {
+    /// For the first and the last page of each extent its node, for all others `TAKEN`.
+    tags: Vec<u32>,
+    tree: Tree,
+    /// The frame number of page 0, which alignment counts from.
+    base: u64,
+    free: usize,
+    taken: usize,
+}
+
+/// A tag that leads to no node.
+const TAKEN: u32 = u32::MAX;
+
+/// How full a region is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Pages in the region.
+    pub pages: usize,
+    /// Of those, free.
+    pub free: usize,
+    /// Allocations not yet freed.
+    pub allocations: usize,
+    /// Extents, each between taken pages.
+    pub extents: usize,
+    /// Pages in the largest extent.
+    pub largest: usize,
+}
+
+impl Contig {
+    /// `pages` free pages, of which the first has frame number `base`. `EINVAL` for none, or for 2^32 - 1 and
+    /// more; `ENOMEM`.
+    pub fn new(pages: usize, base: u64) -> Result<Contig> {
+        let len = u32::try_from(pages).ok().filter(|&len| len != 0 && len != TAKEN).ok_or(Errno::EINVAL)?;
+        let mut tags = Vec::new();
+        tags.try_reserve_exact(pages).map_err(|_| Errno::ENOMEM)?;
+        tags.resize(pages, TAKEN);
+        let mut contig = Contig { tags, tree: Tree::new(), base, free: pages, taken: 0 };
+        contig.tree.reserve(1)?;
+        contig.add(Extent { len, start: 0 });
+        Ok(contig)
+    }
+
+    /// Takes `pages` pages whose first frame number is a multiple of `1 << align`, out of the smallest extent that
+    /// has them, and returns the first's number. `ENOMEM` when no extent has; `EINVAL` for no pages.
+    pub fn allocate(&mut self, pages: usize, align: u32) -> Result<usize> {
+        if pages == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let len = u32::try_from(pages).map_err(|_| Errno::ENOMEM)?;
+        // There may be one extent more after this, and one more for every allocation after it was freed.
+        self.tree.reserve(self.tree.len() + self.taken + 2)?;
+        let (node, start) = self.find(len, align).ok_or(Errno::ENOMEM)?;
+        let extent = self.remove(node);
+        if start > extent.start {
+            self.add(Extent { start: extent.start, len: start - extent.start });
+        }
+        if start + len < extent.end() {
+            self.add(Extent { start: start + len, len: extent.end() - start - len });
+        }
+        self.free -= pages;
+        self.taken += 1;
+        Ok(start as usize)
+    }
+
+    /// Gives back `pages` pages from `first`, as one `allocate` gave them, and joins them to free neighbours.
+    pub fn free(&mut self, first: usize, pages: usize) {
+        let (mut start, mut end) = (first as u32, (first + pages) as u32);
+        debug_assert!(pages > 0 && first + pages <= self.tags.len() && self.taken > 0);
+        if let Some(node) = self.extent_at(start.wrapping_sub(1)) {
+            start = self.remove(node).start;
+        }
+        if let Some(node) = self.extent_at(end) {
+            end = self.remove(node).end();
+        }
+        self.add(Extent { start, len: end - start });
+        self.free += pages;
+        self.taken -= 1;
+    }
+
+    /// How full the region is. O(log n).
+    pub fn stats(&self) -> Stats {
+        Stats {
+            pages: self.tags.len(),
+            free: self.free,
+            allocations: self.taken,
+            extents: self.tree.len(),
+            largest: self.tree.largest().map_or(0, |extent| extent.len as usize),
+        }
+    }
+
+    /// The smallest extent that holds `len` pages at this alignment, and where in it they would start. Extents
+    /// that are long enough but misaligned are walked over; one that is long enough for any alignment ends it.
+    fn find(&self, len: u32, align: u32) -> Option<(u32, u32)> {
+        let mut at_least = Extent { len, start: 0 };
+        while let Some((node, extent)) = self.tree.first_from(at_least) {
+            if let Some(start) = self.fit(extent, len, align) {
+                return Some((node, start));
+            }
+            at_least = Extent { start: extent.start + 1, ..extent };
+        }
+        None
+    }
+
+    /// Where in an extent `len` aligned pages would start.
+    fn fit(&self, extent: Extent, len: u32, align: u32) -> Option<u32> {
+        let frame = self.base + u64::from(extent.start);
+        let aligned = frame.checked_next_multiple_of(1u64.checked_shl(align)?)?;
+        let start = u32::try_from(aligned - self.base).ok()?;
+        (start.checked_add(len)? <= extent.end()).then_some(start)
+    }
+
+    /// The node of the extent that starts or ends with `page`, if there is one.
+    fn extent_at(&self, page: u32) -> Option<u32> {
+        self.tags.get(page as usize).copied().filter(|&node| node != TAKEN)
+    }
+
+    fn add(&mut self, extent: Extent) {
+        let node = self.tree.insert(extent);
+        self.tags[extent.start as usize] = node;
+        self.tags[extent.end() as usize - 1] = node;
+    }
+
+    fn remove(&mut self, node: u32) -> Extent {
+        let extent = self.tree.remove(node);
+        self.tags[extent.start as usize] = TAKEN;
+        self.tags[extent.end() as usize - 1] = TAKEN;
+        extent
+    }
+}

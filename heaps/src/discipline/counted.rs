@@ -1,0 +1,281 @@
+//! The counted disciplines: a heap object with a reference count and the cdev embedded (Linux:
+//! `struct dma_heap`, with the patch under review and what its review asked for, by [`Rules`]).
+//!
+//! Pointers to the heap are kept where Linux keeps them, in the minor table, on the list and in open files, and
+//! count only where the rules say so. So most of the dereferences here cannot be proven good, and under the
+//! rules that are flawed some are not: H1, H3, H5, H6, H7, H10 go through this file.
+#![allow(unsafe_code)]
+
+use alloc::boxed::Box;
+use core::ptr::NonNull;
+
+use super::borrowed::Borrowed;
+use super::gate::Gate;
+use super::{Hold, Rules};
+use crate::cdev::{self, Cdev, CdevPtr, DevT};
+use crate::dma_buf::DmaBuf;
+use crate::fallible::try_box;
+use crate::kref::{Kref, Ref};
+use crate::platform::{Event, ModuleRef, Platform};
+use crate::provider::{HeapOps, Provider};
+use crate::registry::{Listed, Registry};
+use crate::{Errno, Result};
+
+struct Heap<P: Platform> {
+    kref: Kref,
+    rules: &'static Rules,
+    registry: &'static Registry<P>,
+    devt: DevT,
+    provider: Borrowed,
+    gate: Gate<P>,
+    /// What keeps `provider` good, where the rules pin it.
+    pin: Option<Ref<Provider<P>>>,
+    cdev: Cdev<P>,
+}
+
+/// A pointer to a heap, which counts for nothing.
+pub(crate) struct HeapPtr<P: Platform>(NonNull<Heap<P>>);
+
+impl<P: Platform> Clone for HeapPtr<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Platform> Copy for HeapPtr<P> {}
+
+impl<P: Platform> PartialEq for HeapPtr<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+// SAFETY: a heap's fields are Sync; and whichever thread has the pointer, it is as good or as stale.
+unsafe impl<P: Platform> Send for HeapPtr<P> {}
+// SAFETY: as above.
+unsafe impl<P: Platform> Sync for HeapPtr<P> {}
+
+/// Registers a heap under a minor that was taken for it, in the order in which upstream does. An error frees the
+/// minor.
+pub(crate) fn register<P: Platform>(
+    registry: &'static Registry<P>,
+    minor: usize,
+    rules: &'static Rules,
+    provider: &Ref<Provider<P>>,
+) -> Result<HeapPtr<P>> {
+    let heap = HeapPtr::new(registry, minor, rules, provider)
+        .inspect_err(|_| registry.tables().free_minor(minor))?;
+    heap.publish(provider.name())?;
+    Ok(heap)
+}
+
+impl<P: Platform> HeapPtr<P> {
+    fn new(
+        registry: &'static Registry<P>,
+        minor: usize,
+        rules: &'static Rules,
+        provider: &Ref<Provider<P>>,
+    ) -> Result<HeapPtr<P>> {
+        let devt = registry.devt(minor);
+        let heap = Box::into_raw(try_box(Heap {
+            kref: Kref::new(),
+            rules,
+            registry,
+            devt,
+            provider: Borrowed::from(provider),
+            gate: Gate::new(rules.revoke)?,
+            pin: rules.pin_provider.then(|| provider.clone()),
+            cdev: Cdev::new(devt, registry, None),
+        })?);
+        registry.heap_made();
+        P::name_object(heap.cast(), "dma_heap");
+        P::trace(Event::HeapAdd { minor: devt.minor() });
+        // SAFETY: a box is not null.
+        Ok(HeapPtr(unsafe { NonNull::new_unchecked(heap) }))
+    }
+
+    /// The heap, which may have been freed.
+    fn get(&self) -> &Heap<P> {
+        // SAFETY: not proven. It holds where the caller owns a reference that is counted; the rules decide
+        // whether it does, and where they say no that is the flaw under study.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn cdev(self) -> CdevPtr<P> {
+        CdevPtr::embedded(NonNull::from(&self.get().cdev))
+    }
+
+    /// Whether the heap's name, wherever it is kept, is `name`.
+    pub(crate) fn is_named(self, name: &str) -> bool {
+        self.get().provider().is_named(name)
+    }
+
+    /// Makes the heap findable, live parts first, and only then checks the name: what upstream does. On an error
+    /// it is taken back and freed, whoever may have opened it meanwhile (H7).
+    fn publish(self, name: &str) -> Result<()> {
+        let (registry, minor) = (self.get().registry, self.get().devt.minor() as usize);
+        registry.tables().set_heap(minor, self);
+        self.add_cdev(name).inspect_err(|_| {
+            registry.tables().free_minor(minor);
+            self.free();
+        })
+    }
+
+    fn add_cdev(self, name: &str) -> Result<()> {
+        P::cdev_map(self.get().devt, self.cdev())?;
+        self.add_device(name).inspect_err(|_| self.del_cdev())
+    }
+
+    fn add_device(self, name: &str) -> Result<()> {
+        let devt = self.get().devt;
+        P::device_create(name, devt)?;
+        self.add_to_list(name).inspect_err(|_| P::device_destroy(devt))
+    }
+
+    fn add_to_list(self, name: &str) -> Result<()> {
+        let mut tables = self.get().registry.tables();
+        if tables.has_name(name) {
+            return Err(Errno::EINVAL);
+        }
+        tables.add(Listed::Counted(self)).map(drop)
+    }
+
+    /// Linux: `cdev_del`. Whoever has the cdev open keeps its count, but not its memory (H5).
+    fn del_cdev(self) {
+        P::cdev_unmap(self.get().devt);
+        // SAFETY: this is the reference the cdev was made with, given up once.
+        unsafe { cdev::put(self.cdev()) }
+    }
+
+    /// Ends the registration: calls are turned away, where the rules revoke, and the registration's reference is
+    /// put. `EBUSY` for an immortal heap.
+    pub(crate) fn unregister(self) -> Result<()> {
+        let heap = self.get();
+        if heap.rules.immortal {
+            return Err(Errno::EBUSY);
+        }
+        let minor = heap.devt.minor();
+        P::trace(Event::HeapUnregister { minor });
+        heap.gate.revoke();
+        P::trace(Event::HeapDrained { minor });
+        self.put();
+        Ok(())
+    }
+
+    /// Linux: `kref_put` with the patch's release.
+    fn put(self) {
+        if self.get().kref.put::<P>() {
+            self.release();
+        }
+    }
+
+    /// The last reference has gone: off the list, unpublished, freed; so an open file that counts keeps the heap
+    /// findable (H4).
+    fn release(self) {
+        let (registry, devt) = (self.get().registry, self.get().devt);
+        registry.tables().remove_heap(self);
+        P::device_destroy(devt);
+        self.del_cdev();
+        registry.tables().free_minor(devt.minor() as usize);
+        self.free();
+    }
+
+    fn free(self) {
+        let heap = self.get();
+        heap.registry.heap_freed();
+        P::trace(Event::HeapFree { minor: heap.devt.minor() });
+        // SAFETY: it came from a box, and is freed once: by the last put, or by a registration that failed. Nobody
+        // else *owns* it; whether nobody else *uses* it is the question.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+impl<P: Platform> Heap<P> {
+    /// The provider's pieces, read from the heap each time, as C does.
+    fn provider(&self) -> Borrowed {
+        // SAFETY: a field of `self`, aligned and initialised. Volatile, so that the heap is really touched.
+        unsafe { (&raw const self.provider).read_volatile() }
+    }
+}
+
+/// A file's or a buffer's way to a heap.
+pub(crate) struct HeapRef<P: Platform> {
+    heap: HeapPtr<P>,
+    /// Whether a reference is put with this value.
+    puts: bool,
+    /// Dropped after the put.
+    module: Option<ModuleRef<P::Module>>,
+}
+
+impl<P: Platform> HeapRef<P> {
+    /// A way to `heap` on a reference which, where `puts`, passes to this value.
+    fn new(heap: HeapPtr<P>, puts: bool) -> HeapRef<P> {
+        HeapRef { heap, puts, module: None }
+    }
+
+    /// Pins the module for as long as this value; `ENODEV` when it is going.
+    fn pin_module(mut self) -> Result<HeapRef<P>> {
+        if let Some(provider) = &self.heap.get().pin {
+            self.module = provider.pin_module()?;
+        }
+        Ok(self)
+    }
+
+    /// Another, for a buffer.
+    fn for_buffer(&self) -> Result<HeapRef<P>> {
+        self.heap.get().kref.get::<P>();
+        HeapRef::new(self.heap, true).pin_module()
+    }
+
+    pub(crate) fn ops(&self) -> &dyn HeapOps {
+        self.heap.get().provider.ops()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.heap.get().provider.name()
+    }
+}
+
+impl<P: Platform> Drop for HeapRef<P> {
+    fn drop(&mut self) {
+        if self.puts {
+            self.heap.put();
+        }
+    }
+}
+
+/// An open file's private data: the pointer, and what the rules make of it.
+pub(crate) struct File<P: Platform> {
+    heap: HeapRef<P>,
+    rules: &'static Rules,
+    registry: &'static Registry<P>,
+}
+
+impl<P: Platform> File<P> {
+    /// Opens the heap that has the number *now*; `ENODEV` when there is none, or none alive.
+    pub(crate) fn open(registry: &Registry<P>, devt: DevT) -> Result<File<P>> {
+        let tables = registry.tables();
+        let rules = tables.discipline.rules().ok_or(Errno::ENODEV)?;
+        let heap = tables.heap(devt.minor() as usize).ok_or(Errno::ENODEV)?;
+        if rules.get_on_open && !heap.get().kref.get_unless_zero::<P>() {
+            return Err(Errno::ENODEV);
+        }
+        let registry = heap.get().registry;
+        drop(tables);
+        let heap = HeapRef::new(heap, rules.put_on_close).pin_module()?;
+        P::trace(Event::HeapOpen { minor: devt.minor() });
+        Ok(File { heap, rules, registry })
+    }
+
+    /// Allocates a buffer; `ENODEV` once revoked.
+    pub(crate) fn allocate(&self, len: usize, flags: u64) -> Result<DmaBuf<P>> {
+        let heap = self.heap.heap.get();
+        let reference = self.rules.pin_provider.then(|| self.heap.for_buffer()).transpose()?;
+        let table = heap.gate.call(|| heap.provider().ops().allocate(len, flags))?;
+        let hold = match reference {
+            Some(reference) => Hold::Heap(reference),
+            None => Hold::Nothing(heap.provider()),
+        };
+        Ok(DmaBuf::new(self.registry, hold, table))
+    }
+}

@@ -1,0 +1,167 @@
+//! A buffer: what a dma-buf descriptor does (Linux: `drivers/dma-buf/dma-buf.c`).
+
+use core::fmt;
+
+use arrayvec::ArrayVec;
+use lock_api::Mutex;
+use zerocopy::{FromZeros, IntoBytes};
+
+use crate::addr::{PAGE_SHIFT, PAGE_SIZE, pages_for};
+use crate::discipline::Hold;
+use crate::platform::{Event, Platform};
+use crate::registry::Registry;
+use crate::sg::{SgTable, Window};
+use crate::uapi::dma_buf::{
+    DMA_BUF_IOCTL_SYNC, DMA_BUF_NAME_LEN, DMA_BUF_SET_NAME_A, DMA_BUF_SET_NAME_B, DMA_BUF_SYNC_RW,
+    DMA_BUF_SYNC_VALID_FLAGS_MASK, Sync,
+};
+use crate::uapi::fcntl::{SEEK_END, SEEK_SET};
+use crate::uapi::ioctl::Command;
+use crate::user::UserMemory;
+use crate::{Errno, Result};
+
+/// A buffer. The kernel's file owns it; descriptors, mappings and importers share that file, and when the last
+/// of them goes the buffer is dropped, which gives its pages back. May sleep when dropped.
+pub struct DmaBuf<P: Platform> {
+    registry: &'static Registry<P>,
+    hold: Hold<P>,
+    table: SgTable,
+    name: Mutex<P::BufferLock, Option<Name>>,
+}
+
+/// A name, without its NUL.
+type Name = ArrayVec<u8, DMA_BUF_NAME_LEN>;
+
+/// What is asked of [`DmaBuf::mmap`].
+#[derive(Clone, Copy, Debug)]
+pub struct MapRequest {
+    /// Bytes into the buffer; a multiple of the page size.
+    pub offset: u64,
+    /// In bytes, rounded up to pages.
+    pub len: usize,
+    /// `MAP_SHARED`, rather than `MAP_PRIVATE`.
+    pub shared: bool,
+    /// `PROT_WRITE`.
+    pub write: bool,
+    /// The file was opened for writing. (That it was opened for reading is the VFS's to check.)
+    pub file_writable: bool,
+}
+
+impl<P: Platform> DmaBuf<P> {
+    /// A buffer of the pages in `table`, which `hold`'s operations allocated and will release.
+    pub(crate) fn new(registry: &'static Registry<P>, hold: Hold<P>, table: SgTable) -> DmaBuf<P> {
+        registry.buffer_made(table.size());
+        P::trace(Event::BufferAlloc { size: table.size() });
+        DmaBuf { registry, hold, table, name: Mutex::new(None) }
+    }
+
+    /// In bytes, whole pages: the file's size.
+    pub fn size(&self) -> usize {
+        self.table.size()
+    }
+
+    /// The pages, in order.
+    pub fn table(&self) -> &SgTable {
+        &self.table
+    }
+
+    /// Does an ioctl: SYNC and SET_NAME. Returns 0, or `ENOTTY` unknown command, `EINVAL`, `EFAULT`.
+    /// May sleep.
+    pub fn ioctl<U: UserMemory + ?Sized>(&self, command: Command, arg: usize, user: &U) -> Result<usize> {
+        match command {
+            DMA_BUF_IOCTL_SYNC => {
+                let mut sync = Sync::new_zeroed();
+                user.read_bytes(arg, sync.as_mut_bytes())?;
+                self.sync(sync.flags)?;
+            }
+            DMA_BUF_SET_NAME_A | DMA_BUF_SET_NAME_B => {
+                let mut name = [0; DMA_BUF_NAME_LEN];
+                let len = user.read_string(arg, &mut name)?;
+                *self.name.lock() = Some(name.into_iter().take(len).collect());
+            }
+            _ => return Err(Errno::ENOTTY),
+        }
+        Ok(0)
+    }
+
+    /// Begins or ends CPU access. Pages here are coherent with every device there is, so all there is to do is
+    /// to tell right from wrong.
+    fn sync(&self, flags: u64) -> Result<()> {
+        if flags & !DMA_BUF_SYNC_VALID_FLAGS_MASK != 0 || flags & DMA_BUF_SYNC_RW == 0 {
+            return Err(Errno::EINVAL);
+        }
+        P::trace(Event::BufferSync { flags });
+        Ok(())
+    }
+
+    /// Finds the size by seeking: only to offset 0 from the start or the end, else `EINVAL`.
+    pub fn lseek(&self, offset: i64, whence: u32) -> Result<u64> {
+        match (offset, whence) {
+            (0, SEEK_SET) => Ok(0),
+            (0, SEEK_END) => Ok(self.size() as u64),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// The page runs behind a mapping, in order; they stay the buffer's as long as the mapping holds its file.
+    /// `EACCES` for a shared writable mapping of a file not open for writing; `EINVAL` for a private mapping, an
+    /// empty one, or one past the end.
+    pub fn mmap(&self, request: MapRequest) -> Result<Window<'_>> {
+        if request.shared && request.write && !request.file_writable {
+            return Err(Errno::EACCES);
+        }
+        let pages = pages_for(request.len).filter(|&pages| pages != 0).ok_or(Errno::EINVAL)?;
+        if !request.shared || !request.offset.is_multiple_of(PAGE_SIZE as u64) {
+            return Err(Errno::EINVAL);
+        }
+        let first = usize::try_from(request.offset >> PAGE_SHIFT).map_err(|_| Errno::EINVAL)?;
+        match first.checked_add(pages) {
+            Some(end) if end <= self.table.pages() => Ok(self.table.window(first, pages)),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// The lines of `/proc/PID/fdinfo/FD` that are a buffer's own. `references` is how many hold its file.
+    pub fn fdinfo(&self, out: &mut dyn fmt::Write, references: usize) -> fmt::Result {
+        writeln!(out, "size:\t{}", self.size())?;
+        writeln!(out, "count:\t{references}")?;
+        writeln!(out, "exp_name:\t{}", self.hold.exp_name())?;
+        let name = self.name.lock().clone();
+        match name {
+            Some(name) => {
+                out.write_str("name:\t")?;
+                write_name(out, &name)?;
+                out.write_char('\n')
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What the link `/proc/PID/fd/FD` says: `/dmabuf:` and the name.
+    pub fn link_text(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        out.write_str("/dmabuf:")?;
+        let name = self.name.lock().clone();
+        write_name(out, &name.unwrap_or_default())
+    }
+}
+
+/// Writes what of a name is text; user space may have put anything there.
+fn write_name(out: &mut dyn fmt::Write, name: &[u8]) -> fmt::Result {
+    for chunk in name.utf8_chunks() {
+        out.write_str(chunk.valid())?;
+        if !chunk.invalid().is_empty() {
+            out.write_char(char::REPLACEMENT_CHARACTER)?;
+        }
+    }
+    Ok(())
+}
+
+impl<P: Platform> Drop for DmaBuf<P> {
+    fn drop(&mut self) {
+        let table = core::mem::take(&mut self.table);
+        let size = table.size();
+        P::trace(Event::BufferRelease { size });
+        self.hold.ops().release(table);
+        self.registry.buffer_freed(size);
+    }
+}

@@ -1,0 +1,198 @@
+//! Heap names, minors and registrations (Linux: the registering half of `drivers/dma-buf/dma-heap.c`).
+
+mod tables;
+
+pub(crate) use tables::{Listed, MinorClaim, NameClaim, Tables};
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use lock_api::{Mutex, MutexGuard};
+
+use crate::cdev::{CdevOps, CdevRef, DevT};
+use crate::discipline::{Discipline, counted, lastref};
+use crate::heap_file::HeapFile;
+use crate::platform::Platform;
+use crate::provider::ProviderData;
+use crate::{Errno, Result};
+
+/// How many heaps there can be at once.
+pub const NUM_HEAP_MINORS: usize = 128;
+
+/// Every heap of the machine. The kernel has one, in a static.
+pub struct Registry<P: Platform> {
+    major: u32,
+    tables: Mutex<P::ListLock, Tables<P>>,
+    heaps: AtomicUsize,
+    buffers: AtomicUsize,
+    buffer_bytes: AtomicUsize,
+}
+
+/// What is alive, for the leak oracle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Heap objects in memory, registered or not.
+    pub heaps: usize,
+    /// Minor numbers taken.
+    pub minors: usize,
+    /// Buffers.
+    pub buffers: usize,
+    /// Bytes in them.
+    pub buffer_bytes: usize,
+}
+
+impl<P: Platform> Registry<P> {
+    /// No heaps, under the default discipline. Their devices will have this major number.
+    pub const fn new(major: u32) -> Registry<P> {
+        Registry {
+            major,
+            tables: Mutex::new(Tables::new(Discipline::Lastref)),
+            heaps: AtomicUsize::new(0),
+            buffers: AtomicUsize::new(0),
+            buffer_bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// The discipline in force.
+    pub fn discipline(&self) -> Discipline {
+        self.tables().discipline
+    }
+
+    /// Changes the discipline; `EBUSY` while any heap or buffer is alive.
+    pub fn set_discipline(&self, discipline: Discipline) -> Result<()> {
+        let mut tables = self.tables();
+        if self.counts_with(&tables) != Counts::default() {
+            return Err(Errno::EBUSY);
+        }
+        tables.discipline = discipline;
+        Ok(())
+    }
+
+    /// What is alive.
+    pub fn counts(&self) -> Counts {
+        self.counts_with(&self.tables())
+    }
+
+    fn counts_with(&self, tables: &Tables<P>) -> Counts {
+        Counts {
+            heaps: self.heaps.load(Ordering::Relaxed),
+            minors: tables.minors_used(),
+            buffers: self.buffers.load(Ordering::Relaxed),
+            buffer_bytes: self.buffer_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Registers a heap and publishes its device (Linux: `dma_heap_add`). May sleep. `EBUSY` when there is no
+    /// minor left, `EEXIST` or `EINVAL` for a name that is taken, `ENOMEM`; the provider's data is then freed.
+    pub fn register(&'static self, provider: ProviderData<P>) -> Result<Registration<P>> {
+        let mut tables = self.tables();
+        let heap = match tables.discipline.rules() {
+            Some(rules) => {
+                let minor = tables.take_minor()?;
+                drop(tables);
+                Heap::Counted(counted::register(self, minor, rules, &provider.0)?)
+            }
+            None => {
+                let claim = tables.claim(self, &provider.0)?;
+                drop(tables);
+                Heap::Shell(lastref::Registered::register(self, claim, &provider.0)?)
+            }
+        };
+        Ok(Registration { heap: Some(heap), provider })
+    }
+
+    pub(crate) fn tables(&self) -> MutexGuard<'_, P::ListLock, Tables<P>> {
+        self.tables.lock()
+    }
+
+    pub(crate) fn devt(&self, minor: usize) -> DevT {
+        DevT::new(self.major, minor as u32)
+    }
+
+    pub(crate) fn heap_made(&self) {
+        self.heaps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn heap_freed(&self) {
+        self.heaps.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn buffer_made(&self, size: usize) {
+        self.buffers.fetch_add(1, Ordering::Relaxed);
+        self.buffer_bytes.fetch_add(size, Ordering::Relaxed);
+    }
+
+    pub(crate) fn buffer_freed(&self, size: usize) {
+        self.buffers.fetch_sub(1, Ordering::Relaxed);
+        self.buffer_bytes.fetch_sub(size, Ordering::Relaxed);
+    }
+}
+
+impl<P: Platform> CdevOps<P> for Registry<P> {
+    /// Opens a heap (Linux: `dma_heap_open`): a shell by its cdev, any other by its minor. `ENODEV` when it is
+    /// gone, `ENOMEM`.
+    fn open(&self, cdev: &CdevRef<P>, _flags: u32) -> Result<P::File> {
+        P::heap_file(match cdev.parent() {
+            Some(shell) => HeapFile::of_shell(lastref::File::open(shell)?),
+            None => HeapFile::of_counted(counted::File::open(self, cdev.devt())?),
+        })
+    }
+}
+
+/// A registered heap. Dropping it unregisters it and frees the provider's data, unless the discipline refuses:
+/// then both stay for ever.
+pub struct Registration<P: Platform> {
+    /// `None` once unregistered.
+    heap: Option<Heap<P>>,
+    provider: ProviderData<P>,
+}
+
+enum Heap<P: Platform> {
+    Counted(counted::HeapPtr<P>),
+    Shell(lastref::Registered<P>),
+}
+
+/// An unregistering that was refused: the heap is still registered.
+pub struct Refused<P: Platform> {
+    /// The registration, unchanged.
+    pub registration: Registration<P>,
+    /// Why.
+    pub errno: Errno,
+}
+
+impl<P: Platform> Registration<P> {
+    /// The name.
+    pub fn name(&self) -> &str {
+        self.provider.name()
+    }
+
+    /// Ends the registration, and gives the provider its data back to [free](ProviderData::free). May sleep, for
+    /// calls in flight but never for descriptors or buffers. Under `upstream` it is refused with `EBUSY`.
+    pub fn unregister(mut self) -> Result<ProviderData<P>, Refused<P>> {
+        match self.end() {
+            Ok(()) => Ok(ProviderData(self.provider.0.clone())),
+            Err(errno) => Err(Refused { registration: self, errno }),
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        match self.heap.take() {
+            Some(Heap::Counted(heap)) => {
+                heap.unregister().inspect_err(|_| self.heap = Some(Heap::Counted(heap)))
+            }
+            Some(Heap::Shell(shell)) => {
+                shell.unregister();
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl<P: Platform> Drop for Registration<P> {
+    fn drop(&mut self) {
+        if self.end().is_err() {
+            // An immortal heap borrows from its provider for ever.
+            core::mem::forget(self.provider.0.clone());
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! A kernel small enough for host tests: a platform over `std`, with a VFS that keeps cdevs as Linux does.
+//!
+//! Every test thread has a machine of its own; threads a test starts join it with [`Machine::enter`].
+
+mod failing;
+mod locks;
+mod user;
+mod vfs;
+
+pub(crate) use failing::{fail_nth, suspend};
+pub(crate) use user::{Fds, Memory};
+pub(crate) use vfs::{Inode, OpenFile};
+
+use std::boxed::Box;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::string::{String, ToString};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+use std::vec::Vec;
+
+use crate::cdev::{CdevPtr, DevT};
+use crate::platform::{Event, Module, Platform, WaitQueue};
+use crate::provider::{HeapOps, ProviderData};
+use crate::refcount::Fault;
+use crate::sg::SgTable;
+use crate::{Discipline, Errno, HeapFile, PhysAddr, Registry, Result};
+use locks::{Spin, SpinRw};
+
+pub(crate) type TestRegistry = Registry<TestPlatform>;
+pub(crate) type Data = ProviderData<TestPlatform>;
+
+pub(crate) struct TestPlatform;
+
+/// What the test kernel knows.
+pub(crate) struct Machine {
+    map: Mutex<HashMap<DevT, CdevPtr<TestPlatform>>>,
+    nodes: Mutex<HashMap<String, Arc<Inode>>>,
+    runs: Mutex<HashMap<u64, u32>>,
+    next_frame: Mutex<u64>,
+    /// Larger orders are refused.
+    pub largest_order: AtomicU32,
+    /// Page frames there are.
+    pub frames: AtomicUsize,
+    pub zeroed: AtomicUsize,
+    pub killed: AtomicBool,
+    /// Makes `device_create` say this, once.
+    pub refuse_device: Mutex<Option<Errno>>,
+    pub events: Mutex<Vec<Event>>,
+    pub faults: Mutex<Vec<Fault>>,
+}
+
+thread_local! {
+    static MACHINE: RefCell<Arc<Machine>> = RefCell::new(Machine::boot());
+}
+
+impl Machine {
+    fn boot() -> Arc<Machine> {
+        Arc::new(Machine {
+            map: Mutex::default(),
+            nodes: Mutex::default(),
+            runs: Mutex::default(),
+            next_frame: Mutex::new(0x4_0000),
+            largest_order: AtomicU32::new(10),
+            frames: AtomicUsize::new(1 << 20),
+            zeroed: AtomicUsize::default(),
+            killed: AtomicBool::default(),
+            refuse_device: Mutex::default(),
+            events: Mutex::default(),
+            faults: Mutex::default(),
+        })
+    }
+
+    /// This thread's machine.
+    pub(crate) fn here() -> Arc<Machine> {
+        MACHINE.with(|machine| machine.borrow().clone())
+    }
+
+    /// Makes it this thread's.
+    pub(crate) fn enter(self: Arc<Machine>) {
+        MACHINE.with(|machine| *machine.borrow_mut() = self);
+    }
+
+    /// Page frames handed out.
+    pub(crate) fn frames_used(&self) -> usize {
+        self.runs.lock().unwrap().values().map(|order| 1 << order).sum()
+    }
+
+    pub(crate) fn node(&self, name: &str) -> Option<Arc<Inode>> {
+        self.nodes.lock().unwrap().get(name).cloned()
+    }
+
+    pub(crate) fn count(&self, event: Event) -> usize {
+        self.events.lock().unwrap().iter().filter(|&&e| e == event).count()
+    }
+}
+
+/// A registry of its own for a test, under `discipline`.
+pub(crate) fn registry(discipline: Discipline) -> &'static TestRegistry {
+    let registry = Box::leak(Box::new(Registry::new(252)));
+    registry.set_discipline(discipline).unwrap();
+    registry
+}
+
+impl Platform for TestPlatform {
+    type ListLock = Spin<2>;
+    type HeapGuard = SpinRw<1>;
+    type BufferLock = Spin<3>;
+    type PoolLock = Spin<3>;
+    type CdevLock = Spin<3>;
+    type WaitQueue = TestQueue;
+    type Module = TestModule;
+    type File = HeapFile<TestPlatform>;
+
+    fn heap_file(file: HeapFile<Self>) -> Result<Self::File> {
+        Ok(file)
+    }
+
+    fn alloc_run(order: u32) -> Option<PhysAddr> {
+        let _own = suspend();
+        let machine = Machine::here();
+        let used = machine.frames_used();
+        if order > machine.largest_order.load(Ordering::Relaxed)
+            || used + (1 << order) > machine.frames.load(Ordering::Relaxed)
+        {
+            return None;
+        }
+        let mut next = machine.next_frame.lock().unwrap();
+        let frame = next.next_multiple_of(1 << order);
+        *next = frame + (1 << order);
+        machine.runs.lock().unwrap().insert(frame, order);
+        Some(PhysAddr::from_pfn(frame))
+    }
+
+    fn free_run(start: PhysAddr, order: u32) {
+        let _own = suspend();
+        assert_eq!(Machine::here().runs.lock().unwrap().remove(&start.pfn()), Some(order));
+    }
+
+    fn zero(_start: PhysAddr, pages: usize) {
+        Machine::here().zeroed.fetch_add(pages, Ordering::Relaxed);
+    }
+
+    fn admit(pages: usize) -> Result<()> {
+        let all = Machine::here().frames.load(Ordering::Relaxed);
+        if pages > all { Err(Errno::ENOMEM) } else { Ok(()) }
+    }
+
+    fn fatal_signal_pending() -> bool {
+        Machine::here().killed.load(Ordering::Relaxed)
+    }
+
+    fn cpu() -> usize {
+        0
+    }
+
+    fn cdev_map(devt: DevT, cdev: CdevPtr<Self>) -> Result<()> {
+        let _own = suspend();
+        locks::assert_free_below(2);
+        match Machine::here().map.lock().unwrap().insert(devt, cdev) {
+            None => Ok(()),
+            Some(_) => panic!("{devt:?} mapped twice"),
+        }
+    }
+
+    fn cdev_unmap(devt: DevT) {
+        let _own = suspend();
+        locks::assert_free_below(2);
+        assert!(Machine::here().map.lock().unwrap().remove(&devt).is_some(), "{devt:?} not mapped");
+    }
+
+    fn device_create(name: &str, devt: DevT) -> Result<()> {
+        let _own = suspend();
+        locks::assert_free_below(2);
+        let machine = Machine::here();
+        if let Some(errno) = machine.refuse_device.lock().unwrap().take() {
+            return Err(errno);
+        }
+        let mut nodes = machine.nodes.lock().unwrap();
+        if nodes.contains_key(name) {
+            return Err(Errno::EEXIST);
+        }
+        nodes.insert(name.to_string(), Inode::new(devt));
+        Ok(())
+    }
+
+    fn device_destroy(devt: DevT) {
+        let _own = suspend();
+        locks::assert_free_below(2);
+        Machine::here().nodes.lock().unwrap().retain(|_, inode| inode.devt() != devt);
+    }
+
+    fn name_object(object: *const u8, _kind: &'static str) {
+        assert!(!object.is_null());
+    }
+
+    fn refcount_fault(fault: Fault) {
+        let _own = suspend();
+        Machine::here().faults.lock().unwrap().push(fault);
+    }
+
+    fn trace(event: Event) {
+        let _own = suspend();
+        Machine::here().events.lock().unwrap().push(event);
+    }
+}
+
+/// A queue that also looks for itself now and then, so that a lost wake-up fails a test by the clock alone.
+#[derive(Default)]
+pub(crate) struct TestQueue {
+    lock: Mutex<()>,
+    woken: Condvar,
+}
+
+impl WaitQueue for TestQueue {
+    fn new() -> TestQueue {
+        TestQueue::default()
+    }
+
+    fn wait_until(&self, done: &mut dyn FnMut() -> bool) {
+        let mut lock = self.lock.lock().unwrap();
+        while !done() {
+            let (relocked, out) = self.woken.wait_timeout(lock, Duration::from_secs(20)).unwrap();
+            assert!(!out.timed_out(), "nobody woke the queue");
+            lock = relocked;
+        }
+    }
+
+    fn wake_all(&self) {
+        drop(self.lock.lock().unwrap());
+        self.woken.notify_all();
+    }
+}
+
+/// A module with a count.
+#[derive(Clone, Default)]
+pub(crate) struct TestModule(Arc<(AtomicUsize, AtomicBool)>);
+
+impl TestModule {
+    pub(crate) fn references(&self) -> usize {
+        self.0.0.load(Ordering::Relaxed)
+    }
+
+    /// What `delete_module` does first.
+    pub(crate) fn going(&self) {
+        self.0.1.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Module for TestModule {
+    fn try_get(&self) -> bool {
+        let live = !self.0.1.load(Ordering::Relaxed);
+        if live {
+            self.0.0.fetch_add(1, Ordering::Relaxed);
+        }
+        live
+    }
+
+    fn put(&self) {
+        assert_ne!(self.0.0.fetch_sub(1, Ordering::Relaxed), 0);
+    }
+}
+
+/// A provider with private data: it tells when that is dropped, and can be made to sleep in `allocate`.
+pub(crate) struct Tee {
+    system: crate::exporter::SystemHeap<TestPlatform>,
+    pub state: Arc<TeeState>,
+}
+
+#[derive(Default)]
+pub(crate) struct TeeState {
+    /// While set, `allocate` waits.
+    pub stall: AtomicBool,
+    pub in_flight: AtomicUsize,
+    pub freed: AtomicBool,
+}
+
+impl Tee {
+    pub(crate) fn new() -> (Tee, Arc<TeeState>) {
+        let state = Arc::new(TeeState::default());
+        (Tee { system: crate::exporter::SystemHeap::new(), state: state.clone() }, state)
+    }
+}
+
+impl HeapOps for Tee {
+    fn kind(&self) -> &'static str {
+        "tee heap"
+    }
+
+    fn allocate(&self, len: usize, flags: u64) -> Result<SgTable> {
+        self.state.in_flight.fetch_add(1, Ordering::SeqCst);
+        while self.state.stall.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let table = self.system.allocate(len, flags);
+        assert!(!self.state.freed.load(Ordering::SeqCst), "private data freed under a call");
+        self.state.in_flight.fetch_sub(1, Ordering::SeqCst);
+        table
+    }
+
+    fn release(&self, table: SgTable) {
+        self.system.release(table);
+    }
+}
+
+impl Drop for Tee {
+    fn drop(&mut self) {
+        self.state.freed.store(true, Ordering::SeqCst);
+    }
+}

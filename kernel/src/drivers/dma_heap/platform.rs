@@ -1,0 +1,99 @@
+//! What the heap subsystem asks of the kernel: pages, locks, device nodes, and ears for its events.
+#![forbid(unsafe_code)]
+
+use alloc::boxed::Box;
+
+use heaps::platform::Event;
+use heaps::refcount::Fault;
+use heaps::{CdevPtr, DevT, HeapFile, PhysAddr, Platform, Result};
+
+use super::heap::OpenHeap;
+use crate::modules::Module;
+use crate::sync::order;
+use crate::sync::sleep::RawSleepRwLock;
+use crate::sync::spin::RawSpin;
+use crate::vfs::{FileOps, devtmpfs};
+use crate::{arch, chrdev, sched, sync};
+
+/// This kernel.
+pub struct Kernel;
+
+impl Platform for Kernel {
+    type ListLock = RawSpin<{ order::HEAP_LIST }>;
+    type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
+    type BufferLock = RawSpin<{ order::BUFFER }>;
+    type PoolLock = RawSpin<{ order::CONTIG }>;
+    type CdevLock = RawSpin<{ order::CDEV_INODES }>;
+    type WaitQueue = Queue;
+    type Module = Module;
+    type File = Box<dyn FileOps>;
+
+    fn heap_file(file: HeapFile<Self>) -> Result<Box<dyn FileOps>> {
+        Ok(Box::new(OpenHeap(file)))
+    }
+
+    fn alloc_run(order: u32) -> Option<PhysAddr> {
+        super::frames::alloc(order)
+    }
+
+    fn free_run(start: PhysAddr, order: u32) {
+        super::frames::free(start, order);
+    }
+
+    fn zero(start: PhysAddr, pages: usize) {
+        super::frames::zero(start, pages);
+    }
+
+    fn admit(pages: usize) -> Result<()> {
+        super::frames::admit(pages)
+    }
+
+    fn fatal_signal_pending() -> bool {
+        sched::interrupted(&sched::current(), sync::wait::Interruptible::Killable)
+    }
+
+    fn cpu() -> usize {
+        arch::cpu_id()
+    }
+
+    fn cdev_map(devt: DevT, cdev: CdevPtr<Self>) -> Result<()> {
+        chrdev::map(devt, cdev)
+    }
+
+    fn cdev_unmap(devt: DevT) {
+        chrdev::unmap(devt);
+    }
+
+    fn device_create(name: &str, devt: DevT) -> Result<()> {
+        devtmpfs::device_create(&alloc::format!("dma_heap/{name}"), devt, 0o600)
+    }
+
+    fn device_destroy(devt: DevT) {
+        devtmpfs::device_destroy(devt);
+    }
+
+    fn name_object(_object: *const u8, _kind: &'static str) {}
+
+    fn refcount_fault(fault: Fault) {
+        panic!("refcount: {fault:?}");
+    }
+
+    fn trace(_event: Event) {}
+}
+
+/// A place to sleep, for the subsystem.
+pub struct Queue(sync::WaitQueue);
+
+impl heaps::WaitQueue for Queue {
+    fn new() -> Self {
+        Queue(sync::WaitQueue::new())
+    }
+
+    fn wait_until(&self, done: &mut dyn FnMut() -> bool) {
+        self.0.wait(|| done().then_some(()));
+    }
+
+    fn wake_all(&self) {
+        self.0.wake_all();
+    }
+}

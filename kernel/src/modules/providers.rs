@@ -1,0 +1,151 @@
+//! The heap providers that modules can name.
+#![forbid(unsafe_code)]
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use heaps::exporter::{CmaHeap, SystemHeap};
+use heaps::{Errno, HeapOps, ProviderData, Registration, Result, SgTable};
+
+use super::module::Module;
+use super::params::Params;
+use crate::drivers::dma_heap::{self, Kernel};
+use crate::sync::{SpinLock, order};
+
+/// A loaded provider. Its functions are called under the module lock, and may sleep.
+pub trait Provider: Send + Sync {
+    /// Whether its device exists.
+    fn is_bound(&self) -> bool;
+
+    /// Registers its heap.
+    fn bind(&self) -> Result<()>;
+
+    /// Unregisters its heap, if it is there, and frees what it passed at registration. `EBUSY` when refused.
+    fn unbind(&self) -> Result<()>;
+
+    /// Whether sysfs can bind and unbind it.
+    fn unbindable(&self) -> bool;
+}
+
+/// A provider's init.
+pub type Init = fn(&Params, &Module) -> Result<Arc<dyn Provider>>;
+
+/// The provider called `name`.
+pub fn by_name(name: &str) -> Option<Init> {
+    match name {
+        "system_heap" => Some(system),
+        "cma_heap" => Some(cma),
+        "tee_heap" => Some(tee),
+        _ => None,
+    }
+}
+
+fn system(_: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
+    let make = |name: &str, module| ProviderData::new(name, SystemHeap::<Kernel>::new(), Some(module));
+    Device::start("system", module, false, make)
+}
+
+fn cma(_: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
+    let region = dma_heap::cma_region().ok_or(Errno::ENODEV)?;
+    let make = move |name: &str, module| ProviderData::new(name, CmaHeap::new(region), Some(module));
+    Device::start("default_cma_region", module, false, make)
+}
+
+fn tee(params: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
+    let name = params.name().ok_or(Errno::EINVAL)?;
+    let make = |name: &str, module| ProviderData::new(name, TeeHeap::new(), Some(module));
+    Device::start(name, module, true, make)
+}
+
+/// The private data of a heap like those that a trusted execution environment provides: memory it hands out is
+/// accounted in data of its own.
+struct TeeHeap {
+    memory: SystemHeap<Kernel>,
+    allocated: AtomicUsize,
+    limit: usize,
+}
+
+impl TeeHeap {
+    fn new() -> TeeHeap {
+        TeeHeap { memory: SystemHeap::new(), allocated: AtomicUsize::new(0), limit: 1 << 30 }
+    }
+}
+
+impl HeapOps for TeeHeap {
+    fn kind(&self) -> &'static str {
+        "tee heap"
+    }
+
+    fn allocate(&self, len: usize, flags: u64) -> Result<SgTable> {
+        let room = |now: usize| now.checked_add(len).filter(|&after| after <= self.limit);
+        self.allocated.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).map_err(|_| Errno::ENOMEM)?;
+        let table = self.memory.allocate(len, flags);
+        if table.is_err() {
+            self.allocated.fetch_sub(len, Ordering::Relaxed);
+        }
+        table
+    }
+
+    fn release(&self, table: SgTable) {
+        self.allocated.fetch_sub(table.size(), Ordering::Relaxed);
+        self.memory.release(table);
+    }
+}
+
+/// A provider with one heap.
+struct Device<M> {
+    name: String,
+    module: Module,
+    unbindable: bool,
+    make: M,
+    registration: SpinLock<Option<Registration<Kernel>>, { order::HEAP_STATE }>,
+}
+
+impl<M> Device<M>
+where
+    M: Fn(&str, Module) -> Result<ProviderData<Kernel>> + Send + Sync + 'static,
+{
+    fn start(name: &str, module: &Module, unbindable: bool, make: M) -> Result<Arc<dyn Provider>> {
+        let registration = SpinLock::new(None);
+        let device = Device { name: name.into(), module: module.clone(), unbindable, make, registration };
+        device.bind()?;
+        Ok(Arc::new(device))
+    }
+}
+
+impl<M> Provider for Device<M>
+where
+    M: Fn(&str, Module) -> Result<ProviderData<Kernel>> + Send + Sync + 'static,
+{
+    fn is_bound(&self) -> bool {
+        self.registration.lock().is_some()
+    }
+
+    fn bind(&self) -> Result<()> {
+        let data = (self.make)(&self.name, self.module.clone())?;
+        let registration = dma_heap::HEAPS.register(data)?;
+        *self.registration.lock() = Some(registration);
+        Ok(())
+    }
+
+    fn unbind(&self) -> Result<()> {
+        let Some(registration) = self.registration.lock().take() else {
+            return Ok(());
+        };
+        match registration.unregister() {
+            Ok(data) => {
+                data.free();
+                Ok(())
+            }
+            Err(refused) => {
+                *self.registration.lock() = Some(refused.registration);
+                Err(refused.errno)
+            }
+        }
+    }
+
+    fn unbindable(&self) -> bool {
+        self.unbindable
+    }
+}

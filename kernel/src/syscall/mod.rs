@@ -1,0 +1,1 @@
+//! System calls by subject. Each is a function of what the caller has and the call's arguments.

@@ -1,0 +1,63 @@
+//! What a process' paths are relative to, and its umask. Models `struct fs_struct`.
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use heaps::{Errno, Result};
+
+use super::dentry::Dentry;
+use crate::sync::{SpinLock, order};
+
+/// Root directory, current directory and umask. Threads share one; fork copies it.
+pub struct FsContext {
+    root: Arc<Dentry>,
+    cwd: SpinLock<Arc<Dentry>, { order::DENTRY }>,
+    umask: AtomicU32,
+}
+
+impl FsContext {
+    /// At the root, with the umask 022.
+    pub fn new(root: Arc<Dentry>) -> Arc<FsContext> {
+        FsContext::with(root.clone(), root, 0o022)
+    }
+
+    fn with(root: Arc<Dentry>, cwd: Arc<Dentry>, umask: u32) -> Arc<FsContext> {
+        Arc::new(FsContext { root, cwd: SpinLock::new(cwd), umask: AtomicU32::new(umask) })
+    }
+
+    /// A copy, for fork.
+    pub fn fork(&self) -> Arc<FsContext> {
+        FsContext::with(self.root.clone(), self.cwd(), self.umask())
+    }
+
+    /// The root directory.
+    pub fn root(&self) -> &Arc<Dentry> {
+        &self.root
+    }
+
+    /// The current directory.
+    pub fn cwd(&self) -> Arc<Dentry> {
+        self.cwd.lock().clone()
+    }
+
+    /// Changes the current directory. `ENOTDIR`.
+    pub fn set_cwd(&self, to: Arc<Dentry>) -> Result<()> {
+        if !to.inode().is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        let before = core::mem::replace(&mut *self.cwd.lock(), to);
+        drop(before);
+        Ok(())
+    }
+
+    /// The permission bits that new files do not get.
+    pub fn umask(&self) -> u32 {
+        self.umask.load(Ordering::Relaxed)
+    }
+
+    /// Sets the umask and returns the one before.
+    pub fn set_umask(&self, mask: u32) -> u32 {
+        self.umask.swap(mask & 0o777, Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,27 @@
+//! What a file says about being mapped; the process layer does the mapping, and holds the file as long.
+#![forbid(unsafe_code)]
+
+/// What `mmap` asks of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct MmapRequest {
+    /// Offset into the file, in bytes; whole pages.
+    pub offset: u64,
+    /// Length in bytes; whole pages.
+    pub len: usize,
+    /// Whether writes reach the file and other mappings (`MAP_SHARED`).
+    pub shared: bool,
+    /// Whether the mapping is writable (`PROT_WRITE`).
+    pub write: bool,
+}
+
+/// What to put into the address space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mmap {
+    /// Private pages, each filled by [`map_content`](super::FileOps::map_content) when first touched.
+    Content,
+    /// Zeroed private pages.
+    Zero,
+    /// The page frames that [`map_runs`](super::FileOps::map_runs) names. They are the file's, and good as long as
+    /// the mapping holds it.
+    Runs,
+}

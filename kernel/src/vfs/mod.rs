@@ -1,0 +1,38 @@
+//! The virtual filesystem: names, inodes, open files, and what is mounted where.
+//!
+//! * [`inode`], [`dentry`], [`namespace`], [`path`]: the tree and how it is walked and changed
+//! * [`file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
+//! * [`io`], [`dir`], [`stat`], [`mmap`]: how bytes, entries, attributes and mappings travel
+//! * [`ramfs`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`dynamic`], [`text`], [`pseudo`], [`proc`], [`sysfs`], [`debugfs`]: filesystems made up on demand
+//!
+//! Lock order within: a directory's change lock, then an open file's position, then a file's contents; the
+//! spinning locks of a descriptor table, an inode's cached cdev and a directory's entries are leaves, and nothing
+//! is dropped under them.
+#![forbid(unsafe_code)]
+
+mod bitmap;
+pub mod dentry;
+pub mod devtmpfs;
+pub mod dir;
+pub mod dynamic;
+pub mod fdtable;
+pub mod file;
+pub mod flags;
+pub mod fs_context;
+pub mod initramfs;
+pub mod inode;
+pub mod io;
+pub mod mmap;
+pub mod namespace;
+pub mod open;
+pub mod path;
+pub mod ramfs;
+pub mod stat;
+pub mod text;
+
+pub use dentry::Dentry;
+pub use fdtable::FdTable;
+pub use file::{File, FileOps};
+pub use fs_context::FsContext;
+pub use inode::Inode;

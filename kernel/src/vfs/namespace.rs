@@ -1,0 +1,244 @@
+//! Making, removing and moving names. One lock orders all of it, so that a check and what follows from it are one
+//! step; look-ups do not take it. Models the second half of `fs/namei.c` and `fs/libfs.c`.
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use heaps::{Errno, Result};
+
+use super::dentry::Dentry;
+use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use super::ramfs::data::Data;
+use crate::sync::{Mutex, order};
+
+static NAMESPACE: Mutex<(), { order::NAMESPACE }> = Mutex::new(());
+
+/// Who changes the tree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// A system call: only where names may be made by user space.
+    User,
+    /// The kernel itself: anywhere.
+    Kernel,
+}
+
+/// A new directory's inode.
+pub fn dir_inode(dev: u32, permissions: u32, writable: bool) -> Arc<Inode> {
+    Arc::new(Inode::new(dev, S_IFDIR | permissions & 0o7777, Content::Directory { writable }))
+}
+
+/// A new regular file's inode whose first bytes are `image`.
+pub fn file_inode(dev: u32, permissions: u32, image: &'static [u8]) -> Arc<Inode> {
+    Arc::new(Inode::new(dev, S_IFREG | permissions & 0o7777, Content::Regular(Data::new(image))))
+}
+
+/// A new symbolic link's inode.
+pub fn link_inode(dev: u32, text: Vec<u8>) -> Arc<Inode> {
+    Arc::new(Inode::new(dev, S_IFLNK | 0o777, Content::Symlink(text)))
+}
+
+/// Gives `inode` the name `name` in `dir`. `EEXIST`, `ENOENT` when the directory is gone, `ENOTDIR`, `EACCES` where
+/// names are not user space's to make. May sleep.
+pub fn add(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Dentry>> {
+    let _order = NAMESPACE.lock();
+    add_locked(by, dir, name, inode)
+}
+
+fn add_locked(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Dentry>> {
+    may_change(by, dir)?;
+    if dir.child(name).is_some() {
+        return Err(Errno::EEXIST);
+    }
+    if inode.is_dir() {
+        dir.inode().set_nlink(dir.inode().nlink() + 1);
+    }
+    let child = Dentry::detached(dir, name, inode);
+    dir.inode().touch();
+    drop(dir.insert(child.clone()));
+    Ok(child)
+}
+
+/// Makes a directory for the kernel, or finds the one that is there. May sleep.
+pub fn ensure_dir(dir: &Arc<Dentry>, name: &[u8], permissions: u32, writable: bool) -> Result<Arc<Dentry>> {
+    let _order = NAMESPACE.lock();
+    match dir.child(name) {
+        Some(there) if there.inode().is_dir() => Ok(there),
+        Some(_) => Err(Errno::EEXIST),
+        None => {
+            let inode = dir_inode(dir.inode().dev(), permissions, writable);
+            add_locked(By::Kernel, dir, name, inode)
+        }
+    }
+}
+
+/// Gives another name to the inode of `of`. `EPERM` for a directory, `EXDEV`, and what [`add`] says. May sleep.
+pub fn link(dir: &Arc<Dentry>, name: &[u8], of: &Arc<Dentry>) -> Result<()> {
+    let _order = NAMESPACE.lock();
+    let inode = of.inode();
+    if inode.is_dir() {
+        return Err(Errno::EPERM);
+    }
+    if inode.dev() != dir.inode().dev() {
+        return Err(Errno::EXDEV);
+    }
+    if inode.nlink() == 0 {
+        return Err(Errno::ENOENT);
+    }
+    add_locked(By::User, dir, name, inode.clone())?;
+    inode.set_nlink(inode.nlink() + 1);
+    Ok(())
+}
+
+/// Removes the name of something that is no directory. `ENOENT`, `EISDIR`, `EACCES`. May sleep.
+pub fn unlink(by: By, dir: &Arc<Dentry>, name: &[u8]) -> Result<()> {
+    let order = NAMESPACE.lock();
+    may_change(by, dir)?;
+    let child = dir.child(name).ok_or(Errno::ENOENT)?;
+    if child.inode().is_dir() {
+        return Err(Errno::EISDIR);
+    }
+    let gone = dir.remove(name);
+    dir.inode().touch();
+    forget(child.inode());
+    drop(order);
+    drop(gone);
+    Ok(())
+}
+
+/// Removes an empty directory. `ENOENT`, `ENOTDIR`, `ENOTEMPTY`, `EBUSY` for a mounted one, `EACCES`. May sleep.
+pub fn rmdir(by: By, dir: &Arc<Dentry>, name: &[u8]) -> Result<()> {
+    let order = NAMESPACE.lock();
+    may_change(by, dir)?;
+    let child = dir.child(name).ok_or(Errno::ENOENT)?;
+    check_removable_dir(&child)?;
+    let gone = dir.remove(name);
+    dir.inode().touch();
+    bury(dir, &child);
+    drop(order);
+    drop(gone);
+    Ok(())
+}
+
+/// What may happen to a name that is there already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// It is replaced.
+    Replace,
+    /// It is in the way: `EEXIST`.
+    Keep,
+}
+
+/// Moves a name. `ENOENT`, `EEXIST`, `EXDEV`, `EBUSY` for a mount, `EINVAL` into itself, `ENOTEMPTY`, `EISDIR`,
+/// `ENOTDIR`, `EACCES`. May sleep.
+pub fn rename(
+    (from_dir, from): (&Arc<Dentry>, &[u8]),
+    (to_dir, to): (&Arc<Dentry>, &[u8]),
+    target: Target,
+) -> Result<()> {
+    let order = NAMESPACE.lock();
+    may_change(By::User, from_dir)?;
+    may_change(By::User, to_dir)?;
+    let moved = from_dir.child(from).ok_or(Errno::ENOENT)?;
+    let there = to_dir.child(to);
+    check_rename(&moved, to_dir, there.as_ref(), target)?;
+    if there.as_ref().is_some_and(|there| Arc::ptr_eq(there.inode(), moved.inode())) {
+        return Ok(());
+    }
+    if let Some(there) = &there {
+        if there.inode().is_dir() {
+            bury(to_dir, there);
+        } else {
+            forget(there.inode());
+        }
+    }
+    if moved.inode().is_dir() {
+        from_dir.inode().set_nlink(from_dir.inode().nlink() - 1);
+        to_dir.inode().set_nlink(to_dir.inode().nlink() + 1);
+    }
+    let taken = from_dir.remove(from);
+    moved.relink(to_dir, to);
+    let replaced = to_dir.insert(moved);
+    from_dir.inode().touch();
+    to_dir.inode().touch();
+    drop(order);
+    drop((taken, replaced, there));
+    Ok(())
+}
+
+fn check_rename(
+    moved: &Arc<Dentry>,
+    to_dir: &Arc<Dentry>,
+    there: Option<&Arc<Dentry>>,
+    target: Target,
+) -> Result<()> {
+    if moved.is_mount() {
+        return Err(Errno::EBUSY);
+    }
+    if moved.inode().dev() != to_dir.inode().dev() {
+        return Err(Errno::EXDEV);
+    }
+    if to_dir.is_below(moved) {
+        return Err(Errno::EINVAL);
+    }
+    match there {
+        None => Ok(()),
+        Some(_) if target == Target::Keep => Err(Errno::EEXIST),
+        Some(there) => match (moved.inode().is_dir(), there.inode().is_dir()) {
+            (true, true) => check_removable_dir(there),
+            (true, false) => Err(Errno::ENOTDIR),
+            (false, true) => Err(Errno::EISDIR),
+            (false, false) => Ok(()),
+        },
+    }
+}
+
+/// Puts the root of a filesystem in the place of a directory, for good. `ENOTDIR`, `EBUSY` when that is the root of
+/// everything or a mount already. May sleep.
+pub fn mount(at: &Arc<Dentry>, root: &Arc<Dentry>) -> Result<()> {
+    let order = NAMESPACE.lock();
+    if !at.inode().is_dir() {
+        return Err(Errno::ENOTDIR);
+    }
+    if at.is_mount() {
+        return Err(Errno::EBUSY);
+    }
+    let parent = at.parent().ok_or(Errno::EBUSY)?;
+    root.relink(&parent, &at.name());
+    let covered = parent.insert(root.clone());
+    drop(order);
+    drop(covered);
+    Ok(())
+}
+
+fn may_change(by: By, dir: &Arc<Dentry>) -> Result<()> {
+    let inode = dir.inode();
+    match inode.content() {
+        Content::Directory { .. } if inode.nlink() == 0 => Err(Errno::ENOENT),
+        Content::Directory { writable } if *writable || by == By::Kernel => Ok(()),
+        Content::Directory { .. } | Content::Dynamic(_) => Err(Errno::EACCES),
+        _ => Err(Errno::ENOTDIR),
+    }
+}
+
+fn check_removable_dir(dir: &Arc<Dentry>) -> Result<()> {
+    if dir.inode().mode() & S_IFMT != S_IFDIR {
+        return Err(Errno::ENOTDIR);
+    }
+    if dir.is_mount() {
+        return Err(Errno::EBUSY);
+    }
+    if dir.is_empty() { Ok(()) } else { Err(Errno::ENOTEMPTY) }
+}
+
+/// One name fewer.
+fn forget(inode: &Inode) {
+    inode.set_nlink(inode.nlink().saturating_sub(1));
+    inode.touch();
+}
+
+/// An emptied directory loses its name: nothing may be made in it from now on.
+fn bury(parent: &Arc<Dentry>, dir: &Arc<Dentry>) {
+    dir.inode().set_nlink(0);
+    parent.inode().set_nlink(parent.inode().nlink().saturating_sub(1));
+}

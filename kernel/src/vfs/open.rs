@@ -1,0 +1,124 @@
+//! Opening: from a path, flags and a mode to an open file. Models `fs/open.c` and `path_openat`.
+#![forbid(unsafe_code)]
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use heaps::{Errno, Result};
+
+use super::dentry::Dentry;
+use super::dir::DirFile;
+use super::file::{File, FileOps};
+use super::flags::*;
+use super::inode::{Content, Inode};
+use super::namespace::{self, By};
+use super::path::{Last, Walk, lookup};
+use super::ramfs::RegularFile;
+use super::text::TextOps;
+use crate::chrdev;
+
+/// Flags that matter only while opening.
+const OPEN_ONLY: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
+/// Flags that matter besides `O_PATH`.
+const PATH_FLAGS: u32 = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+/// Opens `path` from `start`; a new file gets `mode`, the umask taken off already. May sleep.
+pub fn open(
+    root: &Arc<Dentry>,
+    start: &Arc<Dentry>,
+    path: &[u8],
+    flags: u32,
+    mode: u32,
+) -> Result<Arc<File>> {
+    let flags = if flags & O_PATH != 0 { flags & PATH_FLAGS } else { flags | O_LARGEFILE };
+    if flags & O_TMPFILE != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if flags & O_CREAT != 0 && flags & O_DIRECTORY != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let walk = Walk::new(root, start, path)?;
+    let (dentry, created) = if flags & O_CREAT != 0 {
+        find_or_create(walk, flags, mode)?
+    } else {
+        let mut walk = walk;
+        (walk.finish(flags & O_NOFOLLOW == 0)?, false)
+    };
+    open_dentry(&dentry, if created { flags & !O_TRUNC } else { flags })
+}
+
+/// The file at the walk's end, and whether it was made for this.
+fn find_or_create(mut walk: Walk<'_>, flags: u32, mode: u32) -> Result<(Arc<Dentry>, bool)> {
+    let exclusive = flags & O_EXCL != 0;
+    loop {
+        walk.to_parent()?;
+        let Last::Name(name) = walk.last()? else {
+            return Err(if exclusive { Errno::EEXIST } else { Errno::EISDIR });
+        };
+        match lookup(walk.here(), name) {
+            Ok(_) if exclusive => return Err(Errno::EEXIST),
+            Ok(found) => {
+                if let Some(end) = walk.arrive(found, flags & O_NOFOLLOW == 0)? {
+                    return Ok((end, false));
+                }
+            }
+            Err(Errno::ENOENT) if walk.wants_dir() => return Err(Errno::EISDIR),
+            Err(Errno::ENOENT) => {
+                let inode = namespace::file_inode(walk.here().inode().dev(), mode, b"");
+                match namespace::add(By::User, walk.here(), name, inode) {
+                    // Somebody was faster: what they made is there now.
+                    Err(Errno::EEXIST) => {}
+                    made => return made.map(|dentry| (dentry, true)),
+                }
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Opens what a name leads to. May sleep.
+pub fn open_dentry(dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<File>> {
+    let inode = dentry.inode();
+    check_kind(inode, flags)?;
+    let kept = flags & !OPEN_ONLY;
+    if flags & O_PATH != 0 {
+        return File::new(dentry.clone(), kept, Box::new(PathFile));
+    }
+    let ops: Box<dyn FileOps> = match inode.content() {
+        Content::Directory { .. } | Content::Dynamic(_) => Box::new(DirFile),
+        Content::Regular(_) => {
+            if flags & O_TRUNC != 0 {
+                inode.truncate(0)?;
+            }
+            Box::new(RegularFile)
+        }
+        Content::Text(_) => Box::new(TextOps::new()),
+        Content::Char(_) => {
+            let opened = chrdev::open(inode, kept)?;
+            return File::device(dentry.clone(), kept, opened);
+        }
+        Content::Anonymous => return Err(Errno::ENXIO),
+        Content::Symlink(_) | Content::Magic(_) => return Err(Errno::ELOOP),
+    };
+    File::new(dentry.clone(), kept, ops)
+}
+
+fn check_kind(inode: &Inode, flags: u32) -> Result<()> {
+    if inode.is_link() {
+        return match () {
+            () if flags & O_DIRECTORY != 0 => Err(Errno::ENOTDIR),
+            () if flags & O_PATH != 0 => Ok(()),
+            () => Err(Errno::ELOOP),
+        };
+    }
+    if !inode.is_dir() {
+        return if flags & O_DIRECTORY != 0 { Err(Errno::ENOTDIR) } else { Ok(()) };
+    }
+    let write = flags & O_ACCMODE != O_RDONLY || flags & (O_CREAT | O_TRUNC) != 0;
+    if write { Err(Errno::EISDIR) } else { Ok(()) }
+}
+
+/// A file that is only a name: every operation that reaches it is refused before.
+struct PathFile;
+
+impl FileOps for PathFile {}

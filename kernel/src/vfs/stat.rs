@@ -1,0 +1,156 @@
+//! Attributes as user space sees them: arm64's `struct stat` and `struct statx`.
+#![forbid(unsafe_code)]
+
+use zerocopy::{Immutable, IntoBytes};
+
+use super::file::File;
+use super::inode::{Content, Inode};
+
+const NS_PER_S: u64 = 1_000_000_000;
+const BLOCK_SIZE: u32 = 4096;
+
+/// `struct stat` (`asm-generic/stat.h`).
+#[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the names are the standard's")]
+pub struct Stat {
+    pub st_dev: u64,
+    pub st_ino: u64,
+    pub st_mode: u32,
+    pub st_nlink: u32,
+    pub st_uid: u32,
+    pub st_gid: u32,
+    pub st_rdev: u64,
+    pub pad1: u64,
+    pub st_size: i64,
+    pub st_blksize: i32,
+    pub pad2: i32,
+    pub st_blocks: i64,
+    pub st_atime: i64,
+    pub st_atime_nsec: u64,
+    pub st_mtime: i64,
+    pub st_mtime_nsec: u64,
+    pub st_ctime: i64,
+    pub st_ctime_nsec: u64,
+    pub unused: [u32; 2],
+}
+
+/// A time of `struct statx`.
+#[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the names are the standard's")]
+pub struct StatxTime {
+    pub tv_sec: i64,
+    pub tv_nsec: u32,
+    pub pad: i32,
+}
+
+/// `struct statx` (`linux/stat.h`).
+#[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the names are the standard's")]
+pub struct Statx {
+    pub stx_mask: u32,
+    pub stx_blksize: u32,
+    pub stx_attributes: u64,
+    pub stx_nlink: u32,
+    pub stx_uid: u32,
+    pub stx_gid: u32,
+    pub stx_mode: u16,
+    pub pad1: u16,
+    pub stx_ino: u64,
+    pub stx_size: u64,
+    pub stx_blocks: u64,
+    pub stx_attributes_mask: u64,
+    pub stx_atime: StatxTime,
+    pub stx_btime: StatxTime,
+    pub stx_ctime: StatxTime,
+    pub stx_mtime: StatxTime,
+    pub stx_rdev_major: u32,
+    pub stx_rdev_minor: u32,
+    pub stx_dev_major: u32,
+    pub stx_dev_minor: u32,
+    pub stx_mnt_id: u64,
+    pub spare: [u64; 13],
+}
+
+/// The fields of `struct statx` that are filled in (`STATX_BASIC_STATS`).
+const STATX_BASIC_STATS: u32 = 0x7ff;
+
+impl Stat {
+    /// The attributes of an inode. May sleep.
+    pub fn of(inode: &Inode) -> Stat {
+        let (seconds, nanos) = (inode.mtime() / NS_PER_S, inode.mtime() % NS_PER_S);
+        Stat {
+            st_dev: inode.dev().into(),
+            st_ino: inode.ino(),
+            st_mode: inode.mode(),
+            st_nlink: inode.nlink(),
+            st_rdev: inode.char_node().map_or(0, |node| node.rdev.encode().into()),
+            st_size: inode.size() as i64,
+            st_blksize: BLOCK_SIZE as i32,
+            st_blocks: blocks(inode) as i64,
+            st_atime: seconds as i64,
+            st_atime_nsec: nanos,
+            st_mtime: seconds as i64,
+            st_mtime_nsec: nanos,
+            st_ctime: seconds as i64,
+            st_ctime_nsec: nanos,
+            ..Stat::default()
+        }
+    }
+
+    /// The attributes of an open file. May sleep.
+    pub fn of_file(file: &File) -> Stat {
+        let mut stat = Stat::of(file.inode());
+        if let Some(size) = file.ops().size() {
+            stat.st_size = size as i64;
+        }
+        stat
+    }
+}
+
+impl From<&Stat> for Statx {
+    fn from(stat: &Stat) -> Statx {
+        let time = StatxTime { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as u32, pad: 0 };
+        let rdev = heaps::DevT::decode(stat.st_rdev as u32);
+        Statx {
+            stx_mask: STATX_BASIC_STATS,
+            stx_blksize: BLOCK_SIZE,
+            stx_nlink: stat.st_nlink,
+            stx_mode: stat.st_mode as u16,
+            stx_ino: stat.st_ino,
+            stx_size: stat.st_size as u64,
+            stx_blocks: stat.st_blocks as u64,
+            stx_atime: time,
+            stx_ctime: time,
+            stx_mtime: time,
+            stx_rdev_major: rdev.major(),
+            stx_rdev_minor: rdev.minor(),
+            stx_dev_minor: stat.st_dev as u32,
+            ..Statx::default()
+        }
+    }
+}
+
+fn blocks(inode: &Inode) -> u64 {
+    match inode.content() {
+        Content::Regular(data) => data.blocks(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layouts_are_arm64_s() {
+        assert_eq!(size_of::<Stat>(), 128);
+        assert_eq!(core::mem::offset_of!(Stat, st_size), 48);
+        assert_eq!(core::mem::offset_of!(Stat, st_mtime), 88);
+        assert_eq!(size_of::<Statx>(), 256);
+        assert_eq!(core::mem::offset_of!(Statx, stx_mtime), 112);
+        assert_eq!(core::mem::offset_of!(Statx, stx_rdev_major), 128);
+    }
+}
