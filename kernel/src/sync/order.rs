@@ -49,6 +49,7 @@ ranks! {
     WAIT_QUEUE = 38, "One wait queue. Interrupts are off.";
     TIMERS = 40, "Sleeping tasks by wake-up time. Interrupts are off.";
     RUN_QUEUE = 42, "One CPU's runnable tasks. Interrupts are off.";
+    USER_ROOT = 43, "The page table a thread runs on. Interrupts are off.";
     OBJECTS = 44, "The kernel object heap and its quarantine. Interrupts are off.";
     REPORTS = 46, "Detection reports.";
     LOG = 48, "The kernel log. Interrupts are off.";

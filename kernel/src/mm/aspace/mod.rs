@@ -4,7 +4,7 @@
 //! * [`map`]: `mmap` and `munmap`; [`protect`]: `mprotect` and `madvise`; [`brk`]; [`remap`]: `mremap`
 //! * [`fault`]: a page at its first touch, copies on write, the stack's growth
 //! * [`fork`]: the copy a child gets
-//! * [`image`]: putting a program there
+//! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
 //! * [`shared`]: anonymous pages that several address spaces see
 //!
 //! Everything here may sleep. No file is released, and no user memory touched, with the lock held.
@@ -13,6 +13,7 @@ pub mod brk;
 pub mod fault;
 pub mod fork;
 pub mod image;
+pub mod key;
 pub mod layout;
 pub mod map;
 pub mod protect;
@@ -58,9 +59,9 @@ impl AddressSpace {
         Ok(AddressSpace { layout: Mutex::new(Layout::new(table)), root })
     }
 
-    /// Makes this CPU see it. Called by the scheduler, with interrupts off.
-    pub fn activate(&self) {
-        self.root.activate();
+    /// What a CPU needs to see it.
+    pub fn root(&self) -> arch::UserRoot {
+        self.root
     }
 
     fn lock(&self) -> MutexGuard<'_, Layout, { order::MMAP }> {
