@@ -1,5 +1,8 @@
 //! A buffer: what a dma-buf descriptor does (Linux: `drivers/dma-buf/dma-buf.c`).
 
+#[cfg(all(test, not(feature = "loom")))]
+mod tests;
+
 use core::fmt;
 
 use arrayvec::ArrayVec;

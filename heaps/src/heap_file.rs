@@ -3,6 +3,9 @@
 //! Reading, writing, seeking and mapping are the VFS's defaults for a file without them: `EINVAL`, `EINVAL`,
 //! `ESPIPE`, `ENODEV`.
 
+#[cfg(all(test, not(feature = "loom")))]
+mod tests;
+
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::addr::{PAGE_SHIFT, pages_for};

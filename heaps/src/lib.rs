@@ -28,6 +28,8 @@ pub mod exporter;
 pub mod fallible;
 pub mod heap_file;
 pub mod kref;
+#[cfg(all(test, feature = "loom"))]
+mod loom_models;
 pub mod platform;
 pub mod provider;
 pub mod refcount;

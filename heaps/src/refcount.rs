@@ -55,7 +55,7 @@ impl Refcount {
     ///
     /// Acquire on success: what was written before the object was published is seen by the new holder, whatever
     /// way the pointer came.
-    #[must_use]
+    #[must_use = "only if it was not zero is there a reference"]
     pub fn inc_not_zero(&self) -> Result<bool, Fault> {
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
@@ -76,7 +76,7 @@ impl Refcount {
     ///
     /// Release on every decrement, acquire on the last: whatever other holders did to the object happened
     /// before it is freed.
-    #[must_use]
+    #[must_use = "whoever gives back the last reference has to free the object"]
     pub fn dec_and_test(&self) -> Result<bool, Fault> {
         let old = self.0.fetch_sub(1, Ordering::Release);
         match old {

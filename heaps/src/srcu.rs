@@ -104,3 +104,75 @@ impl<W: WaitQueue> Drop for ReadGuard<'_, W> {
         }
     }
 }
+
+#[cfg(all(test, not(feature = "loom")))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+    use std::thread;
+
+    use super::*;
+    use crate::testing::TestQueue;
+
+    #[test]
+    fn without_readers_there_is_nothing_to_wait_for() {
+        let srcu = Srcu::<TestQueue>::new();
+        drop(srcu.read(3));
+        srcu.synchronize();
+        srcu.synchronize();
+    }
+
+    #[test]
+    fn a_grace_period_outlasts_the_readers_before_it_and_no_others() {
+        let srcu = Srcu::<TestQueue>::new();
+        let early = srcu.read(0);
+        let nested = srcu.read(9);
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                srcu.synchronize();
+                done.store(true, Ordering::SeqCst);
+            });
+            while srcu.turns.load(Ordering::Relaxed) == 0 {
+                thread::yield_now();
+            }
+            let late = srcu.read(0);
+            drop(early);
+            assert!(!done.load(Ordering::SeqCst));
+            drop(nested);
+            drop(late);
+        });
+        assert!(done.load(Ordering::SeqCst));
+    }
+
+    /// What a writer replaced is not in use after the grace period, with readers and writers of several threads.
+    #[test]
+    fn readers_never_see_what_was_reclaimed() {
+        const VERSIONS: usize = 300;
+        let srcu = Srcu::<TestQueue>::new();
+        let current = AtomicUsize::new(0);
+        let alive: std::vec::Vec<AtomicBool> = (0..=2 * VERSIONS).map(|_| AtomicBool::new(true)).collect();
+        let next = AtomicUsize::new(1);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..VERSIONS {
+                        let old = current.swap(next.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+                        srcu.synchronize();
+                        alive[old].store(false, Ordering::SeqCst);
+                    }
+                });
+            }
+            for cpu in 0..3 {
+                let (srcu, current, alive) = (&srcu, &current, &alive);
+                scope.spawn(move || {
+                    while alive[0].load(Ordering::SeqCst) || current.load(Ordering::SeqCst) < VERSIONS {
+                        let _reader = srcu.read(cpu);
+                        let seen = current.load(Ordering::SeqCst);
+                        thread::yield_now();
+                        assert!(alive[seen].load(Ordering::SeqCst));
+                    }
+                });
+            }
+        });
+    }
+}

@@ -43,6 +43,9 @@ pub trait CdevOps<P: Platform>: Sync + 'static {
     }
 }
 
+/// The module that has an open file's operations, kept loaded; `None` for the kernel itself.
+pub type FopsModule<P> = Option<ModuleRef<<P as Platform>::Module>>;
+
 /// Something that caches a [`CdevPtr`]: an inode (Linux: `inode->i_cdev`).
 pub trait CdevCache: Send + Sync {
     /// Forgets the pointer, under the lock it is used under. Called without locks; must not sleep.
@@ -63,6 +66,12 @@ struct Links {
     added: bool,
     parent: Option<ErasedRef>,
     caches: Vec<Weak<dyn CdevCache>>,
+}
+
+impl Links {
+    fn take(&mut self) -> (Option<ErasedRef>, Vec<Weak<dyn CdevCache>>) {
+        (self.parent.take(), core::mem::take(&mut self.caches))
+    }
 }
 
 /// An object with a cdev embedded, that the cdev keeps alive.
@@ -201,7 +210,7 @@ impl<P: Platform> CdevRef<P> {
     /// Opens the device: its file, and the pinned module of the operations, which the VFS puts after the file is
     /// released and this reference dropped. `ENXIO` when that module is going, otherwise what the device says.
     /// May sleep.
-    pub fn open(&self, flags: u32) -> Result<(P::File, Option<ModuleRef<P::Module>>)> {
+    pub fn open(&self, flags: u32) -> Result<(P::File, FopsModule<P>)> {
         let ops = self.cdev().ops;
         let module = ModuleRef::pin(ops.owner().as_ref()).map_err(|_| Errno::ENXIO)?;
         Ok((ops.open(self, flags)?, module))
@@ -238,7 +247,7 @@ pub(crate) unsafe fn put<P: Platform>(ptr: CdevPtr<P>) {
         return;
     }
     P::trace(Event::CdevRelease { devt: cdev.devt });
-    let Links { parent, caches, .. } = core::mem::take(&mut *cdev.links.lock());
+    let (parent, caches) = cdev.links.lock().take();
     for cache in &caches {
         if let Some(cache) = cache.upgrade() {
             cache.forget();

@@ -262,7 +262,10 @@ impl<P: Platform> File<P> {
         }
         let registry = heap.get().registry;
         drop(tables);
-        let heap = HeapRef::new(heap, rules.put_on_close).pin_module()?;
+        let mut heap = HeapRef::new(heap, rules.put_on_close);
+        if rules.pin_provider {
+            heap = heap.pin_module()?;
+        }
         P::trace(Event::HeapOpen { minor: devt.minor() });
         Ok(File { heap, rules, registry })
     }

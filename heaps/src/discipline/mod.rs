@@ -1,7 +1,7 @@
 //! The lifetime disciplines: who keeps a heap, its provider and its buffers alive.
 //!
-//! Seven of them count references on a heap object with its cdev embedded, as Linux would; they are [`counted`]
-//! with different [`rules`], and all but one of them are unsound on purpose. The eighth is [`lastref`], without
+//! Seven of them count references on a heap object with its cdev embedded, as Linux would; they are `counted`
+//! with different `rules`, and all but one of them are unsound on purpose. The eighth is `lastref`, without
 //! `unsafe`. To add one: a variant and a name here, and either a row of rules or a module beside `lastref`.
 
 mod borrowed;

@@ -1,5 +1,8 @@
 //! The heaps every machine has.
 
+#[cfg(all(test, not(feature = "loom")))]
+mod tests;
+
 mod cma;
 mod system;
 

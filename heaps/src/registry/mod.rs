@@ -1,6 +1,8 @@
 //! Heap names, minors and registrations (Linux: the registering half of `drivers/dma-buf/dma-heap.c`).
 
 mod tables;
+#[cfg(all(test, not(feature = "loom")))]
+mod tests;
 
 pub(crate) use tables::{Listed, MinorClaim, NameClaim, Tables};
 
@@ -157,6 +159,12 @@ pub struct Refused<P: Platform> {
     pub registration: Registration<P>,
     /// Why.
     pub errno: Errno,
+}
+
+impl<P: Platform> core::fmt::Debug for Refused<P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "unregistering {} was refused: {:?}", self.registration.name(), self.errno)
+    }
 }
 
 impl<P: Platform> Registration<P> {

@@ -13,12 +13,17 @@ static ALLOCATOR: Failing = Failing;
 thread_local! {
     /// How many allocations from now on still succeed; `None` when all do.
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    /// Whether one did not.
+    static REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
 fn refuses() -> bool {
     // Not there any more while a thread ends.
     LEFT.try_with(|left| match left.get() {
-        Some(0) => true,
+        Some(0) => {
+            REFUSED.set(true);
+            true
+        }
         Some(n) => {
             left.set(Some(n - 1));
             false
@@ -46,7 +51,8 @@ unsafe impl GlobalAlloc for Failing {
 pub(crate) fn fail_nth<R>(n: usize, work: impl FnOnce() -> R) -> (R, bool) {
     LEFT.set(Some(n));
     let result = work();
-    (result, LEFT.take() == Some(0))
+    LEFT.set(None);
+    (result, REFUSED.take())
 }
 
 /// Lets this thread's allocations succeed while the value lives: the test kernel's own.

@@ -8,7 +8,7 @@ mod user;
 mod vfs;
 
 pub(crate) use failing::{fail_nth, suspend};
-pub(crate) use user::{Fds, Memory};
+pub(crate) use user::{BASE, Fds, Memory};
 pub(crate) use vfs::{Inode, OpenFile};
 
 use std::boxed::Box;
@@ -52,11 +52,12 @@ pub(crate) struct Machine {
 }
 
 thread_local! {
-    static MACHINE: RefCell<Arc<Machine>> = RefCell::new(Machine::boot());
+    static MACHINE: RefCell<Arc<Machine>> = RefCell::new(Machine::fresh());
 }
 
 impl Machine {
-    fn boot() -> Arc<Machine> {
+    /// A machine that nothing has happened on.
+    pub(crate) fn fresh() -> Arc<Machine> {
         Arc::new(Machine {
             map: Mutex::default(),
             nodes: Mutex::default(),
@@ -94,6 +95,12 @@ impl Machine {
     pub(crate) fn count(&self, event: Event) -> usize {
         self.events.lock().unwrap().iter().filter(|&&e| e == event).count()
     }
+}
+
+/// A TEE-like provider of the heap `name`.
+pub(crate) fn tee(name: &str, module: Option<&TestModule>) -> (Data, Arc<TeeState>) {
+    let (ops, state) = Tee::new();
+    (ProviderData::new(name, ops, module.cloned()).unwrap(), state)
 }
 
 /// A registry of its own for a test, under `discipline`.

@@ -1,8 +1,8 @@
 //! Inodes that cache their cdev, and the order of Linux's last close.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
-use super::{Machine, TestModule, TestPlatform, suspend};
+use super::{Machine, TestModule, TestPlatform};
 use crate::cdev::{CdevCache, CdevPtr, CdevRef, DevT};
 use crate::platform::ModuleRef;
 use crate::{Errno, HeapFile, Result};
@@ -22,7 +22,7 @@ impl CdevCache for Inode {
 /// An open file. The fields drop in Linux's order: the file's release, the cdev, the operations' module.
 pub(crate) struct OpenFile {
     pub heap: HeapFile<TestPlatform>,
-    _cdev: CdevRef<TestPlatform>,
+    pub cdev: CdevRef<TestPlatform>,
     _fops: Option<ModuleRef<TestModule>>,
 }
 
@@ -43,7 +43,7 @@ impl Inode {
     pub(crate) fn open(self: &Arc<Inode>) -> Result<OpenFile> {
         let cdev = self.cdev()?;
         let (heap, fops) = cdev.open(0)?;
-        Ok(OpenFile { heap, _cdev: cdev, _fops: fops })
+        Ok(OpenFile { heap, cdev, _fops: fops })
     }
 
     fn cdev(self: &Arc<Inode>) -> Result<CdevRef<TestPlatform>> {
@@ -56,13 +56,21 @@ impl Inode {
             let map = machine.map.lock().unwrap();
             map.get(&self.devt).copied().and_then(CdevPtr::get).ok_or(Errno::ENXIO)?
         };
-        found.remember({
-            let _own = suspend();
-            let weak = Arc::downgrade(self);
-            weak
-        })?;
+        found.remember(self.weak())?;
         *cached = Some(found.ptr());
         Ok(found)
+    }
+
+    /// Makes the inode remember `cdev`.
+    pub(crate) fn cache(self: &Arc<Inode>, cdev: &CdevRef<TestPlatform>) -> Result<()> {
+        cdev.remember(self.weak())?;
+        *self.cdev.lock().unwrap() = Some(cdev.ptr());
+        Ok(())
+    }
+
+    fn weak(self: &Arc<Inode>) -> Weak<dyn CdevCache> {
+        let weak: Weak<Inode> = Arc::downgrade(self);
+        weak
     }
 }
 

@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_layout_is_linux_s() {
-        assert_eq!(DMA_HEAP_IOCTL_ALLOC.raw(), linux::DMA_HEAP_IOCTL_ALLOC as u32);
+        assert_eq!(DMA_HEAP_IOCTL_ALLOC.raw(), linux::DMA_HEAP_IOCTL_ALLOC);
         assert_eq!(DMA_HEAP_IOCTL_ALLOC.raw(), 0xC018_4800);
         assert_eq!(
             (

@@ -52,14 +52,32 @@ pub fn cpu_id() -> usize {
 #[derive(Debug)]
 pub struct Fault;
 
-/// Copies from user memory; there is none here.
-pub fn copy_from_user(_: &mut [u8], _: u64) -> Result<(), Fault> {
-    Err(Fault)
+/// Where each test thread's user memory begins: so many bytes from here can be reached, and no others.
+pub const USER_ARENA: (u64, usize) = (0x1_0000, 1 << 20);
+
+std::thread_local! {
+    static ARENA: core::cell::RefCell<Vec<u8>> = core::cell::RefCell::new(vec![0; USER_ARENA.1]);
 }
 
-/// Copies to user memory; there is none here.
-pub fn copy_to_user(_: u64, _: &[u8]) -> Result<(), Fault> {
-    Err(Fault)
+/// Where `len` bytes at `addr` are in the arena.
+fn in_arena(addr: u64, len: usize) -> Result<core::ops::Range<usize>, Fault> {
+    let start = addr.checked_sub(USER_ARENA.0).ok_or(Fault)? as usize;
+    let end = start.checked_add(len).filter(|&end| end <= USER_ARENA.1).ok_or(Fault)?;
+    Ok(start..end)
+}
+
+/// Copies from this thread's user memory.
+pub fn copy_from_user(into: &mut [u8], addr: u64) -> Result<(), Fault> {
+    let range = in_arena(addr, into.len())?;
+    ARENA.with_borrow(|arena| into.copy_from_slice(&arena[range]));
+    Ok(())
+}
+
+/// Copies to this thread's user memory.
+pub fn copy_to_user(addr: u64, from: &[u8]) -> Result<(), Fault> {
+    let range = in_arena(addr, from.len())?;
+    ARENA.with_borrow_mut(|arena| arena[range].copy_from_slice(from));
+    Ok(())
 }
 
 /// First address past user space.

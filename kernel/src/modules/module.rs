@@ -70,7 +70,7 @@ impl Module {
 
     /// Lets nobody take a reference any more; fails, and changes nothing, when somebody has one, unless forced.
     #[must_use]
-    pub(super) fn stop(&self, force: bool) -> bool {
+    pub(crate) fn stop(&self, force: bool) -> bool {
         let stop = |n| if n <= 1 { Some(0) } else { force.then_some(n - 1) };
         let stopped = self.0.refs.fetch_update(Ordering::AcqRel, Ordering::Relaxed, stop).is_ok();
         if stopped {

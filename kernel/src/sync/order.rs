@@ -42,9 +42,12 @@ ranks! {
     HEAP_LIST = 24, "The heap list and the minors table.";
     HEAP_STATE = 26, "One heap's or one module's state.";
     BUFFER = 28, "One dma-buf: name, counters.";
+    PIPE = 29, "One pipe's bytes.";
     SIGNALS = 30, "One process' signal dispositions and pending set.";
     FUTEX = 32, "One bucket of the futex table.";
     CONTIG = 34, "A contiguous-memory region's free ranges.";
+    STACKS = 33, "Idle kernel stacks.";
+    FRAME_CACHE = 35, "The free page frames one CPU keeps to itself.";
     FRAMES = 36, "Free page frames.";
     WAIT_QUEUE = 38, "One wait queue. Interrupts are off.";
     TIMERS = 40, "Sleeping tasks by wake-up time. Interrupts are off.";

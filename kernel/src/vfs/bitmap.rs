@@ -14,11 +14,6 @@ pub struct Bitmap {
 }
 
 impl Bitmap {
-    /// The empty set.
-    pub const fn new() -> Bitmap {
-        Bitmap { words: Vec::new(), full: Vec::new() }
-    }
-
     /// The lowest number from `start` on that is not in the set.
     pub fn first_zero(&self, start: usize) -> usize {
         let first = start / 64;
@@ -108,7 +103,7 @@ mod tests {
 
     #[test]
     fn full_words_are_skipped() {
-        let mut map = Bitmap::new();
+        let mut map = Bitmap::default();
         map.grow(10_000).unwrap();
         (0..9_000).for_each(|n| map.set(n));
         assert_eq!(map.first_zero(0), 9_000);
@@ -121,7 +116,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn agrees_with_a_set(ops in proptest::collection::vec((0usize..700, proptest::bool::ANY), 0..900), from in 0usize..800) {
-            let (mut map, mut model) = (Bitmap::new(), BTreeSet::new());
+            let (mut map, mut model) = (Bitmap::default(), BTreeSet::new());
             for (n, add) in ops {
                 if add {
                     map.grow(n + 1).unwrap();

@@ -1,10 +1,10 @@
 //! The virtual filesystem: names, inodes, open files, and what is mounted where.
 //!
-//! * [`inode`], [`dentry`], [`namespace`], [`path`]: the tree and how it is walked and changed
+//! * [`inode`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
 //! * [`file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
 //! * [`io`], [`dir`], [`stat`], [`mmap`]: how bytes, entries, attributes and mappings travel
-//! * [`ramfs`], [`initramfs`], [`devtmpfs`]: filesystems with contents
-//! * [`dynamic`], [`text`], [`pseudo`], [`proc`], [`sysfs`], [`debugfs`]: filesystems made up on demand
+//! * [`ramfs`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
 //!
 //! Lock order within: a directory's change lock, then an open file's position, then a file's contents; the
 //! spinning locks of a descriptor table, an inode's cached cdev and a directory's entries are leaves, and nothing
@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod bitmap;
+pub mod debugfs;
 pub mod dentry;
 pub mod devtmpfs;
 pub mod dir;
@@ -24,11 +25,16 @@ pub mod initramfs;
 pub mod inode;
 pub mod io;
 pub mod mmap;
+pub mod mounts;
 pub mod namespace;
 pub mod open;
 pub mod path;
+pub mod pipe;
+pub mod procfs;
+pub mod pseudo;
 pub mod ramfs;
 pub mod stat;
+pub mod sysfs;
 pub mod text;
 
 pub use dentry::Dentry;

@@ -1,11 +1,21 @@
 //! Switching a CPU from one kernel stack to another, and the FP/SIMD state that user tasks carry.
+//!
+//! A CPU claims what it switches to and releases what it left, so no stack is ever run by two.
 
+use alloc::boxed::Box;
 use core::arch::global_asm;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use super::vectors::{FRAME_SIZE, TrapFrame};
+use super::{percpu, tls};
+use crate::mm::stack::KernelStack;
+use crate::sched::TaskRef;
 
 /// What a task that does not run keeps: the callee-saved registers and the stack pointer (AAPCS64 6.1.1).
 #[repr(C)]
 #[derive(Default)]
-pub struct Context {
+struct Context {
     x19_to_x28: [u64; 10],
     x29: u64,
     x30: u64,
@@ -35,14 +45,11 @@ switch_context:
     mov     sp, x9
     ret
 
-    // A new task's first steps: x19 is what it runs, x20 its argument.
+    // A new task's first steps: its frame is on top of its stack.
     .global first_steps
 first_steps:
-    bl      after_switch
-    cbz     x19, 1f
-    mov     x0, x20
-    blr     x19
-1:  b       return_to_user
+    bl      after_first_switch
+    b       return_to_user
 
     .arch_extension fp
     .arch_extension simd
@@ -94,31 +101,10 @@ fp_load:
 );
 
 unsafe extern "C" {
-    /// Saves the caller's registers to `from` and goes on with those of `to`; returns when somebody switches back.
-    ///
-    /// # Safety
-    /// `to` was made by [`Context::new`] or saved by a switch and has not been resumed since, its stack is alive,
-    /// and interrupts are masked. Nothing touches `from` until the other side has taken over.
-    pub fn switch_context(from: *mut Context, to: *const Context);
+    fn switch_context(from: *mut Context, to: *const Context);
     fn first_steps();
     fn fp_save(state: *mut FpState);
     fn fp_load(state: *const FpState);
-}
-
-impl Context {
-    /// A context that, once switched to, calls `entry(arg)` on the stack below `sp` and then returns to user space with
-    /// the frame at `sp`; without `entry` it returns to user space at once.
-    pub fn new(entry: Option<extern "C" fn(usize)>, arg: usize, sp: u64) -> Self {
-        let mut context = Context { x30: first_steps as *const () as u64, sp, ..Context::default() };
-        context.x19_to_x28[0] = entry.map_or(0, |f| f as *const () as u64);
-        context.x19_to_x28[1] = arg as u64;
-        context
-    }
-
-    /// Frame pointer and resume address, where a backtrace of a sleeping task starts.
-    pub fn frame(&self) -> (u64, u64) {
-        (self.x29, self.x30)
-    }
 }
 
 /// FP/SIMD registers of a user task. The kernel itself never uses them.
@@ -142,8 +128,95 @@ pub fn fp_save_current(state: &mut FpState) {
     unsafe { fp_save(state) }
 }
 
-/// Loads this CPU's FP/SIMD registers.
-pub fn fp_load_current(state: &FpState) {
-    // SAFETY: `state` has the layout fp_load reads.
-    unsafe { fp_load(state) }
+/// Everything a task's execution consists of while it does not run, and the stack it runs on.
+pub struct Execution {
+    context: UnsafeCell<Context>,
+    user: UnsafeCell<Option<UserState>>,
+    held_locks: UnsafeCell<u64>,
+    on_cpu: AtomicBool,
+    stack: Option<KernelStack>,
+}
+
+struct UserState {
+    fp: Box<FpState>,
+    tls: u64,
+}
+
+// SAFETY: the cells are touched only by the CPU that has claimed `on_cpu`.
+unsafe impl Sync for Execution {}
+// SAFETY: nothing in it is bound to a CPU.
+unsafe impl Send for Execution {}
+
+impl Execution {
+    /// What the CPU runs already, on a stack that is not ours to free: its idle task.
+    pub fn idle() -> Self {
+        Execution {
+            context: UnsafeCell::default(),
+            user: UnsafeCell::new(None),
+            held_locks: UnsafeCell::new(0),
+            on_cpu: AtomicBool::new(true),
+            stack: None,
+        }
+    }
+
+    /// One that starts by returning to user space with `frame`.
+    pub fn user(stack: KernelStack, frame: &TrapFrame, fp: Box<FpState>, tls: u64) -> Self {
+        let sp = stack.top() - FRAME_SIZE;
+        // SAFETY: the stack is ours, mapped, and unused; its top is aligned.
+        unsafe { (sp as *mut TrapFrame).write(frame.clone()) };
+        let context = Context { x30: first_steps as *const () as u64, sp: sp as u64, ..Context::default() };
+        Execution {
+            context: UnsafeCell::new(context),
+            user: UnsafeCell::new(Some(UserState { fp, tls })),
+            held_locks: UnsafeCell::new(0),
+            on_cpu: AtomicBool::new(false),
+            stack: Some(stack),
+        }
+    }
+
+    /// Upper end of its kernel stack.
+    pub fn stack_top(&self) -> Option<usize> {
+        self.stack.as_ref().map(KernelStack::top)
+    }
+
+    /// Waits until no CPU runs it, and makes it this CPU's. Interrupts are masked.
+    pub fn claim(&self) {
+        while self.on_cpu.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            core::hint::spin_loop();
+        }
+    }
+
+    /// Lets another CPU have it, now that this one runs something else.
+    pub fn release(&self) {
+        assert!(self.on_cpu.swap(false, Ordering::Release), "an execution was released twice");
+    }
+}
+
+/// Goes from `prev`, which this CPU runs, to `next`, which it has claimed; `leave` keeps `prev` until the other
+/// side lets go of it. Returns when somebody goes back to `prev`. Interrupts are masked.
+pub fn switch(prev: TaskRef, next: TaskRef, leave: impl FnOnce(TaskRef)) {
+    let (from, to): (*const Execution, *const Execution) = (&prev.execution, &next.execution);
+    leave(prev);
+    percpu::set_current(next);
+    // SAFETY: `leave` and the CPU keep both tasks alive. Both are claimed by this CPU, so their cells are ours;
+    // `to`'s context was saved by a switch or made for a first one, and its stack lives as long as it.
+    unsafe {
+        let (from, to) = (&*from, &*to);
+        if let Some(user) = &mut *from.user.get() {
+            fp_save(&mut *user.fp);
+            user.tls = tls::current_tls();
+        }
+        if let Some(user) = &*to.user.get() {
+            fp_load(&*user.fp);
+            tls::set_current_tls(user.tls);
+        }
+        *from.held_locks.get() = percpu::held_locks();
+        percpu::set_held_locks(*to.held_locks.get());
+        switch_context(from.context.get(), to.context.get());
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn after_first_switch() {
+    crate::sched::after_switch();
 }

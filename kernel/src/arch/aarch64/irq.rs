@@ -44,3 +44,9 @@ pub fn irq_enable() {
 pub fn wait_for_interrupt() {
     asm::wfi();
 }
+
+/// Unmasks SError and debug exceptions; they stay so.
+pub fn unmask_async() {
+    // SAFETY: the vectors are in place.
+    unsafe { core::arch::asm!("msr daifclr, #0xc", options(nostack)) }
+}

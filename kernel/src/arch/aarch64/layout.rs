@@ -18,6 +18,8 @@ pub const LINEAR_BASE: usize = 0xffff_0000_0000_0000;
 pub const IMAGE_BASE: usize = 0xffff_8000_8000_0000;
 /// Kernel stacks.
 pub const STACKS_BASE: usize = 0xffff_8001_0000_0000;
+/// Bytes of a kernel stack: the upper half of its 64 KiB slot.
+pub const STACK_SIZE: usize = 32768;
 /// First address past user space: user page tables translate 48 bits.
 pub const USER_END: u64 = 1 << 48;
 

@@ -58,3 +58,14 @@ pub unsafe fn set_tags(ptr: *mut u8, len: usize, tag: u8) {
         at = at.wrapping_add(GRANULE);
     }
 }
+
+/// The tag of the memory at `ptr`, which is mapped.
+pub fn memory_tag(ptr: *const u8) -> u8 {
+    if !present() {
+        return UNCHECKED;
+    }
+    let mut at = ptr;
+    // SAFETY: LDG reads a tag; the memory is mapped.
+    unsafe { asm!(".arch_extension memtag", "ldg {0}, [{0}]", inout(reg) at, options(nostack, readonly)) }
+    tag_of(at)
+}

@@ -1,11 +1,12 @@
 //! What each CPU has for itself, reached by TPIDR_EL1.
 
+use alloc::sync::Arc;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use aarch64_cpu::registers::{Readable, TPIDR_EL1, Writeable};
 
-use crate::sched::Task;
+use crate::sched::{Task, TaskRef};
 
 /// The most CPUs a machine may have.
 pub const MAX_CPUS: usize = 16;
@@ -21,6 +22,8 @@ pub struct PerCpu {
     work: AtomicU32,
     /// Its number.
     id: AtomicU32,
+    /// The running task's number.
+    tid: AtomicU32,
     /// Top of the stack an overflow is reported on.
     overflow_stack: AtomicUsize,
     /// Waiting for an interrupt.
@@ -53,6 +56,7 @@ impl PerCpu {
             current: AtomicPtr::new(core::ptr::null_mut()),
             work: AtomicU32::new(0),
             id: AtomicU32::new(0),
+            tid: AtomicU32::new(0),
             overflow_stack: AtomicUsize::new(0),
             idle: AtomicBool::new(false),
             online: AtomicBool::new(false),
@@ -118,16 +122,32 @@ pub fn set_held_locks(held: u64) {
     this().held_locks.store(held, Ordering::Relaxed);
 }
 
-/// The running task, or null before the first.
+/// The running task; `None` before the first.
 #[inline]
-pub fn current_ptr() -> *const Task {
-    this().current.load(Ordering::Relaxed)
+pub fn current() -> Option<TaskRef> {
+    let task = this().current.load(Ordering::Relaxed);
+    // SAFETY: the pointer came from set_current, which keeps a count for it until it is replaced, by this CPU.
+    (!task.is_null()).then(|| unsafe {
+        Arc::increment_strong_count(task);
+        TaskRef::from(Arc::from_raw(task))
+    })
 }
 
-/// Makes `task` the running one.
+/// Makes `task` the running one. Interrupts are masked.
+pub fn set_current(task: TaskRef) {
+    let cpu = this();
+    cpu.tid.store(task.tid, Ordering::Relaxed);
+    let before = cpu.current.swap(Arc::into_raw(task.into()).cast_mut(), Ordering::Relaxed);
+    if !before.is_null() {
+        // SAFETY: the count that set_current kept for it.
+        drop(unsafe { Arc::from_raw(before) });
+    }
+}
+
+/// The running task's number, or 0 before the first.
 #[inline]
-pub fn set_current_ptr(task: *const Task) {
-    this().current.store(task.cast_mut(), Ordering::Relaxed);
+pub fn current_tid() -> u32 {
+    this().tid.load(Ordering::Relaxed)
 }
 
 /// Numbers of the CPUs that take part.

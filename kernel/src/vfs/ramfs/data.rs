@@ -25,6 +25,11 @@ pub fn set_limit(pages: usize) {
     PAGE_LIMIT.store(pages, Ordering::Relaxed);
 }
 
+/// What [`set_limit`] set.
+pub fn page_limit() -> usize {
+    PAGE_LIMIT.load(Ordering::Relaxed)
+}
+
 /// The pages all files together take now.
 pub fn pages_in_use() -> usize {
     PAGES.load(Ordering::Relaxed)

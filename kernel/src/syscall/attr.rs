@@ -1,0 +1,120 @@
+//! Attributes and access. Models `fs/stat.c`, `fs/statfs.c`, and the access calls of `fs/open.c`.
+#![forbid(unsafe_code)]
+
+use heaps::{Errno, Result};
+use zerocopy::{Immutable, IntoBytes};
+
+use super::Ctx;
+use super::ctx::user_path;
+use crate::mm::user;
+use crate::vfs::Inode;
+use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW};
+use crate::vfs::ramfs::data;
+use crate::vfs::stat::{Stat, Statx};
+
+const AT_STATX_SYNC_TYPE: u32 = 0x6000;
+const AT_EACCESS: u32 = 0x200;
+const STATX_RESERVED: u32 = 0x8000_0000;
+const X_OK: u32 = 1;
+
+/// `fstat`. `EBADF`, `EFAULT`. May sleep.
+pub fn sys_fstat(ctx: &Ctx, fd: i32, buf: u64) -> Result<usize> {
+    user::write(buf, &Stat::of_file(&*ctx.file(fd)?)).map(|()| 0)
+}
+
+fn stat_at(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<Stat> {
+    let path = user_path(path)?;
+    if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+        return match dirfd {
+            AT_FDCWD => Ok(Stat::of(ctx.fs.cwd().inode())),
+            _ => Ok(Stat::of_file(&*ctx.file(dirfd)?)),
+        };
+    }
+    let dentry = ctx.resolve(dirfd, &path, flags & AT_SYMLINK_NOFOLLOW == 0)?;
+    Ok(Stat::of(dentry.inode()))
+}
+
+/// `newfstatat`. `EINVAL`, `EFAULT` and what walking says. May sleep.
+pub fn sys_newfstatat(ctx: &Ctx, dirfd: i32, path: u64, buf: u64, flags: u32) -> Result<usize> {
+    if flags & !(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    user::write(buf, &stat_at(ctx, dirfd, path, flags)?).map(|()| 0)
+}
+
+/// `statx`: the basic fields, whatever was asked for. As [`sys_newfstatat`].
+pub fn sys_statx(ctx: &Ctx, dirfd: i32, path: u64, flags: u32, mask: u32, buf: u64) -> Result<usize> {
+    let known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
+    if flags & !known != 0 || mask & STATX_RESERVED != 0 {
+        return Err(Errno::EINVAL);
+    }
+    user::write(buf, &Statx::from(&stat_at(ctx, dirfd, path, flags)?)).map(|()| 0)
+}
+
+/// `faccessat` and `faccessat2`: the one user may do anything, but execute what nobody may. `EACCES`, `EINVAL` and
+/// what walking says. May sleep.
+pub fn sys_faccessat2(ctx: &Ctx, dirfd: i32, path: u64, mode: u32, flags: u32) -> Result<usize> {
+    if mode & !7 != 0 || flags & !(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let path = user_path(path)?;
+    if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+        let check = |inode: &Inode| may_execute(inode, mode);
+        return if dirfd == AT_FDCWD { check(ctx.fs.cwd().inode()) } else { check(ctx.file(dirfd)?.inode()) };
+    }
+    may_execute(ctx.resolve(dirfd, &path, flags & AT_SYMLINK_NOFOLLOW == 0)?.inode(), mode)
+}
+
+fn may_execute(inode: &Inode, mode: u32) -> Result<usize> {
+    if mode & X_OK != 0 && !inode.is_dir() && inode.mode() & 0o111 == 0 {
+        return Err(Errno::EACCES);
+    }
+    Ok(0)
+}
+
+/// `struct statfs` (`asm-generic/statfs.h`).
+#[derive(Default, IntoBytes, Immutable)]
+#[repr(C)]
+struct StatFs {
+    f_type: u64,
+    f_bsize: u64,
+    f_blocks: u64,
+    f_bfree: u64,
+    f_bavail: u64,
+    f_files: u64,
+    f_ffree: u64,
+    f_fsid: u64,
+    f_namelen: u64,
+    f_frsize: u64,
+    f_flags: u64,
+    f_spare: [u64; 4],
+}
+
+const RAMFS_MAGIC: u64 = 0x8584_58f6;
+
+fn statfs() -> StatFs {
+    let total = data::page_limit() as u64;
+    let free = total.saturating_sub(data::pages_in_use() as u64);
+    StatFs {
+        f_type: RAMFS_MAGIC,
+        f_bsize: 4096,
+        f_blocks: total,
+        f_bfree: free,
+        f_bavail: free,
+        f_namelen: 255,
+        f_frsize: 4096,
+        ..StatFs::default()
+    }
+}
+
+/// `statfs`. `EFAULT` and what walking says. May sleep.
+pub fn sys_statfs(ctx: &Ctx, path: u64, buf: u64) -> Result<usize> {
+    ctx.resolve(AT_FDCWD, &user_path(path)?, true)?;
+    user::write(buf, &statfs()).map(|()| 0)
+}
+
+/// `fstatfs`. `EBADF`, `EFAULT`.
+pub fn sys_fstatfs(ctx: &Ctx, fd: i32, buf: u64) -> Result<usize> {
+    ctx.file(fd)?;
+    user::write(buf, &statfs()).map(|()| 0)
+}

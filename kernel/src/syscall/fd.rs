@@ -1,0 +1,118 @@
+//! Descriptors: closing, duplicating, their flags, and `ioctl`. Models `fs/file.c`, `fs/fcntl.c`, `fs/ioctl.c`.
+#![forbid(unsafe_code)]
+
+use heaps::{Errno, Result};
+
+use super::Ctx;
+use crate::mm::user;
+use crate::vfs::file::{Ioctl, SETFL_MASK};
+use crate::vfs::flags::{O_CLOEXEC, O_DIRECT, O_NONBLOCK};
+use crate::vfs::pipe;
+
+const F_DUPFD: u32 = 0;
+const F_GETFD: u32 = 1;
+const F_SETFD: u32 = 2;
+const F_GETFL: u32 = 3;
+const F_SETFL: u32 = 4;
+const F_DUPFD_CLOEXEC: u32 = 1030;
+const FD_CLOEXEC: u64 = 1;
+
+const FIOCLEX: u32 = 0x5451;
+const FIONCLEX: u32 = 0x5450;
+const FIONBIO: u32 = 0x5421;
+
+const CLOSE_RANGE_UNSHARE: u32 = 2;
+const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
+/// `close`. `EBADF`. May sleep.
+pub fn sys_close(ctx: &Ctx, fd: i32) -> Result<usize> {
+    drop(ctx.files.remove(fd)?);
+    Ok(0)
+}
+
+/// `close_range`. `EINVAL`. May sleep.
+pub fn sys_close_range(ctx: &Ctx, first: u32, last: u32, flags: u32) -> Result<usize> {
+    if first > last || flags & !(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if flags & CLOSE_RANGE_CLOEXEC != 0 {
+        ctx.files.cloexec_range(first as usize, last as usize);
+    } else {
+        ctx.files.close_range(first as usize, last as usize);
+    }
+    Ok(0)
+}
+
+/// `dup`. `EBADF`, `EMFILE`.
+pub fn sys_dup(ctx: &Ctx, fd: i32) -> Result<usize> {
+    ctx.files.add(ctx.file(fd)?, false)
+}
+
+/// `dup3`. `EBADF`, `EINVAL`, `EBUSY`. May sleep: it closes what it replaces.
+pub fn sys_dup3(ctx: &Ctx, old: i32, new: i32, flags: u32) -> Result<usize> {
+    if flags & !O_CLOEXEC != 0 || old == new {
+        return Err(Errno::EINVAL);
+    }
+    let file = ctx.file(old)?;
+    drop(ctx.files.replace(new, file, flags & O_CLOEXEC != 0)?);
+    Ok(new as usize)
+}
+
+/// `fcntl`: duplicating, `FD_CLOEXEC` and the status flags. `EINVAL` for the rest.
+pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
+    let file = ctx.file(fd)?;
+    match cmd {
+        F_DUPFD | F_DUPFD_CLOEXEC => {
+            let from = usize::try_from(arg as i32).map_err(|_| Errno::EINVAL)?;
+            let slot = ctx.files.reserve_from(from, cmd == F_DUPFD_CLOEXEC)?;
+            Ok(slot.install(file))
+        }
+        F_GETFD => ctx.files.cloexec(fd).map(usize::from),
+        F_SETFD => ctx.files.set_cloexec(fd, arg & FD_CLOEXEC != 0).map(|()| 0),
+        F_GETFL => Ok(file.flags() as usize),
+        F_SETFL if file.is_path() => Err(Errno::EBADF),
+        F_SETFL => {
+            file.set_flags(arg as u32);
+            Ok(0)
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// `ioctl`. `EBADF`, and what the file says. May sleep.
+pub fn sys_ioctl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
+    let file = ctx.io_file(fd)?;
+    match cmd {
+        FIOCLEX | FIONCLEX => ctx.files.set_cloexec(fd, cmd == FIOCLEX).map(|()| 0),
+        FIONBIO => {
+            let on: i32 = user::read(arg)?;
+            let others = file.flags() & SETFL_MASK & !O_NONBLOCK;
+            file.set_flags(if on != 0 { others | O_NONBLOCK } else { others });
+            Ok(0)
+        }
+        _ => file.ops().ioctl(&file, &Ioctl { cmd, arg, files: ctx.files }),
+    }
+}
+
+/// `pipe2`. `EINVAL`, `EMFILE`, `ENFILE`, `EFAULT`; on an error no descriptor is left behind.
+pub fn sys_pipe2(ctx: &Ctx, fds: u64, flags: u32) -> Result<usize> {
+    if flags & !(O_CLOEXEC | O_NONBLOCK | O_DIRECT) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let cloexec = flags & O_CLOEXEC != 0;
+    let (reader, writer) = pipe::new(flags & O_NONBLOCK)?;
+    let (slot0, slot1) = (ctx.files.reserve(cloexec)?, ctx.files.reserve(cloexec)?);
+    user::write(fds, &[slot0.fd() as u32, slot1.fd() as u32])?;
+    slot0.install(reader);
+    slot1.install(writer);
+    Ok(0)
+}
+
+/// `fsync` and `fdatasync`: everything is in memory. `EBADF`, `EINVAL` for what has no contents.
+pub fn sys_fsync(ctx: &Ctx, fd: i32) -> Result<usize> {
+    let file = ctx.io_file(fd)?;
+    match file.inode().content() {
+        crate::vfs::inode::Content::Regular(_) | crate::vfs::inode::Content::Directory { .. } => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}

@@ -1,0 +1,221 @@
+//! Opening, making, moving and removing names. Models `fs/open.c`, `fs/namei.c`, `fs/d_path.c`.
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use heaps::{Errno, Result};
+
+use super::Ctx;
+use super::ctx::user_path;
+use crate::chrdev::DevT;
+use crate::mm::user;
+use crate::vfs::devtmpfs::node_inode;
+use crate::vfs::flags::*;
+use crate::vfs::inode::{Content, Inode, S_IFCHR, S_IFMT, S_IFREG};
+use crate::vfs::namespace::{self, By, Target};
+use crate::vfs::path::{Last, Walk, lookup};
+use crate::vfs::{Dentry, open};
+
+const RENAME_NOREPLACE: u32 = 1;
+
+/// `openat`. What walking the path and opening say; `EMFILE`, `ENFILE`, `EFAULT`. May sleep.
+pub fn sys_openat(ctx: &Ctx, dirfd: i32, path: u64, flags: u32, mode: u32) -> Result<usize> {
+    let path = user_path(path)?;
+    let start = ctx.start(dirfd, &path)?;
+    let slot = ctx.files.reserve(flags & O_CLOEXEC != 0)?;
+    let file = open::open(ctx.fs.root(), &start, &path, flags, mode & 0o7777 & !ctx.fs.umask())?;
+    Ok(slot.install(file))
+}
+
+/// The directory and name that a path's last step is about; `dots` is the error for a path that ends in none.
+fn last_name<'w>(walk: &'w Walk<'_>, dots: Errno) -> Result<(&'w Arc<Dentry>, &'w [u8])> {
+    match walk.last()? {
+        Last::Name(name) => Ok((walk.here(), name)),
+        Last::Here | Last::Up => Err(dots),
+    }
+}
+
+/// Makes a name that must not be there yet; only a directory's may be followed by a slash.
+fn make(ctx: &Ctx, dirfd: i32, path: &[u8], inode: impl FnOnce(&Inode) -> Arc<Inode>) -> Result<usize> {
+    let walk = ctx.walk_to_parent(dirfd, path)?;
+    let (dir, name) = last_name(&walk, Errno::EEXIST)?;
+    if lookup(dir, name).is_ok() {
+        return Err(Errno::EEXIST);
+    }
+    let inode = inode(dir.inode());
+    if walk.wants_dir() && !inode.is_dir() {
+        return Err(Errno::ENOENT);
+    }
+    namespace::add(By::User, dir, name, inode).map(|_| 0)
+}
+
+/// `mkdirat`. `EEXIST`, `EACCES`, `EFAULT` and what walking says. May sleep.
+pub fn sys_mkdirat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32) -> Result<usize> {
+    let mode = mode & 0o1777 & !ctx.fs.umask();
+    make(ctx, dirfd, &user_path(path)?, |dir| namespace::dir_inode(dir.dev(), mode, true))
+}
+
+/// `mknodat`, for regular files and character devices. Also `EINVAL`. May sleep.
+pub fn sys_mknodat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32, dev: u32) -> Result<usize> {
+    let bits = mode & 0o7777 & !ctx.fs.umask();
+    let path = user_path(path)?;
+    match mode & S_IFMT {
+        0 | S_IFREG => make(ctx, dirfd, &path, |dir| namespace::file_inode(dir.dev(), bits, b"")),
+        S_IFCHR => make(ctx, dirfd, &path, |dir| node_inode(dir.dev(), bits, DevT::decode(dev))),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// `symlinkat`. As [`sys_mkdirat`]; `ENOENT` for an empty text. May sleep.
+pub fn sys_symlinkat(ctx: &Ctx, text: u64, dirfd: i32, path: u64) -> Result<usize> {
+    let text = user_path(text)?;
+    if text.is_empty() {
+        return Err(Errno::ENOENT);
+    }
+    make(ctx, dirfd, &user_path(path)?, |dir| namespace::link_inode(dir.dev(), text))
+}
+
+/// `linkat`. As [`sys_mkdirat`]; `EPERM` for a directory, `EXDEV`. May sleep.
+pub fn sys_linkat(ctx: &Ctx, olddir: i32, old: u64, newdir: i32, new: u64, flags: u32) -> Result<usize> {
+    if flags & !(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let of = ctx.resolve(olddir, &user_path(old)?, flags & AT_SYMLINK_FOLLOW != 0)?;
+    let new = user_path(new)?;
+    let walk = ctx.walk_to_parent(newdir, &new)?;
+    let (dir, name) = last_name(&walk, Errno::EEXIST)?;
+    namespace::link(dir, name, &of).map(|()| 0)
+}
+
+/// `unlinkat`. `EISDIR`, `ENOTDIR`, `ENOTEMPTY`, `EBUSY`, `EACCES` and what walking says. May sleep.
+pub fn sys_unlinkat(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<usize> {
+    if flags & !AT_REMOVEDIR != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let path = user_path(path)?;
+    let walk = ctx.walk_to_parent(dirfd, &path)?;
+    if flags & AT_REMOVEDIR == 0 {
+        let (dir, name) = last_name(&walk, Errno::EISDIR)?;
+        if walk.wants_dir() {
+            let there = lookup(dir, name)?;
+            return Err(if there.inode().is_dir() { Errno::EISDIR } else { Errno::ENOTDIR });
+        }
+        return namespace::unlink(By::User, dir, name).map(|()| 0);
+    }
+    let (dir, name) = match walk.last()? {
+        Last::Name(name) => (walk.here(), name),
+        Last::Up => return Err(Errno::ENOTEMPTY),
+        Last::Here if path.ends_with(b".") => return Err(Errno::EINVAL),
+        Last::Here => return Err(Errno::EBUSY),
+    };
+    namespace::rmdir(By::User, dir, name).map(|()| 0)
+}
+
+/// `renameat2`, with `RENAME_NOREPLACE` or nothing. What [`namespace::rename`] and walking say. May sleep.
+pub fn sys_renameat2(ctx: &Ctx, olddir: i32, old: u64, newdir: i32, new: u64, flags: u32) -> Result<usize> {
+    if flags & !RENAME_NOREPLACE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let (old, new) = (user_path(old)?, user_path(new)?);
+    let (from, to) = (ctx.walk_to_parent(olddir, &old)?, ctx.walk_to_parent(newdir, &new)?);
+    let (from_dir, from_name) = last_name(&from, Errno::EBUSY)?;
+    let (to_dir, to_name) = last_name(&to, Errno::EBUSY)?;
+    if (from.wants_dir() || to.wants_dir()) && !lookup(from_dir, from_name)?.inode().is_dir() {
+        return Err(Errno::ENOTDIR);
+    }
+    let target = if flags & RENAME_NOREPLACE != 0 { Target::Keep } else { Target::Replace };
+    namespace::rename((from_dir, from_name), (to_dir, to_name), target).map(|()| 0)
+}
+
+/// `readlinkat`. `EINVAL` for what is no link or no room, `EFAULT`. May sleep.
+pub fn sys_readlinkat(ctx: &Ctx, dirfd: i32, path: u64, buf: u64, len: usize) -> Result<usize> {
+    if len == 0 || len > i32::MAX as usize {
+        return Err(Errno::EINVAL);
+    }
+    let path = user_path(path)?;
+    let dentry = if path.is_empty() {
+        ctx.file(dirfd)?.dentry().cloned().ok_or(Errno::ENOENT)?
+    } else {
+        ctx.resolve(dirfd, &path, false)?
+    };
+    let text = match dentry.inode().content() {
+        Content::Symlink(text) => text.clone(),
+        Content::Magic(link) => link.text()?,
+        _ => return Err(Errno::EINVAL),
+    };
+    let text = &text[..text.len().min(len)];
+    user::write_bytes(buf, text)?;
+    Ok(text.len())
+}
+
+/// `chdir`. `ENOTDIR` and what walking says. May sleep.
+pub fn sys_chdir(ctx: &Ctx, path: u64) -> Result<usize> {
+    ctx.fs.set_cwd(ctx.resolve(AT_FDCWD, &user_path(path)?, true)?).map(|()| 0)
+}
+
+/// `fchdir`. `EBADF`, `ENOTDIR`.
+pub fn sys_fchdir(ctx: &Ctx, fd: i32) -> Result<usize> {
+    let file = ctx.file(fd)?;
+    let to = file.dentry().ok_or(Errno::ENOTDIR)?;
+    ctx.fs.set_cwd(to.clone()).map(|()| 0)
+}
+
+/// `getcwd`: the length with its NUL. `ERANGE`, `ENOENT` when the directory is gone, `EFAULT`.
+pub fn sys_getcwd(ctx: &Ctx, buf: u64, len: usize) -> Result<usize> {
+    let cwd = ctx.fs.cwd();
+    if cwd.inode().nlink() == 0 {
+        return Err(Errno::ENOENT);
+    }
+    let mut path: Vec<u8> = cwd.path();
+    path.push(0);
+    if path.len() > len {
+        return Err(Errno::ERANGE);
+    }
+    user::write_bytes(buf, &path)?;
+    Ok(path.len())
+}
+
+/// `umask`.
+pub fn sys_umask(ctx: &Ctx, mask: u32) -> Result<usize> {
+    Ok(ctx.fs.set_umask(mask) as usize)
+}
+
+/// `fchmodat`. What walking says. May sleep.
+pub fn sys_fchmodat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32) -> Result<usize> {
+    ctx.resolve(dirfd, &user_path(path)?, true)?.inode().set_permissions(mode);
+    Ok(0)
+}
+
+/// `fchmod`. `EBADF`.
+pub fn sys_fchmod(ctx: &Ctx, fd: i32, mode: u32) -> Result<usize> {
+    ctx.io_file(fd)?.inode().set_permissions(mode);
+    Ok(0)
+}
+
+/// `fchownat`: there is one user, so only to that. `EPERM` for another, and what walking says. May sleep.
+pub fn sys_fchownat(ctx: &Ctx, dirfd: i32, path: u64, uid: u32, gid: u32) -> Result<usize> {
+    ctx.resolve(dirfd, &user_path(path)?, true)?;
+    only_root(uid, gid)
+}
+
+/// `fchown`. As [`sys_fchownat`], and `EBADF`.
+pub fn sys_fchown(ctx: &Ctx, fd: i32, uid: u32, gid: u32) -> Result<usize> {
+    ctx.io_file(fd)?;
+    only_root(uid, gid)
+}
+
+fn only_root(uid: u32, gid: u32) -> Result<usize> {
+    let keeps = |id| id == 0 || id == u32::MAX;
+    if keeps(uid) && keeps(gid) { Ok(0) } else { Err(Errno::EPERM) }
+}
+
+/// `utimensat`: notes a change now, whatever times were asked for. What walking says. May sleep.
+pub fn sys_utimensat(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<usize> {
+    if path == 0 {
+        ctx.file(dirfd)?.inode().touch();
+        return Ok(0);
+    }
+    ctx.resolve(dirfd, &user_path(path)?, flags & AT_SYMLINK_NOFOLLOW == 0)?.inode().touch();
+    Ok(0)
+}

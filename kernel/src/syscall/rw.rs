@@ -1,0 +1,161 @@
+//! Reading, writing, seeking, listing. Models `fs/read_write.c`, `fs/readdir.c`.
+#![forbid(unsafe_code)]
+
+use alloc::vec::Vec;
+
+use heaps::{Errno, Result};
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::Ctx;
+use super::ctx::user_path;
+use crate::mm::user;
+use crate::vfs::dir::DirSink;
+use crate::vfs::file::{Position, Whence};
+use crate::vfs::flags::AT_FDCWD;
+use crate::vfs::io::{Bounce, KernelSink, UserBuf, UserVec};
+
+/// Most bytes one call transfers.
+const MAX_RW: usize = 0x7fff_f000;
+/// Most ranges `readv` and `writev` take.
+const IOV_MAX: usize = 1024;
+
+fn buffer(addr: u64, len: usize) -> UserBuf {
+    UserBuf::new(addr, len.min(MAX_RW))
+}
+
+fn offset(pos: i64) -> Result<u64> {
+    u64::try_from(pos).map_err(|_| Errno::EINVAL)
+}
+
+/// `read`. `EBADF`, `EFAULT`, and what the file says. May sleep.
+pub fn sys_read(ctx: &Ctx, fd: i32, addr: u64, len: usize) -> Result<usize> {
+    ctx.file(fd)?.read(&mut buffer(addr, len))
+}
+
+/// `write`. As [`sys_read`].
+pub fn sys_write(ctx: &Ctx, fd: i32, addr: u64, len: usize) -> Result<usize> {
+    ctx.file(fd)?.write(&mut buffer(addr, len))
+}
+
+/// `pread64`. Also `ESPIPE`, `EINVAL`.
+pub fn sys_pread64(ctx: &Ctx, fd: i32, addr: u64, len: usize, pos: i64) -> Result<usize> {
+    ctx.file(fd)?.pread(&mut buffer(addr, len), offset(pos)?)
+}
+
+/// `pwrite64`. As [`sys_pread64`].
+pub fn sys_pwrite64(ctx: &Ctx, fd: i32, addr: u64, len: usize, pos: i64) -> Result<usize> {
+    ctx.file(fd)?.pwrite(&mut buffer(addr, len), offset(pos)?)
+}
+
+/// `struct iovec`.
+#[derive(Clone, Copy, FromBytes, IntoBytes)]
+#[repr(C)]
+struct IoVec {
+    addr: u64,
+    len: u64,
+}
+
+/// Reads an array of `struct iovec`. `EINVAL` when there are too many or their lengths do not fit, `EFAULT`.
+fn ranges(addr: u64, count: usize) -> Result<UserVec> {
+    if count > IOV_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let mut parts = Vec::new();
+    parts.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    let mut left = MAX_RW;
+    for i in 0..count {
+        let range: IoVec = user::read(addr.wrapping_add((i * size_of::<IoVec>()) as u64))?;
+        let len = isize::try_from(range.len).map_err(|_| Errno::EINVAL)? as usize;
+        parts.push(UserBuf::new(range.addr, len.min(left)));
+        left -= len.min(left);
+    }
+    Ok(UserVec::new(parts))
+}
+
+/// `readv`. As [`sys_read`], and `EINVAL`.
+pub fn sys_readv(ctx: &Ctx, fd: i32, vec: u64, count: usize) -> Result<usize> {
+    ctx.file(fd)?.read(&mut ranges(vec, count)?)
+}
+
+/// `writev`. As [`sys_readv`].
+pub fn sys_writev(ctx: &Ctx, fd: i32, vec: u64, count: usize) -> Result<usize> {
+    ctx.file(fd)?.write(&mut ranges(vec, count)?)
+}
+
+/// `preadv`. As [`sys_readv`] and [`sys_pread64`].
+pub fn sys_preadv(ctx: &Ctx, fd: i32, vec: u64, count: usize, pos: i64) -> Result<usize> {
+    ctx.file(fd)?.pread(&mut ranges(vec, count)?, offset(pos)?)
+}
+
+/// `pwritev`. As [`sys_preadv`].
+pub fn sys_pwritev(ctx: &Ctx, fd: i32, vec: u64, count: usize, pos: i64) -> Result<usize> {
+    ctx.file(fd)?.pwrite(&mut ranges(vec, count)?, offset(pos)?)
+}
+
+/// `lseek`. `EBADF`, `ESPIPE`, `EINVAL`, `EOVERFLOW`.
+pub fn sys_lseek(ctx: &Ctx, fd: i32, offset: i64, whence: u32) -> Result<usize> {
+    let file = ctx.io_file(fd)?;
+    file.lseek(offset, Whence::from_raw(whence)?).map(|pos| pos as usize)
+}
+
+/// `getdents64`. `EBADF`, `ENOTDIR`, `EFAULT`, `EINVAL` when the buffer is too small for one entry. May sleep.
+pub fn sys_getdents64(ctx: &Ctx, fd: i32, addr: u64, len: usize) -> Result<usize> {
+    let file = ctx.io_file(fd)?;
+    if !file.inode().is_dir() {
+        return Err(Errno::ENOTDIR);
+    }
+    let mut to = buffer(addr, len);
+    let mut sink = DirSink::new(&mut to);
+    file.iterate(&mut sink)?;
+    Ok(sink.done())
+}
+
+/// `ftruncate`. `EBADF`, `EINVAL`, `EFBIG`. May sleep.
+pub fn sys_ftruncate(ctx: &Ctx, fd: i32, size: i64) -> Result<usize> {
+    let file = ctx.io_file(fd)?;
+    if !file.writable() {
+        return Err(Errno::EINVAL);
+    }
+    file.inode().truncate(offset(size)?).map(|()| 0)
+}
+
+/// `truncate`. As [`sys_ftruncate`], and what walking the path says. May sleep.
+pub fn sys_truncate(ctx: &Ctx, path: u64, size: i64) -> Result<usize> {
+    let size = offset(size)?;
+    ctx.resolve(AT_FDCWD, &user_path(path)?, true)?.inode().truncate(size).map(|()| 0)
+}
+
+/// `sendfile`: from a file with a position to any file. `EBADF`, `EINVAL`, `EFAULT`. May sleep.
+pub fn sys_sendfile(ctx: &Ctx, out: i32, from: i32, offset_at: u64, count: usize) -> Result<usize> {
+    let (from, to) = (ctx.io_file(from)?, ctx.io_file(out)?);
+    if from.ops().position() == Position::None {
+        return Err(Errno::EINVAL);
+    }
+    let start = if offset_at == 0 { from.pos() } else { offset(user::read::<i64>(offset_at)?)? };
+    let mut bounce = Bounce::for_len(count)?;
+    let mut done = 0;
+    while done < count {
+        let part = bounce.slice(count - done);
+        let got = match from.pread(&mut KernelSink::new(part), start + done as u64) {
+            Ok(got) => got,
+            Err(e) if done == 0 => return Err(e),
+            Err(_) => break,
+        };
+        let put = match to.write(&mut &part[..got]) {
+            Ok(put) => put,
+            Err(e) if done == 0 => return Err(e),
+            Err(_) => break,
+        };
+        done += put;
+        if put == 0 || put < got {
+            break;
+        }
+    }
+    let after = start + done as u64;
+    if offset_at == 0 {
+        from.set_pos(after);
+    } else {
+        user::write(offset_at, &after)?;
+    }
+    Ok(done)
+}

@@ -1,0 +1,164 @@
+//! The filesystem of `/proc`: the processes, and what the kernel tells about itself. Models `fs/proc`.
+//!
+//! What a process is, only the process layer knows; it [tells](set_processes) by way of two traits.
+#![forbid(unsafe_code)]
+
+mod fd;
+mod pid;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use heaps::{Errno, Result};
+use spin::Once;
+
+use super::dentry::Dentry;
+use super::dynamic::{DynDir, DynEntry, TextFile};
+use super::fdtable::FdTable;
+use super::inode::{Inode, S_IFDIR, S_IFLNK, S_IFREG};
+use super::{mounts, namespace, pseudo};
+use crate::modules;
+use crate::sync::{SpinLock, order};
+
+const DEV: u32 = 4;
+
+/// The processes, as the process layer tells about them. No function is called with a lock held.
+pub trait Processes: Sync {
+    /// The calling process' number.
+    fn current(&self) -> i32;
+
+    /// A process.
+    fn find(&self, pid: i32) -> Option<Arc<dyn Process>>;
+
+    /// The lowest number of a process from `pid` on.
+    fn next(&self, pid: i32) -> Option<i32>;
+}
+
+/// One process. It may be gone by the time it is asked; then it says nothing.
+pub trait Process: Send + Sync {
+    /// Its descriptors.
+    fn files(&self) -> Option<Arc<FdTable>>;
+
+    /// What it executes.
+    fn exe(&self) -> Option<Arc<Dentry>>;
+
+    /// Its current directory.
+    fn cwd(&self) -> Option<Arc<Dentry>>;
+
+    /// Its name, at most 15 bytes.
+    fn comm(&self) -> String;
+
+    /// Its arguments, each with a NUL at its end.
+    fn cmdline(&self) -> Vec<u8>;
+
+    /// Its mappings, one on a line, as in `/proc/PID/maps`. May sleep.
+    fn maps(&self) -> String;
+
+    /// Figures about it.
+    fn figures(&self) -> Figures;
+}
+
+/// What `stat` and `status` say about a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures {
+    /// `R`, `S`, `D`, `T` or `Z`.
+    pub state: char,
+    /// Its parent.
+    pub ppid: i32,
+    /// Its process group.
+    pub pgrp: i32,
+    /// Its session.
+    pub session: i32,
+    /// How many threads it has.
+    pub threads: usize,
+    /// Bytes mapped.
+    pub vm_bytes: usize,
+    /// Bytes in page frames.
+    pub rss_bytes: usize,
+}
+
+static PROCESSES: Once<&'static dyn Processes> = Once::new();
+static FILES: SpinLock<Vec<(&'static str, Arc<Inode>)>, { order::DENTRY }> = SpinLock::new(Vec::new());
+
+/// Says who knows the processes. Called once, at boot.
+pub fn set_processes(processes: &'static dyn Processes) {
+    PROCESSES.call_once(|| processes);
+}
+
+fn process(pid: i32) -> Result<Arc<dyn Process>> {
+    PROCESSES.get().and_then(|all| all.find(pid)).ok_or(Errno::ENOENT)
+}
+
+/// Adds the file `/proc/NAME`; see [`pseudo`] for what to make it of.
+pub fn create_file(name: &'static str, permissions: u32, file: Box<dyn TextFile>) {
+    let inode = pseudo::text_inode(DEV, permissions, file);
+    FILES.lock().push((name, inode));
+}
+
+/// The root of the filesystem, made at the first call.
+pub fn root() -> &'static Arc<Dentry> {
+    static ROOT: Once<Arc<Dentry>> = Once::new();
+    ROOT.call_once(|| {
+        create_file("modules", 0o444, pseudo::read_only(|| Ok(modules::proc_modules())));
+        create_file("mounts", 0o444, pseudo::read_only(|| Ok(mounts::proc_mounts())));
+        create_file("uptime", 0o444, pseudo::read_only(|| Ok(uptime())));
+        create_file("filesystems", 0o444, pseudo::read_only(|| Ok(filesystems())));
+        Dentry::root(pseudo::dynamic_inode(DEV, 0o555, Box::new(Root)))
+    })
+}
+
+fn uptime() -> String {
+    let hundredths = crate::arch::now_ns() / 10_000_000;
+    format!("{}.{:02} 0.00\n", hundredths / 100, hundredths % 100)
+}
+
+fn filesystems() -> String {
+    ["rootfs", "devtmpfs", "proc", "sysfs", "debugfs"].map(|name| format!("nodev\t{name}\n")).concat()
+}
+
+/// `/proc`. Cookies: first the files, then `self`, then the processes by number.
+struct Root;
+
+const SELF: u64 = 1 << 10;
+const FIRST_PID: u64 = SELF + 1;
+
+impl DynDir for Root {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
+        if name == b"self" {
+            let pid = PROCESSES.get().ok_or(Errno::ENOENT)?.current();
+            return Ok(namespace::link_inode(DEV, format!("{pid}").into_bytes()));
+        }
+        let file = FILES.lock().iter().find(|(n, _)| n.as_bytes() == name).map(|(_, inode)| inode.clone());
+        if let Some(file) = file {
+            return Ok(file);
+        }
+        let pid = number(name)?;
+        process(pid)?;
+        Ok(pseudo::dynamic_inode(DEV, 0o555, Box::new(pid::PidDir(pid))))
+    }
+
+    fn next(&self, from: u64) -> Option<DynEntry> {
+        let entry = |cookie, name: &str, kind| Some(DynEntry { cookie, name: name.into(), kind });
+        let from = from.max(2);
+        if let Some((name, _)) = FILES.lock().get(from as usize - 2) {
+            return entry(from, name, S_IFREG);
+        }
+        if from <= SELF {
+            return entry(SELF, "self", S_IFLNK);
+        }
+        let pid = PROCESSES.get()?.next(i32::try_from(from - FIRST_PID).ok()?)?;
+        entry(FIRST_PID + pid as u64, &format!("{pid}"), S_IFDIR)
+    }
+}
+
+/// A number written without sign, leading zeros or anything else. `ENOENT`.
+fn number(name: &[u8]) -> Result<i32> {
+    let digits = name.iter().all(u8::is_ascii_digit) && (name.len() == 1 || name.first() != Some(&b'0'));
+    let text = core::str::from_utf8(name).ok().filter(|_| digits);
+    text.and_then(|text| text.parse().ok()).ok_or(Errno::ENOENT)
+}
