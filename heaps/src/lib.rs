@@ -1,7 +1,51 @@
-//! The portable dma-heap subsystem.
-#![cfg_attr(not(test), no_std)]
+//! The portable dma-heap subsystem: who holds the last reference to a heap, and what happens when nobody does.
+//!
+//! Nothing here knows the machine or the kernel around it: everything needed from them is in [`platform`].
+//! From the bottom up:
+//!
+//! - [`uapi`]: error numbers, ioctls and structures as user space sees them;
+//! - [`addr`], [`sg`], [`fallible`]: physical addresses, lists of page runs, allocations that may fail;
+//! - [`refcount`], [`kref`], [`srcu`]: saturating counts, counted references, a sleepable RCU;
+//! - [`cdev`]: character devices as Linux keeps them, with the uncounted pointers its VFS caches;
+//! - [`contig`]: the contiguous allocator, behind Linux's CMA heap;
+//! - [`provider`], [`exporter`]: what implements a heap, and the two heaps every machine has;
+//! - [`discipline`]: the eight rules about who keeps whom alive;
+//! - [`registry`]: heap names, minors and registrations, under the discipline chosen;
+//! - [`heap_file`], [`dma_buf`], [`user`]: what `/dev/dma_heap/NAME` and a dma-buf descriptor do.
+//!
+//! `unsafe` is confined to [`refcount`]'s neighbours ([`kref`], [`cdev`]) and to the disciplines that are
+//! unsound by their own rules; there it is the subject.
+#![cfg_attr(not(any(test, feature = "loom")), no_std)]
+#![deny(unsafe_code)]
 extern crate alloc;
 
+pub mod addr;
+pub mod cdev;
+pub mod contig;
+pub mod discipline;
+pub mod dma_buf;
+pub mod exporter;
+pub mod fallible;
+pub mod heap_file;
+pub mod kref;
+pub mod platform;
+pub mod provider;
+pub mod refcount;
+pub mod registry;
+pub mod sg;
+pub mod srcu;
+mod sync;
 pub mod uapi;
+pub mod user;
 
+pub use addr::{PAGE_SHIFT, PAGE_SIZE, PhysAddr};
+pub use cdev::{Cdev, CdevCache, CdevOps, CdevPtr, CdevRef, DevT};
+pub use discipline::Discipline;
+pub use dma_buf::DmaBuf;
+pub use heap_file::HeapFile;
+pub use platform::{Module, Platform, WaitQueue};
+pub use provider::{HeapOps, ProviderData};
+pub use registry::{Counts, Registration, Registry};
+pub use sg::{Run, SgTable};
 pub use uapi::errno::{Errno, Result};
+pub use user::{FdTable, UserMemory};

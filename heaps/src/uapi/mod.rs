@@ -2,6 +2,10 @@
 //!
 //! Userland depends on this module alone.
 
+pub mod dma_buf;
+pub mod dma_heap;
 pub mod errno;
+pub mod fcntl;
+pub mod ioctl;
 
 pub use errno::Errno;

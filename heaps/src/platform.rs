@@ -1,0 +1,181 @@
+//! Everything the subsystem needs from the kernel around it.
+//!
+//! One trait without values: a kernel has one implementation, a host test another. Each lock is an associated
+//! type, so that an implementation can give every one its rank and have lock order checked.
+
+use lock_api::{RawMutex, RawRwLock};
+
+use crate::addr::PhysAddr;
+use crate::cdev::{CdevPtr, DevT};
+use crate::heap_file::HeapFile;
+use crate::refcount::Fault;
+use crate::{Errno, Result};
+
+/// The kernel, as this crate sees it.
+///
+/// Unless said otherwise a function may be called from any task and may not sleep. Lock order, outermost
+/// first: `HeapGuard`, then whatever the device hooks take, then `ListLock`; `BufferLock`, `PoolLock` and
+/// `CdevLock` are leaves, and no hook is called under them or under `ListLock`.
+pub trait Platform: Sized + Send + Sync + 'static {
+    /// The registry's names and minors (Linux: `heap_list_lock`). Held for short, bounded work.
+    type ListLock: RawMutex + Send + Sync;
+    /// The guard of one heap's calls in flight. Must be a *sleeping* lock: it is read-held across
+    /// [`HeapOps::allocate`](crate::HeapOps::allocate), which may sleep.
+    type HeapGuard: RawRwLock + Send + Sync;
+    /// A dma-buf's name.
+    type BufferLock: RawMutex + Send + Sync;
+    /// A contiguous region's allocator.
+    type PoolLock: RawMutex + Send + Sync;
+    /// A cdev's list of the caches that point to it (Linux: `cdev_lock`).
+    type CdevLock: RawMutex + Send + Sync;
+    /// Where an unregistering task sleeps until readers have gone.
+    type WaitQueue: WaitQueue;
+    /// A handle on a module.
+    type Module: Module;
+    /// What opening a character device yields: the kernel's file operations and their state.
+    type File;
+
+    /// Wraps an open heap as the kernel's file. `ENOMEM` drops (and so releases) `file`.
+    fn heap_file(file: HeapFile<Self>) -> Result<Self::File>;
+
+    /// Takes a naturally aligned run of `1 << order` page frames, contents unspecified. `None` when there is
+    /// none of that order: the caller tries a smaller one. May sleep.
+    fn alloc_run(order: u32) -> Option<PhysAddr>;
+
+    /// Gives back what `alloc_run` gave, with the same order.
+    fn free_run(start: PhysAddr, order: u32);
+
+    /// Zeroes `pages` page frames from `start`, which this crate owns.
+    fn zero(start: PhysAddr, pages: usize);
+
+    /// Whether an allocation of `pages` page frames is sensible at all; `ENOMEM` if the machine could never
+    /// satisfy it. Called before anything is built.
+    fn admit(pages: usize) -> Result<()>;
+
+    /// Whether the current task has been killed: long work then stops with `EINTR`.
+    fn fatal_signal_pending() -> bool;
+
+    /// The current CPU's number; it may be stale on return. Only spreads counters over cache lines.
+    fn cpu() -> usize;
+
+    /// Enters `cdev` in the map of character devices (Linux: `cdev_add`'s `kobj_map`): from now on an open of
+    /// any inode with this number may find it. The map keeps the pointer, uncounted, until `cdev_unmap`.
+    /// `EBUSY` when the number is taken, `ENOMEM`. May sleep.
+    fn cdev_map(devt: DevT, cdev: CdevPtr<Self>) -> Result<()>;
+
+    /// Takes a number out of the map; when it returns no look-up hands the pointer out any more. May sleep.
+    fn cdev_unmap(devt: DevT);
+
+    /// Creates the node `dma_heap/NAME` for a number (Linux: `device_create`). `EEXIST` when the name is
+    /// taken, `ENOMEM`. May sleep. `name` is copied.
+    fn device_create(name: &str, devt: DevT) -> Result<()>;
+
+    /// Removes the node created for a number (Linux: `device_destroy`); open files stay. May sleep.
+    fn device_destroy(devt: DevT);
+
+    /// Says what kind of object was just allocated at `object`, for reports about it.
+    fn name_object(object: *const u8, kind: &'static str);
+
+    /// A reference count was misused. The count has been saturated: its object leaks and stays valid.
+    fn refcount_fault(fault: Fault);
+
+    /// Something worth a line in a timeline happened, here and now.
+    fn trace(event: Event);
+}
+
+/// A place to sleep until a condition holds.
+pub trait WaitQueue: Send + Sync + 'static {
+    /// An empty queue.
+    fn new() -> Self;
+
+    /// Sleeps, uninterruptibly, until `done()` is true. `done` has no side effects, and is called again after
+    /// each [`wake_all`](WaitQueue::wake_all); a wake-up between its call and the sleep is not lost.
+    fn wait_until(&self, done: &mut dyn FnMut() -> bool);
+
+    /// Wakes every sleeper. Does not sleep.
+    fn wake_all(&self);
+}
+
+/// A module that can be kept loaded (Linux: `try_module_get`, `module_put`).
+pub trait Module: Clone + Send + Sync + 'static {
+    /// Takes a reference, unless the module is on its way out.
+    #[must_use]
+    fn try_get(&self) -> bool;
+
+    /// Drops a reference taken by `try_get`.
+    fn put(&self);
+}
+
+/// A counted reference to a module: it stays loaded until this is dropped.
+pub struct ModuleRef<M: Module>(M);
+
+impl<M: Module> ModuleRef<M> {
+    /// Pins `module` if there is one to pin; `ENODEV` when it is on its way out.
+    pub fn pin(module: Option<&M>) -> Result<Option<ModuleRef<M>>> {
+        match module {
+            None => Ok(None),
+            Some(m) if m.try_get() => Ok(Some(ModuleRef(m.clone()))),
+            Some(_) => Err(Errno::ENODEV),
+        }
+    }
+}
+
+impl<M: Module> Drop for ModuleRef<M> {
+    fn drop(&mut self) {
+        self.0.put();
+    }
+}
+
+/// What [`Platform::trace`] is told. The kernel adds time, CPU and task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A heap got this minor and is about to be published.
+    HeapAdd {
+        /// Its minor number.
+        minor: u32,
+    },
+    /// A heap's registration was ended.
+    HeapUnregister {
+        /// Its minor number.
+        minor: u32,
+    },
+    /// The calls in flight at unregistering have ended.
+    HeapDrained {
+        /// Its minor number.
+        minor: u32,
+    },
+    /// A heap's memory is given back.
+    HeapFree {
+        /// Its minor number.
+        minor: u32,
+    },
+    /// A heap was opened.
+    HeapOpen {
+        /// Its minor number.
+        minor: u32,
+    },
+    /// A heap's file was released. Carries no minor: the heap may be gone already.
+    HeapRelease,
+    /// A buffer was allocated.
+    BufferAlloc {
+        /// In bytes, whole pages.
+        size: usize,
+    },
+    /// A buffer's last reference went.
+    BufferRelease {
+        /// In bytes.
+        size: usize,
+    },
+    /// A buffer's CPU access began or ended.
+    BufferSync {
+        /// The `DMA_BUF_SYNC_*` bits.
+        flags: u64,
+    },
+    /// A provider's private data and name are freed.
+    ProviderFree,
+    /// A cdev's last reference went; caches that point to it are purged.
+    CdevRelease {
+        /// Its number.
+        devt: DevT,
+    },
+}

@@ -1,0 +1,88 @@
+//! What implements a heap: operations, private data, and the name it is registered under.
+//!
+//! Models `struct dma_heap_export_info` and what a heap driver allocates around it. The private data and the
+//! name belong to the *provider*, which frees them once unregistering has returned; the disciplines differ in
+//! whether anything keeps them until then unused.
+
+use alloc::boxed::Box;
+
+use crate::fallible::{try_box, try_str};
+use crate::kref::{Counted, Ref};
+use crate::platform::{Event, ModuleRef, Platform};
+use crate::sg::SgTable;
+use crate::{Errno, Result};
+
+/// A heap's operations; the private data they work on is the implementing value.
+pub trait HeapOps: Send + Sync + 'static {
+    /// What reports call the private data.
+    fn kind(&self) -> &'static str;
+
+    /// Allocates `len` bytes (whole pages, not 0) of zeroed memory; `flags` are valid heap flags. May sleep.
+    /// `ENOMEM`; `EINTR` when the task was killed meanwhile. On an error nothing stays allocated.
+    fn allocate(&self, len: usize, flags: u64) -> Result<SgTable>;
+
+    /// Gives back what `allocate` gave. May sleep.
+    fn release(&self, table: SgTable);
+}
+
+/// A provider's pieces, as one counted object. What pins the provider holds one of these.
+pub(crate) struct Provider<P: Platform> {
+    ops: Box<dyn HeapOps>,
+    name: Box<str>,
+    module: Option<P::Module>,
+}
+
+impl<P: Platform> Provider<P> {
+    pub(crate) fn ops(&self) -> &dyn HeapOps {
+        &*self.ops
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn pin_module(&self) -> Result<Option<ModuleRef<P::Module>>> {
+        ModuleRef::pin(self.module.as_ref())
+    }
+}
+
+impl<P: Platform> Drop for Provider<P> {
+    fn drop(&mut self) {
+        P::trace(Event::ProviderFree);
+    }
+}
+
+impl<P: Platform> Counted for Provider<P> {
+    type Platform = P;
+    const KIND: &'static str = "heap provider";
+}
+
+/// A provider's own hold on its operations, private data and name. A heap driver makes one, hands it to
+/// [`Registry::register`](crate::Registry::register), gets it back when unregistered, and [frees](Self::free) it.
+pub struct ProviderData<P: Platform>(pub(crate) Ref<Provider<P>>);
+
+impl<P: Platform> ProviderData<P> {
+    /// Allocates private data (`ops`) and a copy of `name`. `module` is what a discipline pins, where it pins
+    /// anything. `EINVAL` for a name that cannot be a file's, `ENOMEM`.
+    pub fn new<O: HeapOps>(name: &str, ops: O, module: Option<P::Module>) -> Result<ProviderData<P>> {
+        if name.is_empty() || name.len() > 255 || name == "." || name == ".." || name.contains(['/', '\0']) {
+            return Err(Errno::EINVAL);
+        }
+        let name = try_str(name)?;
+        P::name_object(name.as_ptr(), "heap name");
+        let ops = try_box(ops)?;
+        if size_of::<O>() != 0 {
+            P::name_object((&raw const *ops).cast(), ops.kind());
+        }
+        Ok(ProviderData(Ref::try_new(Provider { ops, name, module })?))
+    }
+
+    /// The name the heap is, or will be, registered under.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// What a provider's exit does: frees private data and name, or, where the discipline pins them, leaves
+    /// that to whoever still holds them. The same as dropping it.
+    pub fn free(self) {}
+}
