@@ -1,11 +1,13 @@
 //! A dma-buf as user space sees it.
 
-use super::uapi::{DMA_BUF_IOCTL_SYNC, DMA_BUF_SET_NAME_B, DMA_BUF_SYNC_END, DMA_BUF_SYNC_READ, DMA_BUF_SYNC_WRITE};
 use super::read_text;
 use crate::rt::{Fd, Mapping, file};
 use alloc::format;
 use alloc::string::String;
 use heaps::uapi::Errno;
+use heaps::uapi::dma_buf::{
+    DMA_BUF_IOCTL_SYNC, DMA_BUF_NAME_LEN, DMA_BUF_SET_NAME_B, DMA_BUF_SYNC_END, DMA_BUF_SYNC_RW, Sync,
+};
 use heaps::uapi::errno::Result;
 
 /// A buffer, held by a descriptor.
@@ -39,7 +41,7 @@ impl Buffer {
     /// Begins CPU access for reading and writing, and ends it.
     pub fn sync(&self) -> Result<()> {
         for flags in [0, DMA_BUF_SYNC_END] {
-            let mut arg = DMA_BUF_SYNC_READ | DMA_BUF_SYNC_WRITE | flags;
+            let mut arg = Sync { flags: DMA_BUF_SYNC_RW | flags };
             file::ioctl(self.raw(), DMA_BUF_IOCTL_SYNC, &mut arg)?;
         }
         Ok(())
@@ -47,7 +49,7 @@ impl Buffer {
 
     /// Names it (at most 31 bytes).
     pub fn set_name(&self, name: &str) -> Result<()> {
-        let mut bytes = [0u8; 32];
+        let mut bytes = [0u8; DMA_BUF_NAME_LEN];
         bytes.get_mut(..name.len()).ok_or(Errno::EINVAL)?.copy_from_slice(name.as_bytes());
         file::ioctl(self.raw(), DMA_BUF_SET_NAME_B, &mut bytes).map(drop)
     }

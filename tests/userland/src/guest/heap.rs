@@ -1,13 +1,10 @@
 //! A heap as user space sees it: a node that can be opened and asked for buffers.
 
 use super::buffer::Buffer;
-use super::uapi::{DMA_HEAP_IOCTL_ALLOC, HeapAllocation};
 use crate::rt::{Fd, abi, file};
 use alloc::format;
+use heaps::uapi::dma_heap::{AllocationData, DEV_DIR, DMA_HEAP_IOCTL_ALLOC};
 use heaps::uapi::errno::Result;
-
-/// Directory of the heaps' nodes.
-pub const DIRECTORY: &str = "/dev/dma_heap";
 
 /// An open heap.
 #[derive(Debug)]
@@ -18,7 +15,7 @@ pub struct Heap {
 impl Heap {
     /// Opens heap `name`.
     pub fn open(name: &str) -> Result<Heap> {
-        Fd::open(&format!("{DIRECTORY}/{name}"), abi::O_RDWR | abi::O_CLOEXEC).map(|fd| Heap { fd })
+        Fd::open(&format!("{DEV_DIR}{name}"), abi::O_RDWR | abi::O_CLOEXEC).map(|fd| Heap { fd })
     }
 
     /// The descriptor's number.
@@ -45,7 +42,7 @@ impl Heap {
 /// Asks whatever is behind descriptor `heap` for a buffer of `len` bytes.
 pub fn allocate(heap: i32, len: usize) -> Result<Buffer> {
     let fd_flags = abi::O_RDWR | abi::O_CLOEXEC;
-    let mut arg = HeapAllocation { len: len as u64, fd_flags, ..Default::default() };
+    let mut arg = AllocationData { len: len as u64, fd_flags, ..Default::default() };
     file::ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &mut arg)?;
     Ok(Buffer::new(Fd::from_raw(arg.fd as i32), len))
 }

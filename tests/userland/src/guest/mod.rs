@@ -4,7 +4,6 @@ pub mod buffer;
 pub mod heap;
 pub mod oracle;
 pub mod provider;
-pub mod uapi;
 
 use crate::rt::{Fd, abi, file};
 use alloc::string::String;

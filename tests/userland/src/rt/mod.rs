@@ -3,8 +3,8 @@
 //! Everything `unsafe` stands in [`arch`]; what is re-exported from there is safe to call.
 
 pub mod abi;
-mod args;
 pub mod arch;
+mod args;
 pub mod out;
 pub mod rng;
 pub mod tap;
@@ -17,7 +17,7 @@ pub use arch::thread::{self, Thread};
 pub use arch::{module, time};
 pub use args::Args;
 
-/// Makes `fn main(args: Args) -> i32` the program: entered by the kernel on the guest, by `std` on the
+/// Makes `fn run(args: Args) -> i32` (by whatever name) the program: entered by the kernel on the guest, by `std` on the
 /// host (where every system call says `ENOSYS`). The value returned is the exit status.
 #[macro_export]
 macro_rules! program {

@@ -4,6 +4,7 @@ use super::{call, plain_call, with_path};
 use crate::rt::abi::{self, nr};
 use heaps::uapi::Errno;
 use heaps::uapi::errno::Result;
+use heaps::uapi::ioctl::Command;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A descriptor that is closed when it goes.
@@ -124,14 +125,15 @@ pub fn fcntl(fd: i32, command: usize, arg: usize) -> Result<usize> {
 }
 
 /// An ioctl whose argument the kernel may read and write.
-pub fn ioctl<T: FromBytes + IntoBytes>(fd: i32, command: u32, arg: &mut T) -> Result<usize> {
-    let size = (command >> 16 & 0x3fff) as usize;
-    if size > size_of::<T>() {
+pub fn ioctl<T: FromBytes + IntoBytes>(fd: i32, command: Command, arg: &mut T) -> Result<usize> {
+    if command.size() > size_of::<T>() {
         return Err(Errno::EINVAL);
     }
     // SAFETY: the number's size field bounds what the kernel touches, and `arg` is at least as long; any
     // bytes the kernel leaves there are a valid `T`.
-    unsafe { call(nr::IOCTL, [fd as usize, command as usize, core::ptr::from_mut(arg) as usize, 0, 0, 0]) }
+    unsafe {
+        call(nr::IOCTL, [fd as usize, command.raw() as usize, core::ptr::from_mut(arg) as usize, 0, 0, 0])
+    }
 }
 
 /// What fstat says (`asm-generic/stat.h`).

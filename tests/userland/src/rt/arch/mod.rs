@@ -13,7 +13,7 @@ mod host;
 #[cfg(not(target_os = "none"))]
 use host as machine;
 
-mod allocator;
+pub mod allocator;
 pub mod file;
 pub mod fp;
 pub mod lock;

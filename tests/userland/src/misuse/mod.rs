@@ -1,0 +1,1 @@
+//! Wrong use, case by case.
