@@ -12,6 +12,79 @@ pub enum While {
     Yielding,
 }
 
+/// Moves all 32 registers from or to the memory that operand `$base` points to.
+#[cfg(target_os = "none")]
+macro_rules! move_all {
+    ($op:literal, $base:literal) => {
+        concat!(
+            $op,
+            " q0, q1, [{",
+            $base,
+            "}, #0]\n",
+            $op,
+            " q2, q3, [{",
+            $base,
+            "}, #32]\n",
+            $op,
+            " q4, q5, [{",
+            $base,
+            "}, #64]\n",
+            $op,
+            " q6, q7, [{",
+            $base,
+            "}, #96]\n",
+            $op,
+            " q8, q9, [{",
+            $base,
+            "}, #128]\n",
+            $op,
+            " q10, q11, [{",
+            $base,
+            "}, #160]\n",
+            $op,
+            " q12, q13, [{",
+            $base,
+            "}, #192]\n",
+            $op,
+            " q14, q15, [{",
+            $base,
+            "}, #224]\n",
+            $op,
+            " q16, q17, [{",
+            $base,
+            "}, #256]\n",
+            $op,
+            " q18, q19, [{",
+            $base,
+            "}, #288]\n",
+            $op,
+            " q20, q21, [{",
+            $base,
+            "}, #320]\n",
+            $op,
+            " q22, q23, [{",
+            $base,
+            "}, #352]\n",
+            $op,
+            " q24, q25, [{",
+            $base,
+            "}, #384]\n",
+            $op,
+            " q26, q27, [{",
+            $base,
+            "}, #416]\n",
+            $op,
+            " q28, q29, [{",
+            $base,
+            "}, #448]\n",
+            $op,
+            " q30, q31, [{",
+            $base,
+            "}, #480]\n",
+        )
+    };
+}
+
 /// Loads `pattern` into v0..v31 and `fpcr` into FPCR, runs `rounds` rounds, and stores what is there then.
 #[cfg(target_os = "none")]
 pub fn hold(pattern: &Registers, fpcr: u64, rounds: u64, how: While) -> (Registers, u64) {
@@ -24,43 +97,13 @@ pub fn hold(pattern: &Registers, fpcr: u64, rounds: u64, how: While) -> (Registe
             ".arch_extension fp",
             ".arch_extension simd",
             "msr fpcr, {fpcr}",
-            "ldp q0, q1, [{from}]",
-            "ldp q2, q3, [{from}, #32]",
-            "ldp q4, q5, [{from}, #64]",
-            "ldp q6, q7, [{from}, #96]",
-            "ldp q8, q9, [{from}, #128]",
-            "ldp q10, q11, [{from}, #160]",
-            "ldp q12, q13, [{from}, #192]",
-            "ldp q14, q15, [{from}, #224]",
-            "ldp q16, q17, [{from}, #256]",
-            "ldp q18, q19, [{from}, #288]",
-            "ldp q20, q21, [{from}, #320]",
-            "ldp q22, q23, [{from}, #352]",
-            "ldp q24, q25, [{from}, #384]",
-            "ldp q26, q27, [{from}, #416]",
-            "ldp q28, q29, [{from}, #448]",
-            "ldp q30, q31, [{from}, #480]",
+            move_all!("ldp", "from"),
             "2: cbz {yielding}, 3f",
             "mov x8, #124",
             "svc #0",
             "3: subs {rounds}, {rounds}, #1",
             "b.ne 2b",
-            "stp q0, q1, [{to}]",
-            "stp q2, q3, [{to}, #32]",
-            "stp q4, q5, [{to}, #64]",
-            "stp q6, q7, [{to}, #96]",
-            "stp q8, q9, [{to}, #128]",
-            "stp q10, q11, [{to}, #160]",
-            "stp q12, q13, [{to}, #192]",
-            "stp q14, q15, [{to}, #224]",
-            "stp q16, q17, [{to}, #256]",
-            "stp q18, q19, [{to}, #288]",
-            "stp q20, q21, [{to}, #320]",
-            "stp q22, q23, [{to}, #352]",
-            "stp q24, q25, [{to}, #384]",
-            "stp q26, q27, [{to}, #416]",
-            "stp q28, q29, [{to}, #448]",
-            "stp q30, q31, [{to}, #480]",
+            move_all!("stp", "to"),
             "mrs {fpcr_after}, fpcr",
             "msr fpcr, xzr",
             from = in(reg) pattern.as_ptr(),
@@ -81,4 +124,30 @@ pub fn hold(pattern: &Registers, fpcr: u64, rounds: u64, how: While) -> (Registe
 #[cfg(not(target_os = "none"))]
 pub fn hold(pattern: &Registers, fpcr: u64, _rounds: u64, _how: While) -> (Registers, u64) {
     (*pattern, fpcr)
+}
+
+/// What v0..v31 and FPCR hold, untouched since whoever wrote them last.
+#[cfg(target_os = "none")]
+pub fn read() -> (Registers, u64) {
+    let mut registers: Registers = [0; 64];
+    let fpcr: u64;
+    // SAFETY: writes to `registers` alone; the registers are only read.
+    unsafe {
+        core::arch::asm!(
+            ".arch_extension fp",
+            ".arch_extension simd",
+            move_all!("stp", "to"),
+            "mrs {fpcr}, fpcr",
+            to = in(reg) registers.as_mut_ptr(),
+            fpcr = out(reg) fpcr,
+            options(nostack),
+        );
+    }
+    (registers, fpcr)
+}
+
+/// On the host they are never written.
+#[cfg(not(target_os = "none"))]
+pub fn read() -> (Registers, u64) {
+    ([0; 64], 0)
 }
