@@ -15,6 +15,7 @@ pub mod nr {
     pub const LSEEK: usize = 62;
     pub const READ: usize = 63;
     pub const WRITE: usize = 64;
+    pub const WRITEV: usize = 66;
     pub const READLINKAT: usize = 78;
     pub const NEWFSTATAT: usize = 79;
     pub const FSTAT: usize = 80;
@@ -30,6 +31,7 @@ pub mod nr {
     pub const SCHED_YIELD: usize = 124;
     pub const KILL: usize = 129;
     pub const REBOOT: usize = 142;
+    pub const UNAME: usize = 160;
     pub const GETPID: usize = 172;
     pub const GETPPID: usize = 173;
     pub const GETTID: usize = 178;
@@ -40,7 +42,9 @@ pub mod nr {
     pub const MMAP: usize = 222;
     pub const MPROTECT: usize = 226;
     pub const WAIT4: usize = 260;
+    pub const PRLIMIT64: usize = 261;
     pub const FINIT_MODULE: usize = 273;
+    pub const GETRANDOM: usize = 278;
 }
 
 pub const AT_FDCWD: i32 = -100;

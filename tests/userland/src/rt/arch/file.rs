@@ -60,6 +60,16 @@ pub fn open_at(dir: i32, path: &str, flags: u32) -> Result<i32> {
     .map(|fd| fd as i32)
 }
 
+/// Makes a file that may be executed (mode 0755) of these bytes.
+pub fn write_program(path: &str, image: &[u8]) -> Result<()> {
+    let flags = abi::O_WRONLY | abi::O_CREAT | abi::O_TRUNC | abi::O_CLOEXEC;
+    let fd = with_path(path, |p| {
+        // SAFETY: the kernel reads the C string at `p`.
+        unsafe { call(nr::OPENAT, [abi::AT_FDCWD as usize, p, flags as usize, 0o755, 0, 0]) }
+    })?;
+    write_all(Fd(fd as i32).raw(), image)
+}
+
 /// close.
 pub fn close(fd: i32) -> Result<()> {
     plain_call!(nr::CLOSE, fd).map(drop)

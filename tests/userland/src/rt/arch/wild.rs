@@ -15,7 +15,7 @@ pub enum Arg<'a> {
     Int(i64),
     /// An ioctl's number; only as its second argument.
     Command(u32),
-    /// An address below 64 KiB or not in the lower half: never the program's.
+    /// An address below 64 KiB or with any of bits 48 to 55 set, outside the lower half: never the program's.
     Bad(usize),
     /// The address at this offset of a mapping, whose last page must be inaccessible when the kernel may
     /// write past its end.
@@ -39,7 +39,7 @@ pub fn syscall(number: usize, args: &[Arg<'_>]) -> Result<usize> {
                 command as usize
             }
             Arg::Bad(address) => {
-                assert!(address < 0x1_0000 || address >= 1 << 47, "somebody's address: {address:#x}");
+                assert!(address < 0x1_0000 || address >> 48 & 0xff != 0, "somebody's address: {address:#x}");
                 address
             }
             Arg::At(mapping, offset) => {
