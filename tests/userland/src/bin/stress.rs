@@ -37,6 +37,7 @@ fn run(args: Args) -> i32 {
 
 /// Runs the plan in a child and compares the machine before and after: whether all was well.
 fn watch(plan: &Plan) -> Result<bool> {
+    oracle::warm_up();
     let reports_before = oracle::reports()?;
     let counts_before = oracle::settled_counts()?;
     let pid = process::spawn(|| stress::run(plan))?;

@@ -38,6 +38,7 @@ impl Lab {
     /// # Errors
     /// What opening the records' device, or reading the discipline, says.
     pub fn open() -> Result<Lab> {
+        oracle::warm_up();
         let records = Fd::open("/dev/lab_records", abi::O_WRONLY | abi::O_CLOEXEC)?;
         match file::mkdir("/run") {
             Ok(()) | Err(Errno::EEXIST) => {}

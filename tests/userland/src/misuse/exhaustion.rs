@@ -46,8 +46,7 @@ pub fn descriptors(tap: &mut Tap) {
 
 pub fn memory(tap: &mut Tap) {
     let before = oracle::settled_counts();
-    let ways: [(&str, fn() -> i32); 2] = [("mmap", take_pages), ("the system heap", take_buffers)];
-    for (name, take) in ways {
+    for (name, take) in [("mmap", take_pages as fn() -> i32), ("the system heap", take_buffers)] {
         match process::in_child(take) {
             Ok(Status::Exited(0)) => tap.ok(true, format_args!("{name}: ENOMEM at the end of memory")),
             Ok(Status::Exited(3)) => {

@@ -76,7 +76,6 @@ pub const SEEK_END: u32 = 2;
 pub const PROT_NONE: usize = 0;
 pub const PROT_READ: usize = 1;
 pub const PROT_WRITE: usize = 2;
-pub const PROT_EXEC: usize = 4;
 pub const PROT_RW: usize = PROT_READ | PROT_WRITE;
 pub const MAP_SHARED: usize = 1;
 pub const MAP_PRIVATE: usize = 2;
@@ -106,7 +105,6 @@ pub const SIGCHLD: u8 = 17;
 
 pub const S_IFMT: u32 = 0o170000;
 pub const S_IFCHR: u32 = 0o020000;
-pub const S_IFDIR: u32 = 0o040000;
 pub const S_IFREG: u32 = 0o100000;
 
 /// Size of a page of the guest, in bytes.

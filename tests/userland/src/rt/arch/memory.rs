@@ -43,7 +43,10 @@ impl Mapping {
     }
 
     fn at(&self, offset: usize, size: usize) -> usize {
-        assert!(offset % size == 0 && offset + size <= self.length, "offset {offset:#x} outside a mapping");
+        assert!(
+            offset.is_multiple_of(size) && offset + size <= self.length,
+            "offset {offset:#x} outside a mapping"
+        );
         self.address + offset
     }
 

@@ -142,11 +142,6 @@ pub fn set_affinity(mask: u64) -> Result<()> {
     unsafe { call(nr::SCHED_SETAFFINITY, [0, 8, &raw const mask as usize, 0, 0, 0]) }.map(drop)
 }
 
-/// Asks process 1's right: power the machine off (`reboot`, `LINUX_REBOOT_CMD_POWER_OFF`).
-pub fn power_off() -> Result<()> {
-    plain_call!(nr::REBOOT, 0xfee1_deadu32, 672_274_793u32, 0x4321_fedcu32).map(drop)
-}
-
 #[cfg(test)]
 mod tests {
     use super::Status;
