@@ -64,7 +64,7 @@ fn all(tap: &mut Tap, w: &World, bad: Arg<'_>, null: bool) {
         ("clock_gettime", nr::CLOCK_GETTIME, &[int(1), bad]),
         ("futex", nr::FUTEX, &[bad, int(0), int(0), int(0)]),
         ("execve, path", nr::EXECVE, &[bad, int(0), int(0)]),
-        ("init_module", nr::INIT_MODULE, &[bad, int(25), path]),
+        ("init_module", nr::INIT_MODULE, &[bad, int(64), path]),
         ("delete_module", nr::DELETE_MODULE, &[bad, int(0)]),
         ("sched_setaffinity", nr::SCHED_SETAFFINITY, &[int(0), int(8), bad]),
         ("sched_getaffinity", nr::SCHED_GETAFFINITY, &[int(0), int(128), bad]),

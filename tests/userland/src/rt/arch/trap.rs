@@ -17,8 +17,6 @@ pub enum Trap {
     PrivilegedRead,
     /// Masks interrupts.
     PrivilegedWrite,
-    /// A load relative to a stack pointer that is not a multiple of 16.
-    MisalignedStack,
     /// An exclusive load from an odd address.
     MisalignedExclusive,
 }
@@ -38,15 +36,6 @@ pub fn spring(trap: Trap) {
             Trap::Undefined => asm!("udf #0"),
             Trap::PrivilegedRead => asm!("mrs {}, sctlr_el1", out(reg) _),
             Trap::PrivilegedWrite => asm!("msr daifset, #2"),
-            Trap::MisalignedStack => asm!(
-                "mov {old}, sp",
-                "sub {new}, {old}, #8",
-                "mov sp, {new}",
-                "ldr {new}, [sp]",
-                "mov sp, {old}",
-                old = out(reg) _,
-                new = out(reg) _,
-            ),
             Trap::MisalignedExclusive => {
                 let word = [0u64; 2];
                 asm!("ldxr {0}, [{0}]", "clrex", inout(reg) (&raw const word as usize) + 1 => _);
