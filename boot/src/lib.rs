@@ -1,1 +1,41 @@
 //! The launcher, as a library the tests use too.
+//!
+//! From the host to the verdict, in the order things happen:
+//!
+//! - [`host`], [`toolchain`], [`install`]: what the host has, and getting what it lacks;
+//! - [`build`], [`image`]: the kernel and the userland, built by a nested cargo;
+//! - [`program`], [`initramfs`], [`cpio`], [`command_line`]: what a machine is given;
+//! - [`machine`], over [`qemu`] and [`process`]: one machine, from boot to exit status;
+//! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
+//! - [`plan`], [`lab`], [`matrix`]: all cells observed, and drawn;
+//! - [`cli`], [`commands`]: what a person types. [`terminal`] and [`interrupt`] serve that person.
+#![forbid(unsafe_code)]
+
+pub mod build;
+pub mod cli;
+pub mod command_line;
+pub mod commands;
+pub mod console;
+pub mod cpio;
+pub mod host;
+pub mod image;
+pub mod initramfs;
+pub mod install;
+pub mod interrupt;
+pub mod lab;
+pub mod machine;
+pub mod matrix;
+pub mod plan;
+pub mod process;
+pub mod program;
+pub mod qemu;
+pub mod records;
+pub mod report;
+pub mod symbolise;
+pub mod terminal;
+pub mod toolchain;
+pub mod workspace;
+
+pub use build::Guest;
+pub use machine::{End, Event, Machine, Outcome};
+pub use process::Stdin;

@@ -1,0 +1,188 @@
+//! The command line: `cargo run -- [OPTIONS] [COMMAND] [OPTIONS]`.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+
+use crate::initramfs::Put;
+use crate::plan::{self, DISCIPLINES, Scenario};
+use crate::qemu::{self, Hardware};
+
+/// Who holds the last reference to a dma-buf heap, and what happens when nobody does.
+///
+/// Without a command, every scenario is run under every discipline and the matrix of verdicts printed.
+#[derive(Debug, Parser)]
+#[command(name = "lastref", version, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// Options, which may stand before or after the command.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do; `demo` when left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the launcher can be told to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the verdict matrix, or tell one scenario step by step.
+    Demo {
+        /// A hazard's number or name, as in H1 or close-after-free.
+        #[arg(value_parser = parse_scenarios)]
+        scenario: Option<Scenarios>,
+    },
+    /// Boot and run a static Linux/arm64 program of this host's, with its output and exit status.
+    ///
+    /// The status is the program's own, 128+N when signal N killed it, 101 when the kernel panicked,
+    /// 124 at the time-out, and 125 when the launcher failed.
+    #[command(override_usage = "lastref exec [OPTIONS] PROG [ARG]...")]
+    Exec {
+        /// The program, and its arguments; those that begin with - are the program's too.
+        #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_name = "PROG")]
+        command: Vec<String>,
+    },
+    /// Boot and wait for a debugger before the first instruction.
+    #[command(override_usage = "lastref gdb [OPTIONS] [PROG [ARG]...]")]
+    Gdb {
+        /// The TCP port to wait on.
+        #[arg(long, default_value_t = 1234)]
+        port: u16,
+        /// A program of this host's to run, and its arguments; without it, the scenario H1.
+        #[arg(num_args = 0.., trailing_var_arg = true, value_name = "PROG")]
+        command: Vec<String>,
+    },
+    /// Count the guest instructions from reset to the first one at EL0.
+    Bench,
+    /// Show what building and booting takes, and install what is missing.
+    Doctor,
+    /// Run clippy over the guest's packages, warnings denied.
+    #[command(hide = true)]
+    Lint,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Number of CPUs
+    #[arg(long, global = true, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(qemu::MOST_CPUS)))]
+    pub smp: u32,
+    /// Memory, in MiB or with a suffix M or G
+    #[arg(long, global = true, value_name = "M", default_value = "512M", value_parser = qemu::parse_memory)]
+    pub mem: u32,
+    /// More for the kernel's command line
+    #[arg(long, global = true, value_name = "S")]
+    pub cmdline: Option<String>,
+    /// Count time in guest instructions, for runs that repeat
+    #[arg(long, global = true)]
+    pub icount: bool,
+    /// Put a file or directory of the host's on the guest (may be repeated)
+    #[arg(long, global = true, value_name = "HOST:GUEST")]
+    pub put: Vec<Put>,
+    /// The discipline heaps live by
+    #[arg(long, global = true, value_name = "D", value_parser = PossibleValuesParser::new(DISCIPLINES))]
+    pub discipline: Option<String>,
+    /// Seconds after which a machine is killed
+    #[arg(long, global = true, value_name = "S", value_parser = parse_seconds)]
+    pub timeout: Option<Duration>,
+    /// Print the result of demo as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Never install what is missing: say what to run instead
+    #[arg(long, global = true)]
+    pub no_install: bool,
+    /// Show the kernel's log
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+impl Options {
+    /// The machine's hardware.
+    pub fn hardware(&self) -> Hardware {
+        Hardware { cpus: self.smp, memory: self.mem, icount: self.icount, debugger: None }
+    }
+}
+
+/// The scenarios that one name on the command line stands for.
+#[derive(Clone, Debug)]
+pub struct Scenarios(pub Vec<Scenario>);
+
+fn parse_scenarios(name: &str) -> Result<Scenarios> {
+    let found = plan::scenarios_named(name);
+    if found.is_empty() {
+        let known: Vec<_> = plan::SCENARIOS.iter().map(|s| format!("{} {}", s.id, s.hazard)).collect();
+        bail!("there is no such scenario; there are: {}", known.join(", "));
+    }
+    Ok(Scenarios(found))
+}
+
+fn parse_seconds(text: &str) -> Result<Duration> {
+    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
+        Ok(Ok(duration)) if !duration.is_zero() => Ok(duration),
+        _ => bail!("write a number of seconds above zero"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("lastref").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_command() {
+        for line in ["--smp 4 --json demo H1", "demo H1 --json --smp 4", "--json demo --smp=4 H1"] {
+            let cli = parse(line).unwrap();
+            assert_eq!((cli.options.smp, cli.options.json), (4, true), "{line}");
+            assert!(matches!(cli.command, Some(Command::Demo { scenario: Some(_) })), "{line}");
+        }
+        assert!(parse("--discipline kref").unwrap().command.is_none());
+    }
+
+    #[test]
+    fn what_follows_the_program_is_the_programs() {
+        let cli = parse("exec --smp 2 ./prog -x --smp 3 --help -- y").unwrap();
+        let Some(Command::Exec { command }) = cli.command else { panic!("not exec") };
+        assert_eq!(command, ["./prog", "-x", "--smp", "3", "--help", "--", "y"]);
+        assert_eq!(cli.options.smp, 2);
+    }
+
+    #[test]
+    fn wrong_use_is_refused_with_status_2() {
+        for (line, says) in [
+            ("frobnicate", "unrecognized subcommand"),
+            ("exec", "required"),
+            ("exec --smpp 4 prog", "unexpected argument"),
+            ("demo H99", "there is no such scenario"),
+            ("--smp 0", "not in 1..="),
+            ("--smp many", "invalid"),
+            ("--mem 1M", "at least"),
+            ("--discipline mine", "possible values"),
+            ("--timeout -1", "unexpected argument"),
+            ("--timeout 0", "above zero"),
+            ("--timeout inf", "above zero"),
+            ("--put x", "HOST:GUEST"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.to_string().contains(says), "{line}: {error}");
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_is_everywhere() {
+        for line in ["--help", "demo --help", "exec --help", "gdb --help", "bench -h", "doctor --help"] {
+            assert_eq!(parse(line).unwrap_err().exit_code(), 0, "{line}");
+        }
+    }
+}

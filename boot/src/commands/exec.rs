@@ -1,0 +1,75 @@
+//! `exec`: runs a program of the host's on the guest, its output and status on ours.
+
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use signal_hook::consts::SIGPIPE;
+
+use crate::cli::Options;
+use crate::machine::{End, Event, Machine};
+use crate::process::Stdin;
+use crate::{build, interrupt, program};
+
+/// The status for a machine that had to be killed, as timeout(1) has it.
+const TIMED_OUT: u8 = 124;
+
+/// Checks the program, boots, and returns its status.
+pub fn run(options: &Options, command: &[String]) -> Result<u8> {
+    let prepared = prepare(command)?;
+    let machine = prepared.install(super::machine(build::guest()?, options)).limit(options.timeout);
+    stream(machine.stdin(Stdin::Inherit), options)
+}
+
+/// A program of the host's that was found fit to run.
+pub struct Prepared {
+    elf: Vec<u8>,
+    command: Vec<String>,
+}
+
+/// Reads and checks the program that `command` names.
+pub fn prepare(command: &[String]) -> Result<Prepared> {
+    let Some((path, arguments)) = command.split_first() else { bail!("no program was named") };
+    let elf = program::read(Path::new(path))?;
+    let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+    let command = std::iter::once(format!("/bin/{name}")).chain(arguments.iter().cloned()).collect();
+    Ok(Prepared { elf, command })
+}
+
+impl Prepared {
+    /// Puts the program on the machine, to be run there.
+    pub fn install(self, machine: Machine<'_>) -> Machine<'_> {
+        machine.file(self.command[0].clone(), self.elf).command(self.command)
+    }
+}
+
+/// Boots a machine and prints what it says as it comes. Reports and panics are always shown.
+pub fn stream(machine: Machine<'_>, options: &Options) -> Result<u8> {
+    interrupt::watch()?;
+    let end = machine.run(|event| {
+        let written = match event {
+            Event::Stdout(bytes) => write_all(&mut io::stdout().lock(), bytes),
+            Event::Stderr(bytes) => write_all(&mut io::stderr().lock(), bytes),
+            Event::Log { line, report } if report || options.verbose => {
+                writeln!(io::stderr().lock(), "{line}")
+            }
+            Event::Log { .. } | Event::Record(_) => Ok(()),
+        };
+        // Nobody reads any more: the machine ends as a program on this host would.
+        if written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+            interrupt::note(SIGPIPE);
+        }
+    })?;
+    match end {
+        End::Status(status) => Ok(status),
+        End::Interrupted(signal) => bail!("interrupted by signal {signal}"),
+        End::TimedOut => {
+            eprintln!("lastref: the machine was killed at its time-out");
+            Ok(TIMED_OUT)
+        }
+    }
+}
+
+fn write_all(to: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    to.write_all(bytes).and_then(|()| to.flush())
+}

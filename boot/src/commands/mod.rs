@@ -1,0 +1,47 @@
+//! The launcher's commands, one a file. Each returns the status to exit with.
+
+mod bench;
+mod demo;
+mod doctor;
+mod exec;
+mod gdb;
+mod lint;
+
+use anyhow::Result;
+
+use crate::build::Guest;
+use crate::cli::{Cli, Command, Options};
+use crate::machine::Machine;
+use crate::{install, plan};
+
+/// The launcher itself failed.
+pub const FAILED: u8 = 125;
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Result<u8> {
+    let options = cli.options;
+    if options.no_install {
+        install::forbid();
+    }
+    match cli.command.unwrap_or(Command::Demo { scenario: None }) {
+        Command::Demo { scenario: None } => demo::matrix(&options, plan::SCENARIOS.to_vec()),
+        Command::Demo { scenario: Some(scenarios) } => demo::tell(&options, scenarios.0),
+        Command::Exec { command } => exec::run(&options, &command),
+        Command::Gdb { port, command } => gdb::run(&options, port, &command),
+        Command::Bench => bench::run(&options),
+        Command::Doctor => doctor::run(),
+        Command::Lint => lint::run(),
+    }
+}
+
+/// A machine as the options ask for it.
+fn machine<'a>(guest: &'a Guest, options: &Options) -> Machine<'a> {
+    let mut machine = Machine::new(guest).hardware(options.hardware());
+    if let Some(discipline) = &options.discipline {
+        machine = machine.discipline(discipline);
+    }
+    if let Some(arguments) = &options.cmdline {
+        machine = machine.kernel_arguments(arguments);
+    }
+    options.put.iter().cloned().fold(machine, Machine::put)
+}

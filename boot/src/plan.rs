@@ -1,0 +1,77 @@
+//! What there is to observe: the hazards' scenarios, the disciplines, and the cells they span.
+
+/// The disciplines a heap can live by, in the order they were proposed.
+pub const DISCIPLINES: [&str; 8] = [
+    "upstream",
+    "kref",
+    "kref-open",
+    "kref-open-close",
+    "kref-full",
+    "revoke-rwlock",
+    "revoke-rcu",
+    "lastref",
+];
+
+/// A scenario: a hazard's ordering, or one of its variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// Its short name, such as `H10-mmap`: what the lab is given.
+    pub id: &'static str,
+    /// The hazard's name.
+    pub hazard: &'static str,
+}
+
+const fn scenario(id: &'static str, hazard: &'static str) -> Scenario {
+    Scenario { id, hazard }
+}
+
+/// Every scenario the lab knows, in the order of the matrix.
+pub const SCENARIOS: [Scenario; 7] = [
+    scenario("H1", "ioctl-after-unregister"),
+    scenario("H4", "unpublish-tied-to-free"),
+    scenario("H5", "close-after-free"),
+    scenario("H9", "same-name-reload"),
+    scenario("H10-fd", "buffer-outlives-heap"),
+    scenario("H10-dup", "buffer-outlives-heap"),
+    scenario("H10-mmap", "buffer-outlives-heap"),
+];
+
+/// The scenarios that `name` means: an id, a hazard's number or a hazard's name.
+pub fn scenarios_named(name: &str) -> Vec<Scenario> {
+    let is_named = |scenario: &&Scenario| {
+        let number = scenario.id.split('-').next().unwrap_or_default();
+        [scenario.id, number, scenario.hazard].iter().any(|known| known.eq_ignore_ascii_case(name))
+    };
+    SCENARIOS.iter().filter(is_named).copied().collect()
+}
+
+/// The cells to observe: every scenario under every discipline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The rows.
+    pub scenarios: Vec<Scenario>,
+    /// The columns.
+    pub disciplines: Vec<&'static str>,
+}
+
+impl Plan {
+    /// How many cells there are.
+    pub fn cells(&self) -> usize {
+        self.scenarios.len() * self.disciplines.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_go_by_several_names() {
+        let ids = |name| scenarios_named(name).iter().map(|scenario| scenario.id).collect::<Vec<_>>();
+        assert_eq!(ids("h1"), ["H1"]);
+        assert_eq!(ids("close-after-free"), ["H5"]);
+        assert_eq!(ids("H10"), ["H10-fd", "H10-dup", "H10-mmap"]);
+        assert_eq!(ids("H10-mmap"), ["H10-mmap"]);
+        assert!(ids("H").is_empty() && ids("").is_empty());
+    }
+}

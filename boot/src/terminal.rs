@@ -1,0 +1,83 @@
+//! What is done only for a person at a terminal: colour, and a line that tells how far things are.
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::sync::Mutex;
+
+/// A colour of the terminal's own palette.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// All is well.
+    Green,
+    /// Refused, or lost but harmless.
+    Yellow,
+    /// Harm was done.
+    Red,
+    /// The observation itself failed.
+    Magenta,
+    /// Headings.
+    Bold,
+}
+
+/// Whether to print in colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    colour: bool,
+}
+
+impl Style {
+    /// Never any colour.
+    pub const PLAIN: Style = Style { colour: false };
+
+    /// Colour when stdout is a terminal and `NO_COLOR` does not forbid it.
+    pub fn of_stdout() -> Style {
+        let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Style { colour: stdout().is_terminal() && !forbidden && !dumb }
+    }
+
+    /// `text` in a colour.
+    pub fn paint(self, colour: Colour, text: &str) -> String {
+        let code = match colour {
+            Colour::Green => 32,
+            Colour::Yellow => 33,
+            Colour::Red => 31,
+            Colour::Magenta => 35,
+            Colour::Bold => 1,
+        };
+        match self.colour {
+            true => format!("\x1b[{code}m{text}\x1b[0m"),
+            false => text.to_owned(),
+        }
+    }
+}
+
+/// A line on the terminal that is written over and over, and gone at the end. On anything but a
+/// terminal there is none.
+pub struct Progress(Option<Mutex<()>>);
+
+impl Progress {
+    /// A progress line on stderr.
+    pub fn new() -> Progress {
+        Progress(stderr().is_terminal().then(Mutex::default))
+    }
+
+    /// Shows `text` in place of what was shown before.
+    pub fn show(&self, text: &str) {
+        if let Some(line) = &self.0 {
+            let _held = line.lock();
+            let _ = write!(stderr(), "\r\x1b[K{text}");
+        }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Progress {
+        Progress::new()
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.show("");
+    }
+}

@@ -1,0 +1,32 @@
+//! Where this clone lies on the host's disk.
+//!
+//! The launcher is always run from the clone it was built in, so the place is known at compile time
+//! and the current directory does not matter.
+
+use std::path::{Path, PathBuf};
+
+/// The root of the Cargo workspace.
+pub fn root() -> PathBuf {
+    let boot = Path::new(env!("CARGO_MANIFEST_DIR"));
+    boot.parent().expect("boot/ lies inside the workspace").to_path_buf()
+}
+
+/// Cargo's target directory for everything that runs on the guest.
+pub fn guest_target() -> PathBuf {
+    root().join("target").join("guest")
+}
+
+/// Finds an executable by name in `PATH`, then in the places `PATH` often leaves out.
+pub fn which(name: &str) -> Option<PathBuf> {
+    const USUAL: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/opt/homebrew/bin"];
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(USUAL.map(PathBuf::from))
+        .map(|directory| directory.join(name))
+        .find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}

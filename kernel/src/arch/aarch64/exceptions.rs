@@ -1,0 +1,172 @@
+//! What the vectors call: system calls, faults and interrupts.
+
+use core::arch::asm;
+use core::sync::atomic::Ordering;
+
+use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
+
+use super::percpu::{self, work};
+use super::vectors::TrapFrame;
+use super::{gic, irq, layout, timer, uaccess};
+use crate::debug::oops::{self, Cause};
+use crate::{process, sched, syscall};
+
+/// What user code did that it could not.
+#[derive(Clone, Copy, Debug)]
+pub struct UserFault {
+    /// The kind of fault.
+    pub kind: FaultKind,
+    /// The address involved; the instruction's where there is no other.
+    pub addr: u64,
+}
+
+/// Kinds of user faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// A page that is not mapped, or not for this access.
+    Page {
+        /// A store.
+        write: bool,
+        /// An instruction fetch.
+        exec: bool,
+    },
+    /// A misaligned pc, stack pointer or access.
+    Alignment,
+    /// An instruction that does not exist or is not for user code.
+    IllegalInstruction,
+    /// BRK.
+    Breakpoint,
+    /// A memory tag that did not match.
+    TagCheck,
+    /// Anything else.
+    Other,
+}
+
+/// Sets this CPU's vectors.
+pub fn init_cpu() {
+    unsafe extern "C" {
+        static exception_vectors: u8;
+    }
+    VBAR_EL1.set((&raw const exception_vectors).addr() as u64);
+    // SAFETY: FP and SIMD are for EL0 only; the kernel is compiled without. PAN on, here and at every entry.
+    unsafe {
+        asm!("msr cpacr_el1, {fpen}", "isb", ".arch_extension pan", "msr pan, #1", fpen = in(reg) 3u64 << 20,
+            options(nostack));
+    }
+    irq::unmask_async();
+}
+
+const EC_SVC: u64 = 0x15;
+
+#[unsafe(no_mangle)]
+extern "C" fn user_sync(frame: &mut TrapFrame) {
+    let esr = ESR_EL1.get();
+    if esr >> 26 & 0x3f == EC_SVC {
+        irq::irq_enable();
+        return syscall::dispatch(frame);
+    }
+    let fault = user_fault(esr, FAR_EL1.get(), frame.elr);
+    irq::irq_enable();
+    process::fault::user_fault(frame, fault);
+}
+
+fn user_fault(esr: u64, far: u64, elr: u64) -> UserFault {
+    let (status, write) = (esr & 0x3f, esr >> 6 & 1 == 1);
+    let page = |exec| match status {
+        0x21 => FaultKind::Alignment,
+        0x11 if !exec => FaultKind::TagCheck,
+        0..=0xf => FaultKind::Page { write: write && !exec, exec },
+        _ => FaultKind::Other,
+    };
+    match esr >> 26 & 0x3f {
+        0x20 => UserFault { kind: page(true), addr: far },
+        0x24 => UserFault { kind: page(false), addr: far },
+        0x22 | 0x26 => UserFault { kind: FaultKind::Alignment, addr: far },
+        0x3c | 0x30 | 0x32 => UserFault { kind: FaultKind::Breakpoint, addr: elr },
+        0x00 | 0x0e | 0x18 | 0x07 | 0x19 | 0x1d | 0x0d => UserFault { kind: FaultKind::IllegalInstruction, addr: elr },
+        _ => UserFault { kind: FaultKind::Other, addr: elr },
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn user_irq(_: &mut TrapFrame) {
+    handle_interrupts();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn user_other(frame: &mut TrapFrame) {
+    irq::irq_enable();
+    process::fault::user_fault(frame, UserFault { kind: FaultKind::Other, addr: frame.elr });
+}
+
+/// The slow way back to user space, while there is work.
+#[unsafe(no_mangle)]
+extern "C" fn user_work(frame: &mut TrapFrame) {
+    let bits = percpu::this().take_work();
+    irq::irq_enable();
+    if bits & work::RESCHED != 0 {
+        sched::schedule();
+    }
+    process::before_user(frame);
+    irq::irq_disable();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kernel_irq(_: &mut TrapFrame) {
+    handle_interrupts();
+}
+
+fn handle_interrupts() {
+    let cpu = percpu::this();
+    loop {
+        let intid = gic::acknowledge();
+        if intid >= gic::SPURIOUS {
+            return;
+        }
+        cpu.interrupts.fetch_add(1, Ordering::Relaxed);
+        match intid {
+            timer::INTERRUPT => sched::tick(),
+            gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),
+            gic::SGI_STOP => oops::stop_this_cpu(),
+            spi => super::uart::interrupt(spi),
+        }
+        gic::end(intid);
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn kernel_sync(frame: &mut TrapFrame) {
+    let (esr, far) = (ESR_EL1.get(), FAR_EL1.get());
+    let (class, status, write) = (esr >> 26 & 0x3f, esr & 0x3f, esr >> 6 & 1 == 1);
+    if class == 0x25 && far < layout::USER_END {
+        if let Some(failed) = uaccess::fixup(frame.elr) {
+            let masked = frame.spsr & 0x80 != 0;
+            if !masked {
+                irq::irq_enable();
+            }
+            let resolved = status < 0x10 && process::fault::kernel_access_fault(far, write);
+            irq::irq_disable();
+            if !resolved {
+                frame.elr = failed;
+            }
+            return;
+        }
+    }
+    let cause = match (class, status) {
+        (0x25, 0x11) => Cause::TagCheck { write },
+        (0x25, _) => Cause::DataAbort { write },
+        (0x21, _) => Cause::InstructionAbort,
+        _ => Cause::Exception,
+    };
+    oops::kernel_fault(cause, esr, far, frame);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn stack_overflow(sp: u64, fp: u64, pc: u64) -> ! {
+    oops::stack_overflow(sp, fp, pc)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn unexpected_exception(esr: u64, elr: u64, far: u64) -> ! {
+    panic!("unexpected exception: ESR {esr:#x} at [<{elr:016x}>], FAR {far:#x}")
+}

@@ -1,0 +1,150 @@
+//! The kernel's half of the address space: built once at boot, then only stacks come and go.
+//!
+//! W^X: text is executable and read-only, in its alias in the linear map too; everything else never executes.
+
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use aarch64_cpu::registers::{TTBR1_EL1, Writeable};
+use heaps::{PAGE_SIZE, PhysAddr, Result};
+
+use super::layout::{IMAGE_BASE, LINEAR_BASE};
+use super::table::{Table, as_table, desc, span};
+use super::tlb;
+
+unsafe extern "C" {
+    static __kernel_start: u8;
+    static __text_end: u8;
+    static __rodata_end: u8;
+    static __kernel_end: u8;
+    static __boot_stack_guard: u8;
+    static __boot_stack_top: u8;
+}
+
+/// Where the kernel's root table is, for CPUs that come later; the boot assembly reads it.
+#[unsafe(no_mangle)]
+static boot_kernel_root: AtomicU64 = AtomicU64::new(0);
+static TABLE_FRAMES: AtomicUsize = AtomicUsize::new(0);
+
+const DATA: u64 = desc::VALID | desc::SHARED | desc::ACCESSED | desc::PXN | desc::UXN;
+const DEVICES: Range<u64> = 0..1 << 30;
+
+fn image_offset(symbol: *const u8) -> u64 {
+    (symbol.addr() - IMAGE_BASE) as u64
+}
+
+/// Bytes of the image in memory, boot stack included.
+pub fn image_size() -> u64 {
+    image_offset(&raw const __kernel_end)
+}
+
+/// Builds the final tables for an image loaded at `image` and RAM in `ram`, and switches to them. `frame` yields
+/// zeroed frames that the boot tables map.
+pub fn init(image: PhysAddr, ram: &[Range<u64>], frame: &mut dyn FnMut() -> PhysAddr) {
+    let mut alloc = || {
+        TABLE_FRAMES.fetch_add(1, Ordering::Relaxed);
+        Ok(frame())
+    };
+    let root = Table::at(frame());
+    let mut map = |va: usize, pa: Range<u64>, bits: u64| {
+        let mapped = map_range(root, va as u64, pa, bits, &mut alloc);
+        assert!(mapped.is_ok(), "boot mappings overlap");
+    };
+    let base = image.get();
+    let text_end = base + image_offset(&raw const __text_end);
+    let rodata_end = base + image_offset(&raw const __rodata_end);
+    let guard = base + image_offset(&raw const __boot_stack_guard);
+    let stack = base + image_offset(&raw const __boot_stack_top) - super::layout::STACK_SIZE as u64;
+    let end = base + image_size();
+    let image_va = |pa: u64| IMAGE_BASE + (pa - base) as usize;
+
+    map(image_va(base), base..text_end, DATA & !desc::PXN | desc::NORMAL | desc::READ_ONLY);
+    map(image_va(text_end), text_end..rodata_end, DATA | desc::NORMAL | desc::READ_ONLY);
+    map(image_va(rodata_end), rodata_end..guard, DATA | desc::NORMAL);
+    map(image_va(stack), stack..end, DATA | desc::NORMAL);
+
+    map(LINEAR_BASE, DEVICES, DATA | desc::DEVICE);
+    let mut linear = |pa: Range<u64>, bits: u64| map(LINEAR_BASE + pa.start as usize, pa, bits);
+    for range in ram {
+        let inside = range.contains(&base);
+        if inside {
+            linear(range.start..base, DATA | desc::TAGGED);
+            linear(base..rodata_end, DATA | desc::TAGGED | desc::READ_ONLY);
+            linear(rodata_end..range.end, DATA | desc::TAGGED);
+        } else {
+            linear(range.clone(), DATA | desc::TAGGED);
+        }
+    }
+    boot_kernel_root.store(root.addr().get(), Ordering::Release);
+    TTBR1_EL1.set(root.addr().get());
+    tlb::flush_all();
+}
+
+/// Maps a physical range by the largest blocks that fit.
+fn map_range(
+    root: Table,
+    va: u64,
+    pa: Range<u64>,
+    bits: u64,
+    alloc: &mut dyn FnMut() -> Result<PhysAddr>,
+) -> Result<()> {
+    let (mut at, mut from) = (va, pa.start);
+    while from < pa.end {
+        let fits = |level: u32| (at | from).is_multiple_of(span(level)) && pa.end - from >= span(level);
+        let level = (1..3).find(|&level| fits(level)).unwrap_or(3);
+        let mut table = root;
+        for upper in 0..level {
+            table = table.next(at, upper, alloc)?.ok_or(heaps::Errno::EEXIST)?;
+        }
+        let page = if level == 3 { desc::TABLE } else { 0 };
+        table.entry(at, level).store(from | bits | page, Ordering::Relaxed);
+        at += span(level);
+        from += span(level);
+    }
+    Ok(())
+}
+
+/// Maps a frame as kernel data at `va`, where nothing is mapped. `ENOMEM`. The caller serialises.
+pub fn map_kernel_page(va: usize, pa: PhysAddr) -> Result<()> {
+    let mut alloc = || {
+        let frame = crate::mm::frames::alloc_zeroed()?;
+        TABLE_FRAMES.fetch_add(1, Ordering::Relaxed);
+        Ok(frame.into_raw())
+    };
+    let root = Table::at(PhysAddr::new(boot_kernel_root.load(Ordering::Acquire)));
+    let to = pa.get()..pa.get() + PAGE_SIZE as u64;
+    map_range(root, va as u64, to, DATA | desc::NORMAL, &mut alloc)?;
+    tlb::publish();
+    Ok(())
+}
+
+/// Unmaps what [`map_kernel_page`] mapped at `va` and hands the frame back. The caller serialises.
+pub fn unmap_kernel_page(va: usize) -> Option<PhysAddr> {
+    let mut table = Table::at(PhysAddr::new(boot_kernel_root.load(Ordering::Acquire)));
+    for level in 0..3 {
+        table = as_table(table.entry(va as u64, level).load(Ordering::Relaxed))?;
+    }
+    let entry = table.entry(va as u64, 3).swap(0, Ordering::Relaxed);
+    tlb::flush_all();
+    (entry & desc::VALID != 0).then(|| PhysAddr::new(entry & desc::ADDR))
+}
+
+/// Frames that the kernel's own tables occupy.
+pub fn table_frames() -> usize {
+    TABLE_FRAMES.load(Ordering::Relaxed)
+}
+
+/// Whether `pc` lies in the kernel's text.
+pub fn is_text(pc: u64) -> bool {
+    (IMAGE_BASE as u64..(&raw const __text_end).addr() as u64).contains(&pc)
+}
+
+/// Physical address of something in the image.
+pub fn image_to_phys(va: usize) -> PhysAddr {
+    let root = boot_kernel_root.load(Ordering::Acquire);
+    debug_assert!(root != 0);
+    PhysAddr::new(IMAGE_AT.load(Ordering::Relaxed) + (va - IMAGE_BASE) as u64)
+}
+
+/// Where the image was loaded.
+pub static IMAGE_AT: AtomicU64 = AtomicU64::new(0);

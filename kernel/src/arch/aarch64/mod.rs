@@ -1,0 +1,42 @@
+//! The aarch64 machine, as QEMU's `virt` has it. The only place, with `mm`, that holds unsafe code.
+//!
+//! * [`head`], [`vectors`], [`exceptions`]: the first instructions, and the ways in and out
+//! * [`layout`], [`table`], [`mmu`], [`pgtable`], [`tlb`], [`phys`], [`uaccess`]: memory
+//! * [`context`], [`percpu`], [`smp`]: CPUs and what runs on them
+//! * [`gic`], [`timer`], [`uart`], [`power`], [`mte`]: devices and features
+
+pub mod backtrace;
+pub mod context;
+pub mod exceptions;
+pub mod gic;
+pub mod head;
+pub mod irq;
+pub mod layout;
+pub mod mmu;
+pub mod mte;
+pub mod percpu;
+pub mod pgtable;
+pub mod phys;
+pub mod power;
+pub mod smp;
+pub mod table;
+pub mod timer;
+pub mod tlb;
+pub mod tls;
+pub mod uaccess;
+pub mod uart;
+pub mod vectors;
+
+pub use backtrace::backtrace_offsets;
+pub use context::{FpState, fp_save_current};
+pub use exceptions::{FaultKind, UserFault};
+pub use irq::{IrqFlags, irq_restore, irq_save};
+pub use layout::{IMAGE_BASE, STACK_SIZE, STACKS_BASE, USER_END};
+pub use percpu::{MAX_CPUS, cpu_id, held_locks, set_held_locks};
+pub use pgtable::PageTable;
+pub use phys::{copy_page, read_phys, write_phys, zero_pages};
+pub use power::power_off;
+pub use timer::now_ns;
+pub use tls::{current_tls, set_current_tls};
+pub use uaccess::{Fault, copy_from_user, copy_to_user};
+pub use vectors::TrapFrame;

@@ -1,0 +1,268 @@
+//! A user address space's page tables.
+//!
+//! Callers serialise changes (the address space's MMAP lock). Frames that were mapped are handed back only
+//! after no CPU can reach them any more: un-exposing comes before freeing.
+
+use core::sync::atomic::Ordering;
+
+use aarch64_cpu::registers::{TTBR0_EL1, Writeable};
+use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
+use spin::Once;
+
+use super::layout::USER_END;
+use super::table::{self, BLOCK_SIZE, Table, as_table, desc, span};
+use super::tlb::{self, Asid};
+use crate::mm::{MemKind, Prot, frames};
+
+/// Page tables and the number their translations are tagged with.
+pub struct PageTable {
+    root: Table,
+    asid: Asid,
+}
+
+/// A descriptor that maps nothing but remembers its address, between clearing and handing back.
+const PARKED: u64 = desc::ACCESSED;
+
+fn attributes(prot: Prot, mem: MemKind) -> u64 {
+    let MemKind::Normal = mem;
+    let mut bits = desc::VALID | desc::NORMAL | desc::USER | desc::SHARED | desc::ACCESSED;
+    bits |= desc::NOT_GLOBAL | desc::PXN;
+    if !prot.contains(Prot::WRITE) {
+        bits |= desc::READ_ONLY;
+    }
+    if !prot.contains(Prot::EXEC) {
+        bits |= desc::UXN;
+    }
+    bits
+}
+
+fn protection(entry: u64) -> Prot {
+    let mut prot = Prot::READ;
+    prot.set(Prot::WRITE, entry & desc::READ_ONLY == 0);
+    prot.set(Prot::EXEC, entry & desc::UXN == 0);
+    prot
+}
+
+fn alloc_table() -> Result<PhysAddr> {
+    frames::alloc_zeroed().map(|frame| frame.into_raw())
+}
+
+impl PageTable {
+    /// Tables that map nothing. `ENOMEM`.
+    pub fn new() -> Result<PageTable> {
+        let asid = Asid::new()?;
+        Ok(PageTable { root: Table::at(alloc_table()?), asid })
+    }
+
+    /// Maps `pages` pages of physical memory from `pa` at `va`, where nothing is mapped; 2 MiB blocks where
+    /// both sides allow. `ENOMEM` leaves the range unmapped.
+    pub fn map(&mut self, va: u64, pa: PhysAddr, pages: usize, prot: Prot, mem: MemKind) -> Result<()> {
+        let bits = attributes(prot, mem);
+        let (mut at, mut from, end) = (va, pa.get(), va + (pages * PAGE_SIZE) as u64);
+        if end > USER_END {
+            return Err(Errno::EINVAL);
+        }
+        while at < end {
+            let step = match self.map_some(at, from, end, bits) {
+                Ok(step) => step,
+                Err(e) => {
+                    self.clear(va, at, &mut |_, _, _| ());
+                    return Err(e);
+                }
+            };
+            at += step;
+            from += step;
+        }
+        tlb::publish();
+        Ok(())
+    }
+
+    /// Maps one block, or what is left of one level-3 table; returns the bytes mapped.
+    fn map_some(&mut self, va: u64, pa: u64, end: u64, bits: u64) -> Result<u64> {
+        let l1 = self.root.next(va, 0, &mut alloc_table)?.ok_or(Errno::EEXIST)?;
+        let l2 = l1.next(va, 1, &mut alloc_table)?.ok_or(Errno::EEXIST)?;
+        let block = BLOCK_SIZE as u64;
+        if (va | pa).is_multiple_of(block) && end - va >= block {
+            let entry = l2.entry(va, 2);
+            match entry.load(Ordering::Relaxed) {
+                0 => {
+                    entry.store(pa | bits, Ordering::Relaxed);
+                    return Ok(block);
+                }
+                // A table that earlier mappings left behind: fill it instead.
+                e if as_table(e).is_some() => (),
+                _ => return Err(Errno::EEXIST),
+            }
+        }
+        let l3 = l2.next(va, 2, &mut alloc_table)?.ok_or(Errno::EEXIST)?;
+        let first = table::index(va, 3);
+        let count = ((end - va) as usize / PAGE_SIZE).min(512 - first);
+        let mut value = pa | bits | desc::TABLE;
+        for entry in &l3.entries()[first..first + count] {
+            entry.store(value, Ordering::Relaxed);
+            value += PAGE_SIZE as u64;
+        }
+        Ok((count * PAGE_SIZE) as u64)
+    }
+
+    /// Unmaps `pages` pages from `va`, flushes, and only then calls `gone(va, frame, pages)` for each run that was
+    /// mapped. `ENOMEM`, with nothing changed, when a block at an edge cannot be split.
+    pub fn unmap(&mut self, va: u64, pages: usize, gone: &mut dyn FnMut(u64, PhysAddr, usize)) -> Result<()> {
+        let end = va + (pages * PAGE_SIZE) as u64;
+        self.split(va)?;
+        self.split(end)?;
+        self.clear(va, end, gone);
+        Ok(())
+    }
+
+    fn clear(&mut self, va: u64, end: u64, gone: &mut dyn FnMut(u64, PhysAddr, usize)) {
+        let mut mapped = 0;
+        self.visit(va, end, &mut |_, entry, level| {
+            let e = entry.load(Ordering::Relaxed);
+            entry.store(e & desc::ADDR | PARKED, Ordering::Relaxed);
+            mapped += span(level) as usize / PAGE_SIZE;
+        });
+        if mapped == 0 {
+            return;
+        }
+        tlb::flush_user(self.asid.get(), va, ((end - va) as usize / PAGE_SIZE).max(1));
+        let mut run = (0, PhysAddr::new(0), 0);
+        self.visit_parked(va, end, &mut |at, entry, level| {
+            let pa = PhysAddr::new(entry.swap(0, Ordering::Relaxed) & desc::ADDR);
+            let pages = span(level) as usize / PAGE_SIZE;
+            if run.2 > 0 && run.1.add_pages(run.2 as u64) == pa && run.0 + (run.2 * PAGE_SIZE) as u64 == at {
+                run.2 += pages;
+            } else {
+                if run.2 > 0 {
+                    gone(run.0, run.1, run.2);
+                }
+                run = (at, pa, pages);
+            }
+        });
+        if run.2 > 0 {
+            gone(run.0, run.1, run.2);
+        }
+    }
+
+    /// Changes what is mapped from `va` on, `pages` pages, to `prot`. `ENOMEM` as for `unmap`.
+    pub fn protect(&mut self, va: u64, pages: usize, prot: Prot) -> Result<()> {
+        let end = va + (pages * PAGE_SIZE) as u64;
+        self.split(va)?;
+        self.split(end)?;
+        let bits = attributes(prot, MemKind::Normal);
+        self.visit(va, end, &mut |_, entry, _| {
+            let e = entry.load(Ordering::Relaxed);
+            entry.store(e & (desc::ADDR | desc::TABLE) | bits, Ordering::Relaxed);
+        });
+        tlb::flush_user(self.asid.get(), va, pages);
+        Ok(())
+    }
+
+    /// What `va` is mapped to, and how.
+    pub fn lookup(&self, va: u64) -> Option<(PhysAddr, Prot)> {
+        let mut found = None;
+        self.visit(va, va + 1, &mut |_, entry, level| {
+            let e = entry.load(Ordering::Relaxed);
+            let pa = e & desc::ADDR & !(span(level) - 1) | va & (span(level) - 1);
+            found = Some((PhysAddr::new(pa & !0xfff), protection(e)));
+        });
+        found
+    }
+
+    /// Makes this CPU translate user addresses by these tables.
+    pub fn activate(&self) {
+        TTBR0_EL1.set(self.root.addr().get() | u64::from(self.asid.get()) << 48);
+        tlb::publish();
+    }
+
+    /// Replaces a block that `va` lies inside of by a table of pages.
+    fn split(&mut self, va: u64) -> Result<()> {
+        if va.is_multiple_of(BLOCK_SIZE as u64) || va >= USER_END {
+            return Ok(());
+        }
+        let l2 = (0..2).try_fold(self.root, |t, level| as_table(t.entry(va, level).load(Ordering::Relaxed)));
+        let Some(entry) = l2.map(|t| t.entry(va, 2)) else { return Ok(()) };
+        let block = entry.load(Ordering::Relaxed);
+        if block & 3 != desc::VALID {
+            return Ok(());
+        }
+        let table = Table::at(alloc_table()?);
+        let mut value = block | desc::TABLE;
+        for page in table.entries() {
+            page.store(value, Ordering::Relaxed);
+            value += PAGE_SIZE as u64;
+        }
+        // Break before make (Arm ARM D8.14.1); a CPU that faults meanwhile waits for the MMAP lock and retries.
+        let base = va & !(BLOCK_SIZE as u64 - 1);
+        entry.store(0, Ordering::Relaxed);
+        tlb::flush_user(self.asid.get(), base, 1);
+        entry.store(table.addr().get() | desc::TABLE | desc::VALID, Ordering::Release);
+        tlb::publish();
+        Ok(())
+    }
+
+    /// Calls `f(va, descriptor, level)` for every valid leaf in `va..end`.
+    fn visit(&self, va: u64, end: u64, f: &mut dyn FnMut(u64, &core::sync::atomic::AtomicU64, u32)) {
+        walk(self.root, 0, va, end, desc::VALID, f);
+    }
+
+    fn visit_parked(&self, va: u64, end: u64, f: &mut dyn FnMut(u64, &core::sync::atomic::AtomicU64, u32)) {
+        walk(self.root, 0, va, end, PARKED, f);
+    }
+}
+
+/// Calls `f` for the leaves under `table` whose low bits say valid, or parked.
+fn walk(
+    table: Table,
+    level: u32,
+    va: u64,
+    end: u64,
+    wanted: u64,
+    f: &mut dyn FnMut(u64, &core::sync::atomic::AtomicU64, u32),
+) {
+    let mut at = va;
+    while at < end {
+        let base = at & !(span(level) - 1);
+        let entry = table.entry(at, level);
+        let e = entry.load(Ordering::Relaxed);
+        if let Some(next) = as_table(e).filter(|_| level < 3) {
+            walk(next, level + 1, at, end.min(base + span(level)), wanted, f);
+        } else if e != 0 && (e & desc::VALID != 0) == (wanted == desc::VALID) {
+            f(base, entry, level);
+        }
+        at = base + span(level);
+    }
+}
+
+impl Drop for PageTable {
+    /// Every mapping is gone by now, or names frames that others own; only the tables themselves are freed.
+    fn drop(&mut self) {
+        fn free(table: Table, level: u32) {
+            if level < 3 {
+                for entry in table.entries() {
+                    if let Some(next) = as_table(entry.load(Ordering::Relaxed)) {
+                        free(next, level + 1);
+                    }
+                }
+            }
+            frames::unshare(table.addr());
+        }
+        tlb::flush_asid(self.asid.get());
+        free(self.root, 0);
+    }
+}
+
+static NO_USER: Once<PhysAddr> = Once::new();
+
+/// Makes the tables that map nothing. At boot.
+pub fn init_no_user(zeroed_frame: PhysAddr) {
+    NO_USER.call_once(|| zeroed_frame);
+}
+
+/// Makes this CPU translate no user address at all, as a task without an address space does.
+pub fn deactivate() {
+    if let Some(root) = NO_USER.get() {
+        TTBR0_EL1.set(root.get());
+        tlb::publish();
+    }
+}

@@ -1,0 +1,64 @@
+//! Waking the other CPUs, and reaching them.
+
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::percpu::{self, MAX_CPUS};
+use super::{exceptions, gic, mmu, power, timer};
+use crate::mm::stack::KernelStack;
+use crate::sched;
+
+unsafe extern "C" {
+    fn _secondary_start();
+}
+
+/// Where a CPU that comes up finds its stack; the boot assembly reads it.
+#[unsafe(no_mangle)]
+static boot_secondary_stacks: [AtomicUsize; MAX_CPUS] = [const { AtomicUsize::new(0) }; MAX_CPUS];
+static MPIDRS: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
+
+/// This CPU's affinity numbers.
+pub fn this_mpidr() -> u64 {
+    use aarch64_cpu::registers::{MPIDR_EL1, Readable};
+    MPIDR_EL1.get() & 0xff_00ff_ffff
+}
+
+/// Tells which CPU has number `id`.
+pub fn set_mpidr(id: usize, mpidr: u64) {
+    MPIDRS[id].store(mpidr, Ordering::Relaxed);
+}
+
+/// Brings CPU `id` up; it runs tasks when this returns true. A CPU that does not come is done without.
+pub fn start(id: usize) -> bool {
+    let Ok(stack) = KernelStack::new() else { return false };
+    boot_secondary_stacks[id].store(stack.top(), Ordering::Release);
+    // The stack is the CPU's idle task's for good.
+    core::mem::forget(stack);
+    let entry = mmu::image_to_phys(_secondary_start as *const () as usize);
+    let mpidr = MPIDRS[id].load(Ordering::Relaxed);
+    if let Err(e) = power::cpu_on(mpidr, entry.get(), id) {
+        log::warn!("CPU {id} does not start: {e:?}");
+        return false;
+    }
+    true
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn secondary_entry(id: usize) -> ! {
+    percpu::init(id);
+    exceptions::init_cpu();
+    gic::init_cpu(this_mpidr());
+    timer::init_cpu();
+    sched::run_cpu()
+}
+
+/// Asks CPU `id` to look at its run queue and at the running task's signals.
+pub fn kick(id: usize) {
+    gic::send_sgi(MPIDRS[id].load(Ordering::Relaxed), gic::SGI_RESCHED);
+}
+
+/// Stops every other CPU for good.
+pub fn stop_others() {
+    for id in percpu::online().filter(|&id| id != percpu::cpu_id()) {
+        gic::send_sgi(MPIDRS[id].load(Ordering::Relaxed), gic::SGI_STOP);
+    }
+}

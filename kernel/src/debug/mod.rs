@@ -1,0 +1,7 @@
+//! Detection and evidence: reports, backtraces, the leak oracle, in-kernel tests.
+
+#[cfg(target_os = "none")]
+pub mod oops;
+#[cfg(target_os = "none")]
+pub mod print;
+pub mod report;

@@ -1,0 +1,123 @@
+//! What happens when the kernel itself faults: the task is killed and the kernel goes on; without a task to blame, or
+//! in an interrupt, the machine ends.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::arch::backtrace::{frame_pointer, frames_from};
+use crate::arch::{self, TrapFrame, irq, percpu, smp};
+use crate::debug::print::{RULE, print};
+use crate::debug::report::{self, Kind};
+use crate::sync::order;
+use crate::{process, sched};
+
+/// The status the machine ends with after a panic.
+const PANIC_STATUS: u32 = 101;
+
+/// Why the kernel faulted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Memory and pointer carry different tags.
+    TagCheck {
+        /// A store.
+        write: bool,
+    },
+    /// Any other fault of a load or store.
+    DataAbort {
+        /// A store.
+        write: bool,
+    },
+    /// A jump to where nothing may be executed.
+    InstructionAbort,
+    /// Anything else.
+    Exception,
+}
+
+/// The kernel faulted at `frame`. Does not return: the task dies, or the machine does.
+pub fn kernel_fault(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) -> ! {
+    if percpu::this().in_oops.swap(true, Ordering::SeqCst) {
+        panic!("a fault while reporting a fault: ESR {esr:#x}, FAR {far:#x} at [<{:016x}>]", frame.elr);
+    }
+    let held = arch::held_locks();
+    arch::set_held_locks(0);
+    match cause {
+        Cause::TagCheck { write } => report::tag_check(write, far, frame.elr, frame.x[29]),
+        _ => describe(cause, esr, far, frame),
+    }
+    if held >> order::FIRST_SPINNING != 0 {
+        print!("The task dies with spinning locks held: {held:#x}");
+    }
+    die(frame.spsr)
+}
+
+fn describe(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) {
+    report::note(Kind::Oops, frame.elr, sched::current_tid());
+    let what = match cause {
+        Cause::InstructionAbort => "jump to memory that is not executable",
+        Cause::DataAbort { write: true } => "store to memory that is not there or not writable",
+        Cause::DataAbort { write: false } => "load from memory that is not there",
+        Cause::Exception | Cause::TagCheck { .. } => "unexpected exception",
+    };
+    print!("{RULE}");
+    print!("BUG: lastref: oops: {what}: pc=[<{:016x}>]", frame.elr);
+    print!("ESR {esr:#010x} FAR {far:016x} by task {} on CPU {}", sched::current_tid(), arch::cpu_id());
+    for n in (0..30).step_by(3) {
+        print!("x{n:<2} {:016x}  x{:<2} {:016x}  x{:<2} {:016x}", frame.x[n], n + 1, frame.x[n + 1], n + 2, frame.x[n + 2]);
+    }
+    print!("lr  {:016x}  sp  {:016x}  spsr {:08x}", frame.x[30], frame.sp, frame.spsr);
+    let pc = if cause == Cause::InstructionAbort { frame.x[30] } else { frame.elr };
+    report::stack("Call trace", core::iter::once(pc).chain(frames_from(frame.x[29])));
+    print!("{RULE}");
+}
+
+/// A kernel stack ran into its guard; what lies above may be anything.
+pub fn stack_overflow(sp: u64, fp: u64, pc: u64) -> ! {
+    arch::set_held_locks(0);
+    report::note(Kind::Oops, pc, sched::current_tid());
+    print!("{RULE}");
+    print!("BUG: lastref: oops: kernel stack overflow: pc=[<{pc:016x}>]");
+    print!("SP {sp:016x} by task {} on CPU {}", sched::current_tid(), arch::cpu_id());
+    report::stack("Call trace", core::iter::once(pc).chain(frames_from(fp)));
+    print!("{RULE}");
+    panic!("kernel stack overflow");
+}
+
+/// Kills the task that faulted, with interrupts as they were when it did.
+fn die(spsr: u64) -> ! {
+    let in_interrupt = spsr & 0x80 != 0;
+    let has_task = sched::try_current().is_some_and(|task| task.thread.is_some());
+    if !has_task || in_interrupt {
+        panic!("a fault that no task can be killed for");
+    }
+    percpu::this().in_oops.store(false, Ordering::SeqCst);
+    irq::irq_enable();
+    process::oops_exit()
+}
+
+/// Another CPU ends the machine.
+pub fn stop_this_cpu() -> ! {
+    irq::irq_disable();
+    loop {
+        irq::wait_for_interrupt();
+    }
+}
+
+static PANICKING: AtomicBool = AtomicBool::new(false);
+
+/// Ends the machine: message, stack, non-zero status.
+pub fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    irq::irq_disable();
+    arch::set_held_locks(0);
+    if PANICKING.swap(true, Ordering::SeqCst) {
+        arch::power_off(PANIC_STATUS + 1);
+    }
+    smp::stop_others();
+    crate::drivers::console::break_lock();
+    print!("{RULE}");
+    print!("Kernel panic: {}", info.message());
+    if let Some(at) = info.location() {
+        print!("at {}:{}, task {} on CPU {}", at.file(), at.line(), sched::current_tid(), arch::cpu_id());
+    }
+    report::stack("Call trace", frames_from(frame_pointer()));
+    print!("{RULE}");
+    arch::power_off(PANIC_STATUS)
+}

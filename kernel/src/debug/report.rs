@@ -1,0 +1,192 @@
+//! Detection reports: counted, kept in short for the lab, and printed in the shape KASAN's readers know.
+
+use core::fmt;
+
+use arrayvec::ArrayVec;
+
+use crate::sync::order::{self, Rank};
+use crate::sync::{SpinLock, order as ranks};
+
+/// What was detected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Memory of a freed object was accessed.
+    UseAfterFree,
+    /// Memory outside of an object was accessed.
+    OutOfBounds,
+    /// Something was freed that is no live object.
+    InvalidFree,
+    /// A reference count was misused.
+    Refcount,
+    /// Locks were taken against the written order.
+    LockOrder,
+    /// The kernel did something the machine refused.
+    Oops,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::UseAfterFree => "use-after-free",
+            Kind::OutOfBounds => "out-of-bounds",
+            Kind::InvalidFree => "invalid-free",
+            Kind::Refcount => "refcount",
+            Kind::LockOrder => "lock-order",
+            Kind::Oops => "oops",
+        })
+    }
+}
+
+/// One report in short.
+#[derive(Clone, Copy)]
+pub struct Report {
+    /// What.
+    pub kind: Kind,
+    /// Where: an address in the kernel's text, or 0.
+    pub pc: u64,
+    /// The task.
+    pub tid: u32,
+}
+
+/// How many reports are kept in short; later ones are only counted.
+const KEPT: usize = 64;
+
+struct Reports {
+    total: usize,
+    kept: ArrayVec<Report, KEPT>,
+}
+
+static REPORTS: SpinLock<Reports, { ranks::REPORTS }> =
+    SpinLock::new(Reports { total: 0, kept: ArrayVec::new_const() });
+
+/// How many there were.
+pub fn count() -> usize {
+    REPORTS.lock().total
+}
+
+/// Calls `f` with the number and the contents of each kept report.
+pub fn each(mut f: impl FnMut(usize, &Report)) {
+    let kept = REPORTS.lock().kept.clone();
+    kept.iter().enumerate().for_each(|(n, report)| f(n + 1, report));
+}
+
+/// Counts a report.
+pub fn note(kind: Kind, pc: u64, tid: u32) {
+    let mut reports = REPORTS.lock();
+    reports.total += 1;
+    let _ = reports.kept.try_push(Report { kind, pc, tid });
+}
+
+/// A lock of `rank` is being taken while one of rank `held` (the highest held) is.
+#[cfg(not(target_os = "none"))]
+pub fn lock_order(rank: Rank, held: Rank) {
+    panic!("lock order: {} taken under {}", order::name(rank), order::name(held));
+}
+
+#[cfg(target_os = "none")]
+pub use guest::{invalid_free, lock_order, refcount, tag_check};
+
+#[cfg(target_os = "none")]
+mod guest {
+    use super::*;
+    use crate::arch::backtrace::{frame_pointer, frames_from};
+    use crate::arch::{self, mte};
+    use crate::debug::print::{Line, RULE, print};
+    use crate::mm::object::{self, Record, State, Trace};
+    use crate::sched;
+
+    /// A lock of `rank` is being taken while one of rank `held` (the highest held) is.
+    pub fn lock_order(rank: Rank, held: Rank) {
+        // Locks the report itself needs must not report.
+        if rank >= ranks::REPORTS {
+            return;
+        }
+        let held_before = arch::held_locks();
+        arch::set_held_locks(0);
+        note(Kind::LockOrder, caller(), sched::current_tid());
+        print!("{RULE}");
+        print!("BUG: lastref: lock order: {} taken under {}", order::name(rank), order::name(held));
+        print!("by task {} on CPU {}", sched::current_tid(), arch::cpu_id());
+        stack("Call trace", frames_from(frame_pointer()));
+        print!("{RULE}");
+        arch::set_held_locks(held_before);
+    }
+
+    /// A reference count was misused, as `what` says.
+    pub fn refcount(what: impl fmt::Display) {
+        note(Kind::Refcount, caller(), sched::current_tid());
+        print!("{RULE}");
+        print!("BUG: lastref: refcount: {what}");
+        print!("by task {} on CPU {}", sched::current_tid(), arch::cpu_id());
+        stack("Call trace", frames_from(frame_pointer()));
+        print!("{RULE}");
+    }
+
+    /// Something that is no live object was freed. The memory stays as it is.
+    pub fn invalid_free(ptr: *const u8, record: Option<&Record>) {
+        let double = record.is_some_and(|r| r.state != State::Live);
+        note(Kind::InvalidFree, caller(), sched::current_tid());
+        print!("{RULE}");
+        print!("BUG: lastref: {}", if double { "double-free" } else { "invalid-free" });
+        print!("Free of addr {:016x} by task {} on CPU {}", ptr.addr(), sched::current_tid(), arch::cpu_id());
+        stack("Call trace", frames_from(frame_pointer()));
+        if let Some(record) = record {
+            history(record);
+        }
+        print!("{RULE}");
+    }
+
+    /// An access at `addr` by the instruction at `pc` met memory with another tag.
+    pub fn tag_check(write: bool, addr: u64, pc: u64, fp: u64) {
+        let found = object::find(addr as *const u8);
+        let kind = match &found {
+            Some((r, offset)) if r.state == State::Live && (0..r.size as isize).contains(offset) => Kind::UseAfterFree,
+            Some((r, _)) if r.state != State::Live => Kind::UseAfterFree,
+            None => Kind::UseAfterFree,
+            _ => Kind::OutOfBounds,
+        };
+        let tid = sched::current_tid();
+        note(kind, pc, tid);
+        let access = if write { "Write" } else { "Read" };
+        print!("{RULE}");
+        print!("BUG: lastref: {kind} in pc=[<{pc:016x}>]");
+        print!("{access} at addr {addr:016x} by task {tid} on CPU {}", arch::cpu_id());
+        let (pointer, memory) = (mte::tag_of(addr as *const u8), mte::memory_tag(addr as *const u8));
+        print!("Pointer tag: [{pointer:x}], memory tag: [{memory:x}]");
+        stack("Call trace", core::iter::once(pc).chain(frames_from(fp)));
+        if let Some((record, offset)) = found {
+            history(&record);
+            let (size, kind) = (record.size, record.kind.unwrap_or("object"));
+            let state = if record.state == State::Live { "live (reused)" } else { "freed" };
+            print!("The address is {offset} bytes inside of a {state} `{kind}` of {size} bytes");
+        }
+        print!("{RULE}");
+    }
+
+    fn history(record: &Record) {
+        who("Allocated", &record.allocated);
+        if record.freed.cpu != u32::MAX && record.freed.addresses().next().is_some() {
+            who("Freed", &record.freed);
+        }
+    }
+
+    fn who(what: &str, trace: &Trace) {
+        let mut title = Line::new();
+        let _ = fmt::write(&mut title, format_args!("{what} by task {} on CPU {}", trace.tid, trace.cpu));
+        stack(title.as_str(), trace.addresses());
+    }
+
+    pub(crate) fn stack(title: &str, addresses: impl Iterator<Item = u64>) {
+        print!("");
+        print!("{title}:");
+        for address in addresses.take(24) {
+            print!(" [<{address:016x}>]");
+        }
+    }
+
+    fn caller() -> u64 {
+        frames_from(frame_pointer()).nth(1).unwrap_or(0)
+    }
+}
+#[cfg(target_os = "none")]
+pub(crate) use guest::stack;

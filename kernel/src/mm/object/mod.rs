@@ -1,0 +1,115 @@
+//! The kernel object heap: `linked_list_allocator` under size classes, with a tag and a record for every object.
+//!
+//! An object's memory carries a tag that its pointer carries too; freeing changes the memory's tag, so that a
+//! stale pointer faults at its next use. Freed objects wait in a quarantine before their memory serves again.
+//! Each object's record, just below it, says who allocated and who freed it (KASAN's and SLUB's user tracking).
+
+mod classes;
+mod record;
+mod region;
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use heaps::{Errno, Result};
+
+pub use record::{Kind, Record, State, Trace};
+use region::Region;
+
+use crate::debug::report;
+use crate::sync::{IrqLock, order};
+
+static REGION: IrqLock<Region, { order::OBJECTS }> = IrqLock::new(Region::empty());
+static LIVE_OBJECTS: AtomicUsize = AtomicUsize::new(0);
+static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// Bytes of the region that live objects and their records do not occupy.
+static ROOM: AtomicUsize = AtomicUsize::new(0);
+static RESERVE: AtomicUsize = AtomicUsize::new(0);
+
+/// An allocation this large is never needed to make progress, and leaves the reserve alone.
+const LARGE: usize = 4096;
+
+/// Gives the heap its memory. Once, at boot.
+///
+/// # Safety
+/// `start..start + len` is mapped tagged, writable, and nobody else's for good.
+pub unsafe fn init(start: *mut u8, len: usize) {
+    // SAFETY: the caller gives the memory away.
+    unsafe { REGION.lock().init(start, len) };
+    ROOM.store(len, Ordering::Relaxed);
+    RESERVE.store(len / 16, Ordering::Relaxed);
+}
+
+/// `ENOMEM` when so little is left that nothing new may be started; what is under way can still be finished.
+pub fn admit() -> Result<()> {
+    if ROOM.load(Ordering::Relaxed) < RESERVE.load(Ordering::Relaxed) { Err(Errno::ENOMEM) } else { Ok(()) }
+}
+
+/// Live objects, and the bytes asked for them.
+pub fn live() -> (usize, usize) {
+    (LIVE_OBJECTS.load(Ordering::Relaxed), LIVE_BYTES.load(Ordering::Relaxed))
+}
+
+/// Freed objects whose memory does not serve again yet.
+pub fn quarantined() -> usize {
+    REGION.lock().quarantined()
+}
+
+/// Lets all quarantined memory serve again.
+pub fn drain() {
+    REGION.lock().drain();
+}
+
+/// Names the type of the object at `ptr` for reports.
+pub fn name(ptr: *const u8, kind: Kind) {
+    REGION.lock().name(ptr, kind);
+}
+
+/// The record of the object that the (possibly stale) address belongs to, and how far into it it points.
+pub fn find(addr: *const u8) -> Option<(Record, isize)> {
+    REGION.lock().find(addr)
+}
+
+/// Calls `f` with every live object's record.
+pub fn each_live(f: &mut dyn FnMut(&Record)) {
+    REGION.lock().each_live(f);
+}
+
+/// The allocator behind `alloc`.
+pub struct ObjectHeap;
+
+// SAFETY: memory comes from the region, is handed out once until freed, and fits the layout.
+unsafe impl GlobalAlloc for ObjectHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() >= LARGE && admit_bytes(layout.size()).is_err() {
+            return core::ptr::null_mut();
+        }
+        let trace = Trace::here();
+        let Some((ptr, occupied)) = REGION.lock().alloc(layout, trace) else {
+            return core::ptr::null_mut();
+        };
+        LIVE_OBJECTS.fetch_add(1, Ordering::Relaxed);
+        LIVE_BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        ROOM.fetch_sub(occupied, Ordering::Relaxed);
+        ptr
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, _: Layout) {
+        let trace = Trace::here();
+        // Taken apart from the match: the report below must not be made under the lock.
+        let freed = REGION.lock().free(ptr, trace);
+        match freed {
+            Ok((size, occupied)) => {
+                LIVE_OBJECTS.fetch_sub(1, Ordering::Relaxed);
+                LIVE_BYTES.fetch_sub(size, Ordering::Relaxed);
+                ROOM.fetch_add(occupied, Ordering::Relaxed);
+            }
+            Err(record) => report::invalid_free(ptr, record.as_ref()),
+        }
+    }
+}
+
+fn admit_bytes(bytes: usize) -> Result<()> {
+    let wanted = bytes.saturating_add(RESERVE.load(Ordering::Relaxed));
+    if ROOM.load(Ordering::Relaxed) < wanted { Err(Errno::ENOMEM) } else { Ok(()) }
+}

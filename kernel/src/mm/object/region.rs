@@ -1,0 +1,282 @@
+//! The heap's memory: blocks, free lists by class, the quarantine, and a bitmap of where records stand.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use linked_list_allocator::Heap;
+
+use super::classes::{self, LARGE_CLASS};
+use super::record::{Kind, MAGIC, RECORD, Record, State, Trace};
+use crate::arch::mte;
+
+const UNIT: usize = 16;
+/// The tag of freed memory. Live objects have 1 to 13; 0 is memory that never was an object.
+const FREED_TAG: u8 = 14;
+const LIVE_TAGS: u8 = 13;
+
+/// A list of records, oldest first.
+#[derive(Clone, Copy)]
+struct List {
+    head: u32,
+    tail: u32,
+}
+
+impl List {
+    const EMPTY: List = List { head: 0, tail: 0 };
+}
+
+/// All of it; behind one lock.
+pub(super) struct Region {
+    blocks: Heap,
+    base: usize,
+    end: usize,
+    /// One bit for each 16 bytes: a record starts here.
+    records: &'static mut [u64],
+    free: [List; classes::COUNT],
+    quarantine: List,
+    quarantined_objects: usize,
+    quarantined_bytes: usize,
+    quarantine_limit: usize,
+}
+
+// SAFETY: the region owns the memory its pointers and addresses point to; the lock around it serialises access.
+unsafe impl Send for Region {}
+
+impl Region {
+    pub(super) const fn empty() -> Region {
+        Region {
+            blocks: Heap::empty(),
+            base: 0,
+            end: 0,
+            records: &mut [],
+            free: [List::EMPTY; classes::COUNT],
+            quarantine: List::EMPTY,
+            quarantined_objects: 0,
+            quarantined_bytes: 0,
+            quarantine_limit: 0,
+        }
+    }
+
+    /// # Safety
+    /// See [`super::init`].
+    pub(super) unsafe fn init(&mut self, start: *mut u8, len: usize) {
+        let words = len / UNIT / 64;
+        let bitmap = words * 8;
+        // SAFETY: the caller gives the memory away; the bitmap takes its start, zeroed, the blocks the rest.
+        unsafe {
+            start.cast::<u64>().write_bytes(0, words);
+            self.records = core::slice::from_raw_parts_mut(start.cast(), words);
+            self.blocks.init(start.add(bitmap), len - bitmap);
+        }
+        self.base = start.addr();
+        self.end = start.addr() + len;
+        self.quarantine_limit = (len / 8).min(4 << 20);
+    }
+
+    /// An object for `layout` and the bytes its block occupies.
+    pub(super) fn alloc(&mut self, layout: Layout, by: Trace) -> Option<(*mut u8, usize)> {
+        let (class, size) = classes::of(layout.size().max(1));
+        let class = if layout.align() > UNIT { LARGE_CLASS } else { class };
+        let record = match self.pop_free(class) {
+            Some(record) => record,
+            None => self.carve(class, size, layout.align()).or_else(|| {
+                self.drain();
+                self.pop_free(class).or_else(|| self.carve(class, size, layout.align()))
+            })?,
+        };
+        let r = self.at(record);
+        r.tag = r.tag % LIVE_TAGS + 1;
+        r.state = State::Live;
+        r.size = layout.size() as u32;
+        r.kind = None;
+        r.allocated = by;
+        let (tag, block) = (r.tag, r.block as usize);
+        let object = self.object(record);
+        // SAFETY: the object's memory is ours, whole units, not in use.
+        unsafe { mte::set_tags(object, size, tag) };
+        Some((if mte::present() { mte::with_tag(object, tag) } else { object }, block))
+    }
+
+    /// Frees the object at `ptr`: its size and the bytes its block occupies; or what is known of it when it is
+    /// no live object.
+    pub(super) fn free(&mut self, ptr: *mut u8, by: Trace) -> Result<(usize, usize), Option<Record>> {
+        let Some(record) = self.record_of(ptr) else {
+            return Err(self.find(ptr).map(|(record, _)| record));
+        };
+        let r = self.at(record);
+        if r.state != State::Live || mte::present() && mte::tag_of(ptr) != r.tag {
+            return Err(Some(*r));
+        }
+        r.state = State::Freed;
+        r.freed = by;
+        let (size, block) = (r.size as usize, r.block as usize);
+        let rounded = classes::of(size.max(1)).1;
+        // SAFETY: the object's memory is ours again, whole units.
+        unsafe { mte::set_tags(self.object(record), rounded, FREED_TAG) };
+        self.push(Which::Quarantine, record);
+        self.quarantined_objects += 1;
+        self.quarantined_bytes += block;
+        while self.quarantined_bytes > self.quarantine_limit {
+            self.release_oldest();
+        }
+        Ok((size, block))
+    }
+
+    pub(super) fn quarantined(&self) -> usize {
+        self.quarantined_objects
+    }
+
+    pub(super) fn drain(&mut self) {
+        while self.quarantined_objects > 0 {
+            self.release_oldest();
+        }
+    }
+
+    pub(super) fn name(&mut self, ptr: *const u8, kind: Kind) {
+        if let Some(record) = self.record_of(ptr) {
+            self.at(record).kind = Some(kind);
+        }
+    }
+
+    /// The nearest record at or below `addr`, if its object's block reaches that far.
+    pub(super) fn find(&mut self, addr: *const u8) -> Option<(Record, isize)> {
+        let at = mte::with_tag(addr.cast_mut(), mte::UNCHECKED).addr();
+        if !(self.base..self.end).contains(&at) {
+            return None;
+        }
+        let mut unit = (at - self.base) / UNIT;
+        while self.records[unit / 64] >> (unit % 64) & 1 == 0 {
+            unit = unit.checked_sub(1)?;
+        }
+        let record = *self.at(unit as u32);
+        let object = self.object(unit as u32).addr();
+        let offset = at as isize - object as isize;
+        (offset < record.block as isize).then_some((record, offset))
+    }
+
+    pub(super) fn each_live(&mut self, f: &mut dyn FnMut(&Record)) {
+        for word in 0..self.records.len() {
+            let mut bits = self.records[word];
+            while bits != 0 {
+                let unit = word * 64 + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                let record = *self.at(unit as u32);
+                if record.state == State::Live {
+                    f(&record);
+                }
+            }
+        }
+    }
+
+    /// A fresh block with its record set up, from the list allocator.
+    fn carve(&mut self, class: u8, size: usize, align: usize) -> Option<u32> {
+        let lead = RECORD.next_multiple_of(align.max(UNIT));
+        let layout = Layout::from_size_align(lead.checked_add(size)?, align.max(UNIT)).ok()?;
+        if layout.size() > u32::MAX as usize || lead / UNIT > usize::from(u16::MAX) {
+            return None;
+        }
+        let block = self.blocks.allocate_first_fit(layout).ok()?;
+        let record = (block.addr().get() + lead - RECORD - self.base) / UNIT;
+        self.records[record / 64] |= 1 << (record % 64);
+        let at = self.base as *mut u8;
+        // SAFETY: the record lies in the block just allocated, aligned to 16.
+        unsafe {
+            at.add(record * UNIT).cast::<Record>().write(Record {
+                magic: MAGIC,
+                class,
+                tag: 0,
+                state: State::Idle,
+                lead: (lead / UNIT) as u16,
+                next: 0,
+                size: 0,
+                block: layout.size() as u32,
+                kind: None,
+                allocated: Trace::NONE,
+                freed: Trace::NONE,
+            });
+        }
+        Some(record as u32)
+    }
+
+    fn release_oldest(&mut self) {
+        let Some(record) = self.pop(Which::Quarantine) else { return };
+        let r = self.at(record);
+        let (class, block, lead) = (r.class, r.block as usize, usize::from(r.lead) * UNIT);
+        r.state = State::Idle;
+        self.quarantined_objects -= 1;
+        self.quarantined_bytes -= block;
+        if class != LARGE_CLASS {
+            return self.push(Which::Class(class), record);
+        }
+        let object = self.object(record);
+        let size = block - lead;
+        // SAFETY: the block was allocated with this size; its tags are those of memory that is no object.
+        unsafe {
+            mte::set_tags(object, size, 0);
+            self.records[record as usize / 64] &= !(1 << (record % 64));
+            let start = NonNull::new_unchecked(object.sub(lead));
+            self.blocks.deallocate(start, Layout::from_size_align_unchecked(block, UNIT));
+        }
+    }
+
+    fn pop_free(&mut self, class: u8) -> Option<u32> {
+        if class == LARGE_CLASS { None } else { self.pop(Which::Class(class)) }
+    }
+
+    fn list(&mut self, which: Which) -> &mut List {
+        match which {
+            Which::Quarantine => &mut self.quarantine,
+            Which::Class(class) => &mut self.free[usize::from(class)],
+        }
+    }
+
+    fn push(&mut self, which: Which, record: u32) {
+        self.at(record).next = 0;
+        let tail = core::mem::replace(&mut self.list(which).tail, record);
+        if tail == 0 {
+            self.list(which).head = record;
+        } else {
+            self.at(tail).next = record;
+        }
+    }
+
+    fn pop(&mut self, which: Which) -> Option<u32> {
+        let head = self.list(which).head;
+        if head == 0 {
+            return None;
+        }
+        let next = self.at(head).next;
+        let list = self.list(which);
+        list.head = next;
+        if next == 0 {
+            list.tail = 0;
+        }
+        Some(head)
+    }
+
+    /// The record of the object that starts at `ptr`, if there is one.
+    fn record_of(&self, ptr: *const u8) -> Option<u32> {
+        let at = mte::with_tag(ptr.cast_mut(), mte::UNCHECKED).addr();
+        let unit = at.checked_sub(self.base + RECORD)? / UNIT;
+        let stands = self.records.get(unit / 64)? >> (unit % 64) & 1 == 1;
+        (at.is_multiple_of(UNIT) && stands).then_some(unit as u32)
+    }
+
+    fn at(&mut self, record: u32) -> &mut Record {
+        let ptr = self.base as *mut u8;
+        // SAFETY: `record` came from the bitmap or a list: a record stands there, and nobody else has it.
+        let record = unsafe { &mut *ptr.add(record as usize * UNIT).cast::<Record>() };
+        debug_assert!(record.magic == MAGIC);
+        record
+    }
+
+    fn object(&self, record: u32) -> *mut u8 {
+        (self.base + record as usize * UNIT + RECORD) as *mut u8
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Quarantine,
+    Class(u8),
+}

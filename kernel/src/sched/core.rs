@@ -1,0 +1,238 @@
+//! Switching, sleeping and waking.
+
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use heaps::Result;
+use spin::Once;
+
+use super::task::{State, Task, TaskRef};
+use super::{queue, timers};
+use crate::arch::percpu::{self, work};
+use crate::arch::{self, FpState, MAX_CPUS, TrapFrame, context, irq, timer};
+use crate::process::Thread;
+use crate::sync::wait::Interruptible;
+use crate::sync::{IrqLock, order};
+
+/// How long a task runs while others are ready.
+const SLICE_NS: u64 = 10_000_000;
+
+struct Cpu {
+    idle: Once<TaskRef>,
+    /// The task this CPU has just left.
+    left: IrqLock<Option<TaskRef>, { order::RUN_QUEUE }>,
+}
+
+static CPUS: [Cpu; MAX_CPUS] = [const { Cpu { idle: Once::new(), left: IrqLock::new(None) } }; MAX_CPUS];
+static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// The running task. Not before [`adopt_cpu`].
+pub fn current() -> TaskRef {
+    percpu::current().expect("no task runs before the scheduler")
+}
+
+/// The running task, if there is one yet.
+pub fn try_current() -> Option<TaskRef> {
+    percpu::current()
+}
+
+/// The running task's number, or 0.
+pub fn current_tid() -> u32 {
+    percpu::current_tid()
+}
+
+/// Makes what this CPU runs its idle task.
+pub fn adopt_cpu() {
+    let id = arch::cpu_id();
+    let idle = CPUS[id].idle.call_once(|| Task::idle(id));
+    percpu::set_current(idle.clone());
+    percpu::this().online.store(true, Ordering::Release);
+}
+
+/// Runs tasks on this CPU, for ever.
+pub fn run_cpu() -> ! {
+    if percpu::current().is_none() {
+        adopt_cpu();
+    }
+    STARTED.store(true, Ordering::Release);
+    let (id, cpu) = (arch::cpu_id(), percpu::this());
+    loop {
+        irq::irq_disable();
+        cpu.idle.store(true, Ordering::SeqCst);
+        if !queue::has_ready(id) {
+            arm_timer(true);
+            irq::wait_for_interrupt();
+        }
+        cpu.idle.store(false, Ordering::SeqCst);
+        irq::irq_enable();
+        schedule();
+    }
+}
+
+/// Lets others run.
+pub fn yield_now() {
+    schedule();
+}
+
+/// Leaves the CPU to the next ready task; returns when this one runs again.
+pub fn schedule() {
+    debug_assert!(!order::holds_spinning(), "sleeping under a spinning lock");
+    let flags = irq::irq_save();
+    let cpu = arch::cpu_id();
+    let prev = current();
+    let goes_on = !prev.change(State::Preparing, State::Asleep) && prev.is(State::Running);
+    let next = match queue::take(cpu) {
+        Some(next) => next,
+        None if goes_on => {
+            irq::irq_restore(flags);
+            return;
+        }
+        None => idle_of(cpu),
+    };
+    if goes_on && !prev.is_idle() {
+        prev.set_state(State::Ready);
+        queue::enqueue(prev.clone());
+    }
+    if !TaskRef::same(&prev, &next) {
+        switch(cpu, prev, next);
+    }
+    irq::irq_restore(flags);
+}
+
+fn idle_of(cpu: usize) -> TaskRef {
+    CPUS[cpu].idle.get().expect("every CPU adopts its idle task first").clone()
+}
+
+fn switch(cpu: usize, prev: TaskRef, next: TaskRef) {
+    next.execution.claim();
+    next.set_state(State::Running);
+    next.cpu.store(cpu, Ordering::Relaxed);
+    match &next.thread {
+        Some(thread) => thread.activate(),
+        None => arch::pgtable::deactivate(),
+    }
+    if next.notified.load(Ordering::Relaxed) {
+        percpu::this().add_work(work::SIGNAL);
+    }
+    arm_timer(next.is_idle());
+    context::switch(prev, next, |prev| *CPUS[cpu].left.lock() = Some(prev));
+    after_switch();
+}
+
+/// The first thing a task does on a CPU: lets go of the one that was there before.
+pub fn after_switch() {
+    let left = CPUS[arch::cpu_id()].left.lock().take();
+    if let Some(prev) = left {
+        prev.execution.release();
+    }
+}
+
+fn arm_timer(idle: bool) {
+    let now = arch::now_ns();
+    let until_next = timers::next().saturating_sub(now);
+    match idle {
+        true if timers::next() == u64::MAX => timer::stop_timer(),
+        true => timer::set_timer_in(until_next),
+        false => timer::set_timer_in(until_next.min(SLICE_NS)),
+    }
+}
+
+/// The timer's interrupt.
+pub fn tick() {
+    timers::expire();
+    let cpu = percpu::this();
+    arm_timer(false);
+    if queue::has_ready(arch::cpu_id()) {
+        cpu.add_work(work::RESCHED);
+    }
+}
+
+/// Announces that the task is about to sleep; a wake-up from here on is not lost.
+pub fn prepare_to_sleep(me: &TaskRef) {
+    me.set_state(State::Preparing);
+}
+
+/// Takes [`prepare_to_sleep`] back.
+pub fn cancel_sleep(me: &TaskRef) {
+    me.set_state(State::Running);
+}
+
+/// Sleeps until woken or until the deadline, in nanoseconds since boot.
+pub fn sleep(deadline: Option<u64>) {
+    let me = current();
+    if let Some(at) = deadline {
+        timers::add(at, me.clone());
+    }
+    schedule();
+    if let Some(at) = deadline {
+        timers::remove(at, &me);
+    }
+}
+
+/// Whether a signal is pending that ends a sleep of this kind. Remembers the kind for [`wake_interruptible`].
+pub fn interrupted(me: &TaskRef, kind: Interruptible) -> bool {
+    me.sleep_kind.store(kind as u8, Ordering::SeqCst);
+    me.has_signal(kind)
+}
+
+/// Makes a sleeping task ready. From any context.
+pub fn wake(task: &TaskRef) {
+    if task.change(State::Preparing, State::Running) {
+        return;
+    }
+    if task.change(State::Asleep, State::Ready) {
+        queue::enqueue(task.clone());
+    }
+}
+
+/// Tells a task that a signal was posted to it: wakes it from a sleep that a signal may end, and makes it look
+/// before it returns to user space.
+pub fn wake_interruptible(task: &TaskRef) {
+    task.notified.store(true, Ordering::SeqCst);
+    if task.sleep_kind.load(Ordering::SeqCst) != Interruptible::No as u8 {
+        wake(task);
+    }
+    if task.is(State::Running) {
+        let cpu = task.cpu.load(Ordering::Relaxed);
+        percpu::of(cpu).add_work(work::SIGNAL);
+        if cpu != arch::cpu_id() {
+            arch::smp::kick(cpu);
+        }
+    }
+}
+
+/// The running task has looked at its signals.
+pub fn signals_seen() {
+    if let Some(me) = try_current() {
+        me.notified.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Makes a task of a user thread: once woken, it runs with `frame`, `fp` and thread pointer `tls`. `ENOMEM`.
+pub fn spawn_user(thread: Thread, frame: TrapFrame, fp: Box<FpState>, tls: u64) -> Result<TaskRef> {
+    Task::user(thread, &frame, fp, tls, arch::cpu_id())
+}
+
+/// Restricts a task to the CPUs in `mask`, one bit each.
+pub fn set_affinity(task: &TaskRef, mask: u64) {
+    task.affinity.store(mask, Ordering::Relaxed);
+    let cpu = task.cpu.load(Ordering::Relaxed);
+    if mask >> cpu & 1 == 0 && task.is(State::Running) {
+        percpu::of(cpu).add_work(work::RESCHED);
+        if cpu != arch::cpu_id() {
+            arch::smp::kick(cpu);
+        }
+    }
+}
+
+/// CPUs the task may run on, one bit each.
+pub fn affinity(task: &TaskRef) -> u64 {
+    task.affinity.load(Ordering::Relaxed)
+}
+
+/// The running task is done: its process has let go of everything. Does not return.
+pub fn exit_current() -> ! {
+    current().set_state(State::Dead);
+    schedule();
+    unreachable!("a dead task ran again")
+}

@@ -1,0 +1,53 @@
+//! Sleeping tasks by the time they want to wake.
+
+use alloc::collections::BTreeMap;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use super::task::TaskRef;
+use crate::arch;
+use crate::sync::{IrqLock, order};
+
+static SLEEPERS: IrqLock<BTreeMap<(u64, u32), TaskRef>, { order::TIMERS }> = IrqLock::new(BTreeMap::new());
+static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// When the next sleeper wants to wake, in nanoseconds since boot; `u64::MAX` when nobody does.
+pub(super) fn next() -> u64 {
+    NEXT.load(Ordering::Relaxed)
+}
+
+/// `task` wants to wake at `deadline`.
+pub(super) fn add(deadline: u64, task: TaskRef) {
+    let mut sleepers = SLEEPERS.lock();
+    sleepers.insert((deadline, task.tid), task);
+    note_next(&sleepers);
+}
+
+/// Takes [`add`] back, if the deadline has not passed.
+pub(super) fn remove(deadline: u64, task: &TaskRef) {
+    let mut sleepers = SLEEPERS.lock();
+    let removed = sleepers.remove(&(deadline, task.tid));
+    note_next(&sleepers);
+    drop(sleepers);
+    drop(removed);
+}
+
+/// Wakes everybody whose time has come.
+pub(super) fn expire() {
+    while next() <= arch::now_ns() {
+        let due = {
+            let mut sleepers = SLEEPERS.lock();
+            let due = sleepers.first_key_value().is_some_and(|(&(at, _), _)| at <= arch::now_ns());
+            let due = if due { sleepers.pop_first() } else { None };
+            note_next(&sleepers);
+            due
+        };
+        match due {
+            Some((_, task)) => super::wake(&task),
+            None => return,
+        }
+    }
+}
+
+fn note_next(sleepers: &BTreeMap<(u64, u32), TaskRef>) {
+    NEXT.store(sleepers.first_key_value().map_or(u64::MAX, |(&(at, _), _)| at), Ordering::Relaxed);
+}

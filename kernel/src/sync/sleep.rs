@@ -1,0 +1,137 @@
+//! Sleeping locks: a waiter leaves the CPU. Not for interrupt handlers, not under a spinning lock.
+
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use lock_api::{GuardNoSend, RawMutex, RawRwLock};
+
+use super::order::{self, Rank};
+use super::wait::WaitQueue;
+
+/// Mutual exclusion whose waiters sleep.
+pub type Mutex<T, const RANK: Rank> = lock_api::Mutex<RawSleepMutex<RANK>, T>;
+/// The guard of a [`Mutex`].
+pub type MutexGuard<'a, T, const RANK: Rank> = lock_api::MutexGuard<'a, RawSleepMutex<RANK>, T>;
+/// Many readers or one writer; waiters sleep, and a waiting writer holds back new readers.
+pub type RwLock<T, const RANK: Rank> = lock_api::RwLock<RawSleepRwLock<RANK>, T>;
+
+/// The raw lock behind [`Mutex`].
+pub struct RawSleepMutex<const RANK: Rank> {
+    locked: AtomicBool,
+    queue: WaitQueue,
+}
+
+impl<const RANK: Rank> RawSleepMutex<RANK> {
+    #[inline]
+    fn try_take(&self) -> bool {
+        self.locked.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+}
+
+// SAFETY: `locked` goes from false to true for one caller only, and back only in unlock.
+unsafe impl<const RANK: Rank> RawMutex for RawSleepMutex<RANK> {
+    #[expect(clippy::declare_interior_mutable_const, reason = "lock_api asks for it")]
+    const INIT: Self = RawSleepMutex { locked: AtomicBool::new(false), queue: WaitQueue::new() };
+    type GuardMarker = GuardNoSend;
+
+    fn lock(&self) {
+        order::acquire(RANK);
+        if !self.try_take() {
+            self.queue.wait(|| self.try_take().then_some(()));
+        }
+    }
+
+    fn try_lock(&self) -> bool {
+        let taken = self.try_take();
+        if taken {
+            order::acquired_by_try(RANK);
+        }
+        taken
+    }
+
+    unsafe fn unlock(&self) {
+        self.locked.store(false, Ordering::Release);
+        order::release(RANK);
+        self.queue.wake_one();
+    }
+}
+
+/// The raw lock behind [`RwLock`].
+pub struct RawSleepRwLock<const RANK: Rank> {
+    /// Number of readers, or `WRITER`.
+    state: AtomicUsize,
+    writers_waiting: AtomicUsize,
+    queue: WaitQueue,
+}
+
+const WRITER: usize = usize::MAX;
+
+impl<const RANK: Rank> RawSleepRwLock<RANK> {
+    fn try_read(&self) -> bool {
+        self.writers_waiting.load(Ordering::Relaxed) == 0
+            && self
+                .state
+                .fetch_update(Ordering::Acquire, Ordering::Relaxed, |n| (n < WRITER - 1).then_some(n + 1))
+                .is_ok()
+    }
+
+    fn try_write(&self) -> bool {
+        self.state.compare_exchange(0, WRITER, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+}
+
+// SAFETY: `state` counts readers or says WRITER; each transition is one atomic read-modify-write.
+unsafe impl<const RANK: Rank> RawRwLock for RawSleepRwLock<RANK> {
+    #[expect(clippy::declare_interior_mutable_const, reason = "lock_api asks for it")]
+    const INIT: Self = RawSleepRwLock {
+        state: AtomicUsize::new(0),
+        writers_waiting: AtomicUsize::new(0),
+        queue: WaitQueue::new(),
+    };
+    type GuardMarker = GuardNoSend;
+
+    fn lock_shared(&self) {
+        order::acquire(RANK);
+        if !self.try_read() {
+            self.queue.wait(|| self.try_read().then_some(()));
+        }
+    }
+
+    fn try_lock_shared(&self) -> bool {
+        let taken = self.try_read();
+        if taken {
+            order::acquired_by_try(RANK);
+        }
+        taken
+    }
+
+    unsafe fn unlock_shared(&self) {
+        let before = self.state.fetch_sub(1, Ordering::Release);
+        order::release(RANK);
+        if before == 1 {
+            self.queue.wake_all();
+        }
+    }
+
+    fn lock_exclusive(&self) {
+        order::acquire(RANK);
+        if !self.try_write() {
+            self.writers_waiting.fetch_add(1, Ordering::Relaxed);
+            self.queue.wait(|| self.try_write().then_some(()));
+            self.writers_waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn try_lock_exclusive(&self) -> bool {
+        let taken = self.try_write();
+        if taken {
+            order::acquired_by_try(RANK);
+        }
+        taken
+    }
+
+    unsafe fn unlock_exclusive(&self) {
+        self.state.store(0, Ordering::Release);
+        order::release(RANK);
+        self.queue.wake_all();
+    }
+}

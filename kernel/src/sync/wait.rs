@@ -1,0 +1,108 @@
+//! Wait queues: the one way to sleep.
+//!
+//! A waiter puts itself on the queue, looks at its condition once more, and only then leaves the CPU; a waker
+//! changes the condition first and takes waiters off the queue after. So no wake-up is lost.
+
+use alloc::collections::VecDeque;
+
+use heaps::{Errno, Result};
+
+use super::order;
+use super::spin::IrqLock;
+use crate::sched::{self, TaskRef};
+
+/// What may end a sleep before its condition holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Interruptible {
+    /// Nothing.
+    No,
+    /// A signal that kills the task.
+    Killable,
+    /// Any signal that would be delivered.
+    Yes,
+}
+
+/// Tasks waiting for something to become true. May be woken from interrupt handlers.
+pub struct WaitQueue {
+    waiters: IrqLock<VecDeque<TaskRef>, { order::WAIT_QUEUE }>,
+}
+
+impl Default for WaitQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WaitQueue {
+    /// An empty queue.
+    pub const fn new() -> Self {
+        WaitQueue { waiters: IrqLock::new(VecDeque::new()) }
+    }
+
+    /// Sleeps until `condition` yields a value. The condition runs without the queue's lock. Holds no spinning lock.
+    pub fn wait<T>(&self, condition: impl FnMut() -> Option<T>) -> T {
+        match self.wait_with(Interruptible::No, None, condition) {
+            Ok(value) => value,
+            Err(_) => unreachable!("a sleep nothing may interrupt was interrupted"),
+        }
+    }
+
+    /// Like [`wait`](Self::wait), but ends with `EINTR` when a signal of the given kind is pending.
+    pub fn wait_interruptible<T>(
+        &self,
+        kind: Interruptible,
+        condition: impl FnMut() -> Option<T>,
+    ) -> Result<T> {
+        self.wait_with(kind, None, condition)
+    }
+
+    /// The whole: `EINTR` on a signal, `ETIMEDOUT` once the clock passes `deadline` (nanoseconds since boot).
+    pub fn wait_with<T>(
+        &self,
+        kind: Interruptible,
+        deadline: Option<u64>,
+        mut condition: impl FnMut() -> Option<T>,
+    ) -> Result<T> {
+        if let Some(value) = condition() {
+            return Ok(value);
+        }
+        let me = sched::current();
+        loop {
+            self.waiters.lock().push_back(me.clone());
+            sched::prepare_to_sleep(&me);
+            let outcome = match condition() {
+                Some(value) => Some(Ok(value)),
+                None if sched::interrupted(&me, kind) => Some(Err(Errno::EINTR)),
+                None if deadline.is_some_and(|at| crate::arch::now_ns() >= at) => Some(Err(Errno::ETIMEDOUT)),
+                None => None,
+            };
+            if let Some(outcome) = outcome {
+                sched::cancel_sleep(&me);
+                self.forget(&me);
+                return outcome;
+            }
+            sched::sleep(deadline);
+            self.forget(&me);
+        }
+    }
+
+    /// Wakes the longest waiter. Returns whether there was one.
+    pub fn wake_one(&self) -> bool {
+        let waiter = self.waiters.lock().pop_front();
+        waiter.inspect(sched::wake).is_some()
+    }
+
+    /// Wakes up to `most` waiters and returns how many there were.
+    pub fn wake(&self, most: usize) -> usize {
+        (0..most).take_while(|_| self.wake_one()).count()
+    }
+
+    /// Wakes every waiter.
+    pub fn wake_all(&self) {
+        while self.wake_one() {}
+    }
+
+    fn forget(&self, me: &TaskRef) {
+        self.waiters.lock().retain(|waiter| !TaskRef::same(waiter, me));
+    }
+}
