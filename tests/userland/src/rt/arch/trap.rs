@@ -17,8 +17,6 @@ pub enum Trap {
     PrivilegedRead,
     /// Masks interrupts.
     PrivilegedWrite,
-    /// An exclusive load from an odd address.
-    MisalignedExclusive,
 }
 
 /// Does it. Only for processes that exist to die of it.
@@ -36,10 +34,6 @@ pub fn spring(trap: Trap) {
             Trap::Undefined => asm!("udf #0"),
             Trap::PrivilegedRead => asm!("mrs {}, sctlr_el1", out(reg) _),
             Trap::PrivilegedWrite => asm!("msr daifset, #2"),
-            Trap::MisalignedExclusive => {
-                let word = [0u64; 2];
-                asm!("ldxr {0}, [{0}]", "clrex", inout(reg) (&raw const word as usize) + 1 => _);
-            }
         }
     }
 }
