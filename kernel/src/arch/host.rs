@@ -2,6 +2,10 @@
 
 use core::cell::Cell;
 
+use heaps::{Errno, PhysAddr};
+
+use crate::mm::{MemKind, Prot};
+
 /// Interrupt mask; there are no interrupts here.
 #[derive(Clone, Copy)]
 pub struct IrqFlags;
@@ -74,4 +78,84 @@ pub fn copy_to_user(addr: u64, from: &[u8]) -> Result<(), Fault> {
     let range = in_arena(addr, from.len())?;
     ARENA.with_borrow_mut(|arena| arena[range].copy_from_slice(from));
     Ok(())
+}
+
+/// First address past user space.
+pub const USER_END: u64 = 1 << 48;
+
+/// A user page table: pages by address.
+#[derive(Default)]
+pub struct PageTable {
+    pages: std::collections::BTreeMap<u64, (PhysAddr, Prot)>,
+}
+
+/// What the scheduler needs to switch to a page table.
+#[derive(Clone, Copy)]
+pub struct UserRoot;
+
+impl UserRoot {
+    /// Makes it the one this CPU walks.
+    pub fn activate(self) {}
+}
+
+/// Leaves this CPU without a user page table.
+pub fn deactivate() {}
+
+const PAGE: u64 = heaps::PAGE_SIZE as u64;
+
+impl PageTable {
+    /// An empty table.
+    pub fn new() -> Result<PageTable, Errno> {
+        Ok(PageTable::default())
+    }
+
+    /// What the scheduler needs to switch to it.
+    pub fn root(&self) -> UserRoot {
+        UserRoot
+    }
+
+    /// Maps pages where none are.
+    pub fn map(&mut self, va: u64, pa: PhysAddr, pages: usize, prot: Prot, _: MemKind) -> Result<(), Errno> {
+        for i in 0..pages as u64 {
+            let before = self.pages.insert(va + i * PAGE, (pa.add_pages(i), prot));
+            assert!(before.is_none(), "mapped twice: {:#x}", va + i * PAGE);
+        }
+        Ok(())
+    }
+
+    /// Unmaps, and calls back for each run that was mapped.
+    pub fn unmap(
+        &mut self,
+        va: u64,
+        pages: usize,
+        gone: &mut dyn FnMut(u64, PhysAddr, usize),
+    ) -> Result<(), Errno> {
+        let keys: Vec<u64> = self.pages.range(va..va + pages as u64 * PAGE).map(|(&va, _)| va).collect();
+        for va in keys {
+            let (pa, _) = self.pages.remove(&va).unwrap();
+            gone(va, pa, 1);
+        }
+        Ok(())
+    }
+
+    /// Changes what the pages that are mapped allow; without any access they stay known.
+    pub fn protect(&mut self, va: u64, pages: usize, prot: Prot) -> Result<(), Errno> {
+        self.pages.range_mut(va..va + pages as u64 * PAGE).for_each(|(_, page)| page.1 = prot);
+        Ok(())
+    }
+
+    /// The page at an address.
+    pub fn lookup(&self, va: u64) -> Option<(PhysAddr, Prot)> {
+        self.pages.get(&(va & !(PAGE - 1))).copied()
+    }
+
+    /// Calls back for each page that is mapped, until the first error.
+    pub fn for_each(
+        &self,
+        va: u64,
+        pages: usize,
+        each: &mut dyn FnMut(u64, PhysAddr, usize) -> Result<(), Errno>,
+    ) -> Result<(), Errno> {
+        self.pages.range(va..va + pages as u64 * PAGE).try_for_each(|(&va, &(pa, _))| each(va, pa, 1))
+    }
 }

@@ -1,8 +1,13 @@
 //! Memory: page frames, the kernel object heap, address spaces, and the way to user memory.
 
+pub mod aspace;
 #[cfg(target_os = "none")]
 pub mod boot;
+pub mod commit;
 #[cfg(target_os = "none")]
+pub mod frames;
+#[cfg(not(target_os = "none"))]
+#[path = "frames_host.rs"]
 pub mod frames;
 #[cfg(target_os = "none")]
 pub mod object;
@@ -10,6 +15,9 @@ pub mod prot;
 #[cfg(target_os = "none")]
 pub mod stack;
 pub mod user;
+pub mod vma;
+pub mod vma_tree;
 
+pub use aspace::AddressSpace;
 pub use heaps::{PAGE_SIZE, PhysAddr};
 pub use prot::{MemKind, Prot};

@@ -30,9 +30,11 @@ ranks! {
     NAMESPACE = 4, "Creating and removing names in a directory, device registration.";
     EXEC = 5, "Replacing a process image.";
     MMAP = 6, "One address space's layout; page faults take it.";
+    SHARED_PAGES = 7, "Anonymous pages that several address spaces map.";
     FILE_DATA = 8, "Contents of a regular file; user memory is not touched under it.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
+    TASK = 17, "One thread's or process' references: address space, files, task.";
     FD_TABLE = 18, "One process' file descriptors.";
     CDEV_MAP = 20, "dev_t to cdev; also guards an inode's cached cdev.";
     CDEV_INODES = 21, "The inodes that cache a cdev.";
@@ -50,6 +52,7 @@ ranks! {
     WAIT_QUEUE = 38, "One wait queue. Interrupts are off.";
     TIMERS = 40, "Sleeping tasks by wake-up time. Interrupts are off.";
     RUN_QUEUE = 42, "One CPU's runnable tasks. Interrupts are off.";
+    USER_ROOT = 43, "The page table a thread runs on. Interrupts are off.";
     OBJECTS = 44, "The kernel object heap and its quarantine. Interrupts are off.";
     REPORTS = 46, "Detection reports.";
     LOG = 48, "The kernel log. Interrupts are off.";

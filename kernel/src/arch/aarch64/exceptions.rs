@@ -72,7 +72,7 @@ extern "C" fn user_sync(frame: &mut TrapFrame) {
 
 fn user_fault(esr: u64, far: u64, elr: u64) -> UserFault {
     let (status, write) = (esr & 0x3f, esr >> 6 & 1 == 1);
-    let page = |exec| match status {
+    let page = |exec: bool| match status {
         0x21 => FaultKind::Alignment,
         0x11 if !exec => FaultKind::TagCheck,
         0..=0xf => FaultKind::Page { write: write && !exec, exec },

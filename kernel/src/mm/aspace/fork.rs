@@ -1,0 +1,55 @@
+//! The copy of an address space that a forked child gets: pages shared until one side writes (Linux: `dup_mmap`).
+
+use heaps::Result;
+
+use super::AddressSpace;
+use super::layout::Layout;
+use crate::arch::PageTable;
+use crate::mm::vma::{VmFlags, Vma};
+use crate::mm::{MemKind, Prot, frames};
+
+impl AddressSpace {
+    /// A copy with the same contents. `ENOMEM`. May sleep.
+    pub fn fork(&self) -> Result<AddressSpace> {
+        let mut child = AddressSpace::new()?;
+        let copied = {
+            let mut parent = self.lock();
+            parent.copy_into(child.layout.get_mut())
+        };
+        // A child that failed half-way gives its shares back as it drops; the parent's pages, read-only now,
+        // turn writable again at the next write.
+        copied.map(|()| child)
+    }
+}
+
+impl Layout {
+    fn copy_into(&mut self, child: &mut Layout) -> Result<()> {
+        (child.brk_start, child.brk) = (self.brk_start, self.brk);
+        for vma in self.areas.iter().filter(|vma| !vma.flags.contains(VmFlags::DONTFORK)) {
+            // The area first: should a page fail, dropping the child finds those before it.
+            child.add(vma.clone())?;
+            if vma.backing.copies_on_write() {
+                share_pages(&mut self.table, &mut child.table, vma)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Maps the pages an area has in the child too; neither side may write them from now on without a fault.
+fn share_pages(parent: &mut PageTable, child: &mut PageTable, vma: &Vma) -> Result<()> {
+    let prot = vma.shared_prot();
+    let mut any = false;
+    parent.for_each(vma.start, vma.pages(), &mut |va, pa, pages| {
+        any = true;
+        for i in 0..pages as u64 {
+            child.map(va + i * heaps::PAGE_SIZE as u64, pa.add_pages(i), 1, prot, MemKind::Normal)?;
+            frames::share(pa.add_pages(i));
+        }
+        Ok(())
+    })?;
+    if any && vma.prot.contains(Prot::WRITE) {
+        parent.protect(vma.start, vma.pages(), prot)?;
+    }
+    Ok(())
+}

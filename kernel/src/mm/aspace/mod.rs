@@ -1,0 +1,85 @@
+//! Address spaces: what a process sees of memory (Linux: `struct mm_struct`).
+//!
+//! * [`layout`]: the state under the lock: areas, page table, heap end
+//! * [`map`]: `mmap` and `munmap`; [`protect`]: `mprotect` and `madvise`; [`brk`]; [`remap`]: `mremap`
+//! * [`fault`]: a page at its first touch, copies on write, the stack's growth
+//! * [`fork`]: the copy a child gets
+//! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
+//! * [`shared`]: anonymous pages that several address spaces see
+//!
+//! Everything here may sleep. No file is released, and no user memory touched, with the lock held.
+
+pub mod brk;
+pub mod fault;
+pub mod fork;
+pub mod image;
+pub mod key;
+pub mod layout;
+pub mod map;
+pub mod protect;
+pub mod remap;
+pub mod shared;
+
+#[cfg(test)]
+mod tests;
+
+use heaps::Result;
+
+use crate::arch::{self, PageTable};
+use crate::sync::{Mutex, MutexGuard, order};
+
+pub use fault::{Access, FaultError};
+use layout::Layout;
+pub use map::{MapFlags, MapRequest};
+
+/// First byte that may be mapped: a null pointer with a small offset always faults.
+pub const USER_START: u64 = 0x1_0000;
+/// One past the last byte that may be mapped.
+pub const USER_END: u64 = arch::USER_END;
+/// Where free ranges are looked for ends here; the stack is above.
+pub const MMAP_TOP: u64 = USER_END - (128 << 20);
+/// How far the stack may grow, in bytes.
+pub const STACK_LIMIT: u64 = 8 << 20;
+/// What stays free below a stack that grows, in bytes.
+pub const STACK_GAP: u64 = 1 << 20;
+/// Areas an address space may have (Linux: `sysctl vm.max_map_count`).
+pub const MAX_AREAS: usize = 65530;
+
+/// A process' memory. Dropping the last reference unmaps all of it: not under a spinning lock.
+pub struct AddressSpace {
+    layout: Mutex<Layout, { order::MMAP }>,
+    root: arch::UserRoot,
+}
+
+impl AddressSpace {
+    /// An empty one. `ENOMEM`.
+    pub fn new() -> Result<AddressSpace> {
+        let table = PageTable::new()?;
+        let root = table.root();
+        Ok(AddressSpace { layout: Mutex::new(Layout::new(table)), root })
+    }
+
+    /// What a CPU needs to see it.
+    pub fn root(&self) -> arch::UserRoot {
+        self.root
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Layout, { order::MMAP }> {
+        self.layout.lock()
+    }
+
+    /// How many bytes are mapped.
+    pub fn mapped_bytes(&self) -> u64 {
+        self.lock().areas.iter().map(|vma| vma.end - vma.start).sum()
+    }
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        let layout = self.layout.get_mut();
+        // Each area goes with its pages unmapped first; nobody holds the lock, so files may go at once.
+        while let Some(vma) = layout.take_first(0, USER_END) {
+            drop(vma);
+        }
+    }
+}

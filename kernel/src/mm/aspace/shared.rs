@@ -1,0 +1,33 @@
+//! Anonymous pages that several address spaces see: `MAP_SHARED|MAP_ANONYMOUS` across fork (Linux: `mm/shmem.c`).
+
+use alloc::collections::BTreeMap;
+
+use heaps::{PhysAddr, Result};
+
+use crate::mm::commit;
+use crate::mm::frames::{self, Frame};
+use crate::sync::{Mutex, order};
+
+/// Pages by number, allocated at the first touch of anyone.
+#[derive(Default)]
+pub struct SharedPages {
+    pages: Mutex<BTreeMap<u64, Frame>, { order::SHARED_PAGES }>,
+}
+
+impl SharedPages {
+    /// No page yet.
+    pub const fn new() -> SharedPages {
+        SharedPages { pages: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Page `index`, with a share of it for the caller. `ENOMEM`. May sleep.
+    pub fn page(&self, index: u64) -> Result<PhysAddr> {
+        let mut pages = self.pages.lock();
+        let pa = match pages.get(&index) {
+            Some(frame) => frame.addr(),
+            None => pages.entry(index).insert_entry(commit::zeroed_page()?).get().addr(),
+        };
+        frames::share(pa);
+        Ok(pa)
+    }
+}

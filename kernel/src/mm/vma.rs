@@ -1,0 +1,150 @@
+//! A virtual memory area: a range of user addresses with one protection and one origin of its pages
+//! (Linux: `struct vm_area_struct`).
+
+use alloc::sync::Arc;
+
+use bitflags::bitflags;
+use heaps::{PAGE_SIZE, PhysAddr, Result};
+
+use super::Prot;
+use super::aspace::shared::SharedPages;
+
+bitflags! {
+    /// Properties of an area besides its protection.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct VmFlags: u8 {
+        /// `MAP_SHARED`: stores are seen by whoever else maps the same.
+        const SHARED = 1;
+        /// Extends itself downwards when touched below its start: the stack.
+        const GROWSDOWN = 2;
+        /// `madvise(MADV_DONTFORK)`.
+        const DONTFORK = 4;
+        /// Part of the heap that `brk` moves.
+        const HEAP = 8;
+    }
+}
+
+/// Something a file gives to be mapped. The file itself implements it, so that a mapping holds the file.
+pub trait MapSource: Send + Sync {
+    /// Reads content at byte `offset`; returns how much there was (short only at the end). Called with the
+    /// address space locked; may sleep, and must not touch user memory.
+    fn read_content(&self, offset: u64, into: &mut [u8]) -> Result<usize>;
+
+    /// Calls `each` with the physical runs behind `pages` pages from page `first`, in order, and stops at its
+    /// first error. The memory stays as long as the source. Only for sources mapped as [`Backing::Runs`].
+    fn runs(&self, first: u64, pages: u64, each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>)
+    -> Result<()>;
+}
+
+/// Where an area's pages come from.
+#[derive(Clone)]
+pub enum Backing {
+    /// Private zeroes, allocated at the first touch.
+    Anonymous,
+    /// Anonymous pages shared with the address spaces forked from this one. The area starts at page `first`.
+    Shared {
+        /// The pages.
+        pages: Arc<SharedPages>,
+        /// The page of it that the area starts with.
+        first: u64,
+    },
+    /// Private copies of a file's content, made at the first touch.
+    Content {
+        /// The file.
+        source: Arc<dyn MapSource>,
+        /// The byte of the file that the area starts with.
+        offset: u64,
+        /// How many bytes from the area's start are content; what follows is zero. `None`: all of it, and
+        /// pages wholly past the file's end cannot be touched (SIGBUS).
+        len: Option<u64>,
+    },
+    /// Fixed memory, mapped whole when the area is made; never copied.
+    Runs {
+        /// The file the memory belongs to.
+        source: Arc<dyn MapSource>,
+        /// The page of it that the area starts with.
+        first: u64,
+    },
+}
+
+impl Backing {
+    /// What an area that starts `by` bytes further in has.
+    fn advanced(&self, by: u64) -> Backing {
+        let pages = by / PAGE_SIZE as u64;
+        let mut backing = self.clone();
+        match &mut backing {
+            Backing::Anonymous => {}
+            Backing::Shared { first, .. } | Backing::Runs { first, .. } => *first += pages,
+            Backing::Content { offset, len, .. } => {
+                *offset += by;
+                *len = len.map(|n| n.saturating_sub(by));
+            }
+        }
+        backing
+    }
+
+    /// Whether each mapped page carries a share of its frame.
+    pub fn counts_pages(&self) -> bool {
+        !matches!(self, Backing::Runs { .. })
+    }
+
+    /// Whether a write to a page that others share must copy it first.
+    pub fn copies_on_write(&self) -> bool {
+        matches!(self, Backing::Anonymous | Backing::Content { .. })
+    }
+
+    /// Whether dropping it may drop the last reference to something outside memory management.
+    pub fn holds_file(&self) -> bool {
+        matches!(self, Backing::Content { .. } | Backing::Runs { .. })
+    }
+}
+
+/// One area. `start` and `end` are page-aligned user addresses, `start < end`.
+#[derive(Clone)]
+pub struct Vma {
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+    /// What user space may do.
+    pub prot: Prot,
+    /// What `mprotect` may at most make of `prot`.
+    pub max_prot: Prot,
+    /// Its properties.
+    pub flags: VmFlags,
+    /// Where its pages come from.
+    pub backing: Backing,
+}
+
+impl Vma {
+    /// Anonymous private memory.
+    pub fn anonymous(start: u64, end: u64, prot: Prot, flags: VmFlags) -> Vma {
+        Vma { start, end, prot, max_prot: Prot::all(), flags, backing: Backing::Anonymous }
+    }
+
+    /// In pages.
+    pub fn pages(&self) -> usize {
+        ((self.end - self.start) / PAGE_SIZE as u64) as usize
+    }
+
+    /// Keeps the part below `at` and returns the rest. `at` is page-aligned and strictly inside.
+    pub fn split_off(&mut self, at: u64) -> Vma {
+        debug_assert!(self.start < at && at < self.end);
+        let rest = Vma { start: at, backing: self.backing.advanced(at - self.start), ..self.clone() };
+        self.end = at;
+        rest
+    }
+
+    /// Whether `next`, which starts where this one ends, could as well be part of it.
+    pub fn continues_into(&self, next: &Vma) -> bool {
+        self.end == next.start
+            && self.prot == next.prot
+            && self.flags == next.flags
+            && matches!((&self.backing, &next.backing), (Backing::Anonymous, Backing::Anonymous))
+    }
+
+    /// What a page table entry may allow at most: a private page is writable only once it is known unshared.
+    pub fn shared_prot(&self) -> Prot {
+        if self.backing.copies_on_write() { self.prot - Prot::WRITE } else { self.prot }
+    }
+}

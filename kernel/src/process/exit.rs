@@ -1,0 +1,137 @@
+//! The end of threads and processes (Linux: `kernel/exit.c`).
+//!
+//! Nothing is left: memory, files and the thread's own record go here, the status word when the parent has seen it,
+//! the kernel stack when the scheduler has switched away from it.
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::Ordering;
+
+use super::group::Process;
+use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SIGCHLD, SIGKILL};
+use super::thread::{Thread, current};
+use super::{futex, tree};
+use crate::mm::user;
+use crate::{arch, sched};
+
+/// The status word of an exit with a code.
+pub const fn exited(code: u32) -> u32 {
+    (code & 0xff) << 8
+}
+
+/// What the machine ends with when init ends with a status word: its code, or 128 and the signal.
+const fn machine_status(status: u32) -> u32 {
+    if status & 0x7f == 0 { status >> 8 & 0xff } else { 128 + (status & 0x7f) }
+}
+
+/// Asks every thread of a process to end, and returns the status word it ends with. The caller goes on to end too.
+pub fn end_group(thread: &Thread, status: u32) -> u32 {
+    let process = thread.process();
+    let status = process.set_group_exit(status);
+    for other in others(thread) {
+        other.end(status);
+        other.kick();
+    }
+    status
+}
+
+/// The threads of the calling thread's process but itself.
+pub(super) fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
+    let tree = tree::lock();
+    let threads = tree.node(thread.process().pid()).map(|node| node.threads.as_slice()).unwrap_or_default();
+    threads.iter().filter(|other| !Thread::same(other, thread)).cloned().collect()
+}
+
+/// Ends the calling thread with a status word. Only where nothing on the kernel stack has to be dropped.
+pub fn do_exit(status: u32) -> ! {
+    if let Some(thread) = current() {
+        release(&thread, status);
+    }
+    sched::exit_current()
+}
+
+/// Ends the calling thread after the kernel failed under it. Whatever its stack refers to stays for ever.
+pub fn oops_exit() -> ! {
+    let status = current().map_or(0, |thread| {
+        thread.end(SIGKILL);
+        end_group(&thread, SIGKILL)
+    });
+    do_exit(status)
+}
+
+fn release(thread: &Thread, status: u32) {
+    clear_tid(thread);
+    let mm = thread.replace_mm(None);
+    thread.complete_vfork();
+    drop(mm);
+    thread.files().release();
+    thread.forget_task();
+
+    let (held, last) = tree::lock().remove_thread(thread);
+    drop(held);
+    let process = thread.process();
+    process.threads.wake_all();
+    if last {
+        finish(process, process.group_exit().unwrap_or(status));
+    }
+}
+
+/// Clears the word that joiners wait on, and wakes one.
+fn clear_tid(thread: &Thread) {
+    let addr = thread.clear_tid.swap(0, Ordering::Relaxed);
+    if addr != 0 && user::write(addr, &0u32).is_ok() {
+        let _ = futex::wake(thread, addr, false, 1, !0);
+    }
+}
+
+/// The last thread of a process has ended.
+fn finish(process: &Process, status: u32) {
+    process.set_program(super::group::Program::default());
+    if process.pid() == tree::INIT {
+        log::info!("init ended with status {status:#x}");
+        arch::power_off(machine_status(status));
+    }
+    notify_init(tree::lock().orphan_children(process.pid()));
+    let parent = become_zombie(process.pid(), status);
+    let Some((parent, exit_signal)) = parent else { return };
+    let no_zombie = exit_signal == SIGCHLD && {
+        let action = parent.signals.lock().action(SIGCHLD);
+        action.handler == IGNORE || action.flags & SA_NOCLDWAIT != 0
+    };
+    if no_zombie {
+        let node = tree::lock().reap(process.pid());
+        drop(node);
+    }
+    if exit_signal != 0 {
+        signal::send_process(&parent, child_info(exit_signal, process.pid(), status));
+    }
+    parent.children.wake_all();
+}
+
+/// Leaves the status for the parent to see; returns the parent and the signal it wants. An orphan of a process that
+/// is gone too just goes.
+fn become_zombie(pid: u32, status: u32) -> Option<(alloc::sync::Arc<Process>, u32)> {
+    let mut tree = tree::lock();
+    let node = tree.node_mut(pid)?;
+    node.status = Some(status);
+    let (parent, exit_signal) = (node.parent, node.exit_signal);
+    let parent = tree.node(parent).map(|node| (node.process.clone(), exit_signal));
+    let gone = if parent.is_none() { tree.reap(pid) } else { None };
+    drop(tree);
+    drop(gone);
+    parent
+}
+
+fn notify_init(zombies: bool) {
+    let init = tree::lock().node(tree::INIT).map(|node| node.process.clone());
+    if let Some(init) = init.filter(|_| zombies) {
+        init.children.wake_all();
+    }
+}
+
+/// SIGCHLD's reason: how the child ended, who it was, its code or signal.
+fn child_info(signal: u32, pid: u32, status: u32) -> Info {
+    const CLD_EXITED: i32 = 1;
+    const CLD_KILLED: i32 = 2;
+    let code = if status & 0x7f == 0 { CLD_EXITED } else { CLD_KILLED };
+    Info { signal, code, detail: u64::from(pid) }
+}

@@ -1,0 +1,94 @@
+//! What the threads of a process share (Linux: `struct signal_struct`, `struct sighand_struct`).
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use arrayvec::ArrayVec;
+
+use super::signal::Signals;
+use crate::sync::{SpinLock, WaitQueue, order};
+use crate::vfs::File;
+
+/// Bytes of a process' name (Linux: `TASK_COMM_LEN` less its NUL).
+pub const COMM_LEN: usize = 15;
+
+/// A process' name: the last part of the path it was started by.
+pub type Comm = ArrayVec<u8, COMM_LEN>;
+
+/// A process. It outlives its threads until its parent has seen its status.
+pub struct Process {
+    pid: u32,
+    pub(super) signals: SpinLock<Signals, { order::SIGNALS }>,
+    /// Signals sent to the process, one bit each; changed under `signals`.
+    pub(super) pending: AtomicU64,
+    /// The status that exit_group or a deadly signal set, plus one; 0 before.
+    group_exit: AtomicU64,
+    /// Woken when a child changes.
+    pub(super) children: WaitQueue,
+    /// Woken when a thread has ended.
+    pub(super) threads: WaitQueue,
+    program: SpinLock<Program, { order::TASK }>,
+}
+
+/// What a process runs.
+#[derive(Clone, Default)]
+pub struct Program {
+    /// Its name.
+    pub comm: Comm,
+    /// The file it was loaded from.
+    pub exe: Option<Arc<File>>,
+    /// Its arguments, each ended by a NUL, as they were at execve.
+    pub cmdline: Arc<Vec<u8>>,
+}
+
+impl Process {
+    /// A process with these signal dispositions that runs this program.
+    pub fn new(pid: u32, signals: Signals, program: Program) -> Arc<Process> {
+        Arc::new(Process {
+            pid,
+            signals: SpinLock::new(signals),
+            pending: AtomicU64::new(0),
+            group_exit: AtomicU64::new(0),
+            children: WaitQueue::new(),
+            threads: WaitQueue::new(),
+            program: SpinLock::new(program),
+        })
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What it runs.
+    pub fn program(&self) -> Program {
+        self.program.lock().clone()
+    }
+
+    /// Replaces what it runs.
+    pub fn set_program(&self, program: Program) {
+        let before = core::mem::replace(&mut *self.program.lock(), program);
+        drop(before);
+    }
+
+    /// Sets its name.
+    pub fn set_comm(&self, comm: Comm) {
+        self.program.lock().comm = comm;
+    }
+
+    /// Lets the whole process end with this status, unless it ends already; returns the one it ends with.
+    pub(super) fn set_group_exit(&self, status: u32) -> u32 {
+        let note = u64::from(status) + 1;
+        match self.group_exit.compare_exchange(0, note, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => status,
+            Err(before) => (before - 1) as u32,
+        }
+    }
+
+    /// The status the whole process ends with, if it does.
+    pub fn group_exit(&self) -> Option<u32> {
+        self.group_exit.load(Ordering::Acquire).checked_sub(1).map(|status| status as u32)
+    }
+}

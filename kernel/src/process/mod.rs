@@ -1,0 +1,51 @@
+//! Processes and threads (Linux: `struct task_struct`, `struct signal_struct`).
+//!
+//! * [`thread`]: what one thread has; [`group`]: what the threads of a process share
+//! * [`tree`]: who there is, by number; parents, children, process groups
+//! * [`clone`], [`exec`], [`exit`], [`wait`]: a life, from copy to status word
+//! * [`elf`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
+//! * [`signal`]: sending, and acting on the way back to user space; [`fault`]: what an access that failed does
+//! * [`futex`]: sleeping on user memory
+//! * [`init`]: process 1
+//!
+//! A thread ends only in [`before_user`], where its kernel stack holds no reference any more: calls that end it
+//! leave a note and return.
+#![forbid(unsafe_code)]
+
+pub mod auxv;
+pub mod clone;
+pub mod elf;
+pub mod exec;
+pub mod exit;
+pub mod fault;
+pub mod futex;
+pub mod group;
+pub mod image;
+pub mod init;
+pub mod mapping;
+pub mod random;
+pub mod signal;
+pub mod thread;
+pub mod tree;
+pub mod wait;
+
+pub use exit::oops_exit;
+pub use group::Process;
+pub use init::start_init;
+pub use thread::{Thread, current, with_current};
+
+use crate::arch::TrapFrame;
+
+/// The last thing before user space goes on: ends the thread if it shall, delivers signals. Called with interrupts
+/// on and no lock held, after every system call, and after an interrupt or exception that came from user space.
+pub fn before_user(frame: &mut TrapFrame) {
+    loop {
+        if !with_current(Thread::has_work).unwrap_or(false) {
+            return;
+        }
+        match with_current(|thread| signal::deliver::act(thread, frame)).flatten() {
+            Some(status) => exit::do_exit(status),
+            None => continue,
+        }
+    }
+}

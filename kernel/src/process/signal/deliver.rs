@@ -1,0 +1,74 @@
+//! Acting on what is pending, on the way back to user space (Linux: `get_signal`, `arch/arm64/kernel/signal.c`).
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::Ordering;
+
+use super::*;
+use crate::arch::TrapFrame;
+use crate::process::exit;
+
+/// Does one thing that is pending. Returns the status to end with, if that is it.
+pub fn act(thread: &Thread, frame: &mut TrapFrame) -> Option<u32> {
+    if let Some(status) = thread.ending().or(thread.process().group_exit()) {
+        return Some(status);
+    }
+    let Some((info, action)) = take(thread) else {
+        restart(thread, frame, true);
+        restore_mask(thread);
+        return None;
+    };
+    match action.handler {
+        IGNORE => None,
+        DEFAULT if IGNORED & bit(info.signal) != 0 => None,
+        DEFAULT => Some(exit::end_group(thread, info.signal)),
+        _ => {
+            restart(thread, frame, action.flags & SA_RESTART != 0);
+            match frame::push(thread, frame, &info, &action) {
+                Ok(()) => None,
+                // No stack to tell the handler on.
+                Err(_) => Some(exit::end_group(thread, SIGSEGV)),
+            }
+        }
+    }
+}
+
+/// Takes the next signal that is not blocked, with what to do about it.
+fn take(thread: &Thread) -> Option<(Info, Action)> {
+    let process = thread.process();
+    let mut signals = process.signals.lock();
+    let open = !thread.mask();
+    let own = thread.pending.load(Ordering::Acquire) & open;
+    let shared = process.pending.load(Ordering::Acquire) & open;
+    let all = own | shared;
+    let set = [bit(SIGKILL), SYNCHRONOUS, !0].into_iter().map(|first| all & first).find(|&set| set != 0)?;
+    let signal = set.trailing_zeros() + 1;
+    if own & bit(signal) != 0 {
+        thread.pending.fetch_and(!bit(signal), Ordering::AcqRel);
+    } else if signal != SIGKILL {
+        // SIGKILL stays, for every thread to see.
+        process.pending.fetch_and(!bit(signal), Ordering::AcqRel);
+    }
+    let info = signals.take_info(signal);
+    let action = signals.action(signal);
+    if action.handler > IGNORE && action.flags & SA_RESETHAND != 0 {
+        signals.set_action(signal, Action::default());
+    }
+    Some((info, action))
+}
+
+/// Lets user space make the interrupted call again, if there was one and `again` says so.
+fn restart(thread: &Thread, frame: &mut TrapFrame, again: bool) {
+    let call = thread.restart[1].swap(0, Ordering::Relaxed);
+    if call != 0 && again {
+        frame.x[0] = thread.restart[0].load(Ordering::Relaxed);
+        frame.x[8] = call - 1;
+        frame.elr -= 4;
+    }
+}
+
+/// Puts back the mask that `rt_sigsuspend` replaced.
+fn restore_mask(thread: &Thread) {
+    if thread.has_saved_mask.swap(false, Ordering::Relaxed) {
+        thread.set_mask(thread.saved_mask.load(Ordering::Relaxed));
+    }
+}

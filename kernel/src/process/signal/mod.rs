@@ -1,0 +1,273 @@
+//! Signals: numbers, dispositions, sending (Linux: `kernel/signal.c`).
+//!
+//! * [`deliver`]: acting on a pending signal on the way back to user space
+//! * [`frame`]: what a handler finds on its stack, and the way back
+//!
+//! A process is never stopped: the signals that would stop it are ignored by default.
+#![forbid(unsafe_code)]
+
+pub mod deliver;
+pub mod frame;
+
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::group::Process;
+use super::thread::{State, Thread};
+use super::tree;
+
+/// A set of signals: bit n-1 for signal n.
+pub type SigSet = u64;
+/// The largest signal number.
+pub const MAX_SIGNAL: u32 = 64;
+
+/// Illegal instruction.
+pub const SIGILL: u32 = 4;
+/// Breakpoint.
+pub const SIGTRAP: u32 = 5;
+/// Access to memory that is not there after all.
+pub const SIGBUS: u32 = 7;
+/// Arithmetic exception.
+pub const SIGFPE: u32 = 8;
+/// Kill, whatever the process wants.
+pub const SIGKILL: u32 = 9;
+/// Access to memory that is not mapped or not allowed.
+pub const SIGSEGV: u32 = 11;
+/// Write to a pipe nobody reads.
+pub const SIGPIPE: u32 = 13;
+/// A child has changed.
+pub const SIGCHLD: u32 = 17;
+/// Stop, whatever the process wants.
+pub const SIGSTOP: u32 = 19;
+
+/// `SIG_DFL`.
+pub const DEFAULT: u64 = 0;
+/// `SIG_IGN`.
+pub const IGNORE: u64 = 1;
+
+/// `SA_NOCLDWAIT`: children leave no zombies.
+pub const SA_NOCLDWAIT: u64 = 2;
+/// `SA_RESTORER`: the action says where handlers return to.
+pub const SA_RESTORER: u64 = 0x0400_0000;
+/// `SA_ONSTACK`: the handler runs on the alternate stack.
+pub const SA_ONSTACK: u64 = 0x0800_0000;
+/// `SA_RESTART`: interrupted calls are made again.
+pub const SA_RESTART: u64 = 0x1000_0000;
+/// `SA_NODEFER`: the signal is not blocked while its handler runs.
+pub const SA_NODEFER: u64 = 0x4000_0000;
+/// `SA_RESETHAND`: the action becomes the default when the handler starts.
+pub const SA_RESETHAND: u64 = 0x8000_0000;
+
+/// Sent by `kill`.
+pub const SI_USER: i32 = 0;
+/// Sent by the kernel.
+pub const SI_KERNEL: i32 = 0x80;
+/// Sent by `tkill` or `tgkill`.
+pub const SI_TKILL: i32 = -6;
+
+/// The signals no process may block, catch or ignore.
+pub const UNBLOCKABLE: SigSet = bit(SIGKILL) | bit(SIGSTOP);
+/// The signals that the faulting instruction itself raises.
+const SYNCHRONOUS: SigSet = bit(SIGSEGV) | bit(SIGBUS) | bit(SIGILL) | bit(SIGTRAP) | bit(SIGFPE);
+/// Ignored by default: SIGCHLD, SIGCONT, the four that stop, SIGURG, SIGWINCH.
+const IGNORED: SigSet = bit(17) | bit(18) | bit(19) | bit(20) | bit(21) | bit(22) | bit(23) | bit(28);
+
+/// The set of one signal.
+pub const fn bit(signal: u32) -> SigSet {
+    1 << (signal - 1)
+}
+
+/// What a process does about a signal; the layout of arm64's `struct sigaction` in the kernel.
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Action {
+    /// `DEFAULT`, `IGNORE` or the handler's address.
+    pub handler: u64,
+    /// `SA_*`.
+    pub flags: u64,
+    /// Where the handler returns to, with `SA_RESTORER`.
+    pub restorer: u64,
+    /// What is blocked while it runs.
+    pub mask: SigSet,
+}
+
+/// `struct sigaltstack`.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SignalStack {
+    /// Its lowest address.
+    pub sp: u64,
+    /// `SS_ONSTACK` 1, `SS_DISABLE` 2.
+    pub flags: u32,
+    /// Padding.
+    pub pad: u32,
+    /// In bytes.
+    pub size: u64,
+}
+
+impl Default for SignalStack {
+    fn default() -> Self {
+        SignalStack { sp: 0, flags: 2, pad: 0, size: 0 }
+    }
+}
+
+/// A signal and why it was sent (the beginning of `siginfo_t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// Its number.
+    pub signal: u32,
+    /// `SI_*`, or what kind of fault.
+    pub code: i32,
+    /// For a fault the address; else the sender's process number, and for SIGCHLD the status word above it.
+    pub detail: u64,
+}
+
+/// A process' dispositions, and why the pending signals were sent.
+pub struct Signals {
+    actions: [Action; MAX_SIGNAL as usize],
+    infos: Vec<Info>,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Signals { actions: [Action::default(); MAX_SIGNAL as usize], infos: Vec::new() }
+    }
+}
+
+impl Signals {
+    /// The same dispositions with nothing pending, for fork.
+    pub fn fork(&self) -> Signals {
+        Signals { actions: self.actions, infos: Vec::new() }
+    }
+
+    /// What is done about a signal.
+    pub fn action(&self, signal: u32) -> Action {
+        self.actions[signal as usize - 1]
+    }
+
+    /// Changes what is done about a signal.
+    pub fn set_action(&mut self, signal: u32, action: Action) {
+        self.actions[signal as usize - 1] = action;
+    }
+
+    /// What is caught is the default again: execve took the handlers away.
+    pub fn reset_handlers(&mut self) {
+        for action in &mut self.actions {
+            let handler = if action.handler == IGNORE { IGNORE } else { DEFAULT };
+            *action = Action { handler, ..Action::default() };
+        }
+    }
+
+    /// Whether sending it has no effect at all.
+    pub fn ignores(&self, signal: u32) -> bool {
+        match self.action(signal).handler {
+            IGNORE => true,
+            DEFAULT => IGNORED & bit(signal) != 0,
+            _ => false,
+        }
+    }
+
+    fn note(&mut self, info: Info) {
+        if !self.infos.iter().any(|known| known.signal == info.signal) {
+            self.infos.push(info);
+        }
+    }
+
+    fn take_info(&mut self, signal: u32) -> Info {
+        match self.infos.iter().position(|info| info.signal == signal) {
+            Some(at) => self.infos.swap_remove(at),
+            None => Info { signal, code: SI_USER, detail: 0 },
+        }
+    }
+}
+
+impl Thread {
+    /// Whether [`before_user`](super::before_user) has something to do for it.
+    #[inline]
+    pub fn has_work(&self) -> bool {
+        let pending = self.pending.load(Ordering::Acquire) | self.process().pending.load(Ordering::Acquire);
+        pending & !self.mask.load(Ordering::Relaxed) != 0
+            || self.ending().is_some()
+            || self.has_saved_mask.load(Ordering::Relaxed)
+            || self.restart[1].load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether it is going to end without returning to user space.
+    pub fn is_killed(&self) -> bool {
+        let pending = self.pending.load(Ordering::Acquire) | self.process().pending.load(Ordering::Acquire);
+        pending & bit(SIGKILL) != 0 || self.ending().is_some()
+    }
+}
+
+impl State {
+    /// The signals it blocks.
+    pub fn mask(&self) -> SigSet {
+        self.mask.load(Ordering::Relaxed)
+    }
+
+    /// Sets the signals it blocks, but for those nobody may. Only for the calling thread itself.
+    pub fn set_mask(&self, mask: SigSet) {
+        self.mask.store(mask & !UNBLOCKABLE, Ordering::Relaxed);
+    }
+
+    /// Pending signals, its own and the process'.
+    pub fn pending(&self) -> SigSet {
+        self.pending.load(Ordering::Acquire) | self.process().pending.load(Ordering::Acquire)
+    }
+}
+
+/// Whether `signal` would be dropped: ignored and not blocked, or meant to kill init.
+fn dropped(process: &Process, signals: &Signals, signal: u32, mask: SigSet) -> bool {
+    let protected = process.pid() == tree::INIT && signals.action(signal).handler == DEFAULT;
+    protected || (signals.ignores(signal) && mask & bit(signal) == 0)
+}
+
+/// Sends a signal to a process: any of its threads that does not block it takes it.
+pub fn send_process(process: &Process, info: Info) {
+    let threads = match tree::lock().node(process.pid()) {
+        Some(node) => node.threads.clone(),
+        None => return,
+    };
+    let taker = threads.iter().find(|thread| thread.mask() & bit(info.signal) == 0);
+    let mask = taker.or(threads.first()).map_or(0, |thread| thread.mask());
+    let mut signals = process.signals.lock();
+    if dropped(process, &signals, info.signal, mask) {
+        return;
+    }
+    signals.note(info);
+    process.pending.fetch_or(bit(info.signal), Ordering::AcqRel);
+    drop(signals);
+    if info.signal == SIGKILL {
+        threads.iter().for_each(|thread| thread.kick());
+    } else if let Some(taker) = taker {
+        taker.kick();
+    }
+}
+
+/// Sends a signal to one thread.
+pub fn send_thread(thread: &Thread, info: Info) {
+    let process = thread.process();
+    let mut signals = process.signals.lock();
+    if dropped(process, &signals, info.signal, thread.mask()) {
+        return;
+    }
+    signals.note(info);
+    thread.pending.fetch_or(bit(info.signal), Ordering::AcqRel);
+    drop(signals);
+    thread.kick();
+}
+
+/// Sends a signal that the calling thread raised itself and cannot go on without: if it blocks or ignores it, it dies.
+pub fn force(thread: &Thread, info: Info) {
+    let process = thread.process();
+    let mut signals = process.signals.lock();
+    let blocked = thread.mask() & bit(info.signal) != 0;
+    if blocked || signals.action(info.signal).handler == IGNORE {
+        signals.set_action(info.signal, Action::default());
+        thread.set_mask(thread.mask() & !bit(info.signal));
+    }
+    signals.note(info);
+    thread.pending.fetch_or(bit(info.signal), Ordering::AcqRel);
+}

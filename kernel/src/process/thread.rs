@@ -1,0 +1,293 @@
+//! One thread of a process: what it refers to, and what is asked of it.
+#![forbid(unsafe_code)]
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::ops::Deref;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use super::group::Process;
+use super::signal::{SigSet, SignalStack};
+use crate::arch::{self, UserRoot};
+use crate::mm::AddressSpace;
+use crate::sched::{self, TaskRef};
+use crate::sync::wait::Interruptible;
+use crate::sync::{IrqLock, SpinLock, WaitQueue, order};
+use crate::vfs::{FdTable, FsContext};
+
+/// A thread, counted. The scheduler's task owns one; so does the process tree until the thread has ended.
+#[derive(Clone)]
+pub struct Thread(Arc<State>);
+
+impl Deref for Thread {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+/// A descriptor table, and how many threads use it: the last to end closes the files.
+pub struct Files {
+    table: Arc<FdTable>,
+    users: AtomicUsize,
+}
+
+impl Files {
+    /// A table with one user.
+    pub fn new(table: Arc<FdTable>) -> Arc<Files> {
+        Arc::new(Files { table, users: AtomicUsize::new(1) })
+    }
+
+    /// One more user.
+    pub fn share(self: &Arc<Files>) -> Arc<Files> {
+        self.users.fetch_add(1, Ordering::Relaxed);
+        self.clone()
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Arc<FdTable> {
+        &self.table
+    }
+
+    /// One user less. May sleep, for the last one closes.
+    pub fn release(&self) {
+        if self.users.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.table.close_all();
+        }
+    }
+}
+
+/// The scheduler's side of a thread, once there is one.
+enum Link {
+    Starting,
+    Running(TaskRef),
+    Ended,
+}
+
+/// What a thread is started with.
+pub struct Parts {
+    /// Its number.
+    pub tid: u32,
+    /// Its process.
+    pub process: Arc<Process>,
+    /// Its memory.
+    pub mm: Arc<AddressSpace>,
+    /// Its files.
+    pub files: Arc<Files>,
+    /// Its directories.
+    pub fs: Arc<FsContext>,
+    /// The signals it blocks.
+    pub mask: SigSet,
+}
+
+/// What there is behind a [`Thread`].
+pub struct State {
+    tid: AtomicU32,
+    process: Arc<Process>,
+    files: Arc<Files>,
+    fs: Arc<FsContext>,
+    mm: SpinLock<Option<Arc<AddressSpace>>, { order::TASK }>,
+    root: IrqLock<Option<UserRoot>, { order::USER_ROOT }>,
+    link: SpinLock<Link, { order::TASK }>,
+    vfork: SpinLock<Option<Arc<Completion>>, { order::TASK }>,
+    /// Status to end with, plus one; 0 while it shall go on.
+    ending: AtomicU64,
+    pub(super) pending: AtomicU64,
+    pub(super) mask: AtomicU64,
+    /// The mask to restore after the handlers that interrupted `rt_sigsuspend`, and whether there is one.
+    pub(super) saved_mask: AtomicU64,
+    pub(super) has_saved_mask: AtomicBool,
+    pub(super) alt_stack: SpinLock<SignalStack, { order::TASK }>,
+    /// The first argument of a call that a signal may have to restart, and that call's number plus one.
+    pub(super) restart: [AtomicU64; 2],
+    /// User address of the word to clear, and wake, when the thread ends.
+    pub clear_tid: AtomicU64,
+    /// User address of the robust futex list's head.
+    pub robust_list: AtomicU64,
+}
+
+impl Thread {
+    /// A thread that does not run yet. It is counted as one user of its files already.
+    pub fn new(parts: Parts) -> Thread {
+        Thread(Arc::new(State {
+            tid: AtomicU32::new(parts.tid),
+            process: parts.process,
+            files: parts.files,
+            fs: parts.fs,
+            root: IrqLock::new(Some(parts.mm.root())),
+            mm: SpinLock::new(Some(parts.mm)),
+            link: SpinLock::new(Link::Starting),
+            vfork: SpinLock::new(None),
+            ending: AtomicU64::new(0),
+            pending: AtomicU64::new(0),
+            mask: AtomicU64::new(parts.mask),
+            saved_mask: AtomicU64::new(0),
+            has_saved_mask: AtomicBool::new(false),
+            alt_stack: SpinLock::new(SignalStack::default()),
+            restart: [const { AtomicU64::new(0) }; 2],
+            clear_tid: AtomicU64::new(0),
+            robust_list: AtomicU64::new(0),
+        }))
+    }
+
+    /// Whether both are the same thread.
+    pub fn same(a: &Thread, b: &Thread) -> bool {
+        Arc::ptr_eq(&a.0, &b.0)
+    }
+
+    /// Makes this CPU see the thread's memory. Called by the scheduler at a switch, under its lock.
+    pub fn activate(&self) {
+        match *self.root.lock() {
+            Some(root) => root.activate(),
+            None => arch::deactivate(),
+        }
+    }
+
+    /// Whether something of the given kind ends its sleep.
+    pub fn interrupted(&self, kind: Interruptible) -> bool {
+        match kind {
+            Interruptible::No => false,
+            Interruptible::Killable => self.is_killed(),
+            Interruptible::Yes => self.has_work(),
+        }
+    }
+}
+
+impl State {
+    /// Its number.
+    pub fn tid(&self) -> u32 {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    /// Gives it the process' number, as the only thread left at execve.
+    pub(super) fn become_leader(&self) {
+        self.tid.store(self.process.pid(), Ordering::Relaxed);
+    }
+
+    /// Its process.
+    pub fn process(&self) -> &Arc<Process> {
+        &self.process
+    }
+
+    /// Its files.
+    pub fn files(&self) -> &Arc<Files> {
+        &self.files
+    }
+
+    /// Its directories.
+    pub fn fs(&self) -> &Arc<FsContext> {
+        &self.fs
+    }
+
+    /// Its memory; `None` once it is ending.
+    pub fn mm(&self) -> Option<Arc<AddressSpace>> {
+        self.mm.lock().clone()
+    }
+
+    /// Gives it other memory, or none, and returns what it had. Only for the calling thread itself.
+    pub(super) fn replace_mm(&self, mm: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
+        let root = mm.as_ref().map(|mm| mm.root());
+        let before = core::mem::replace(&mut *self.mm.lock(), mm);
+        let mut current = self.root.lock();
+        *current = root;
+        match root {
+            Some(root) => root.activate(),
+            None => arch::deactivate(),
+        }
+        drop(current);
+        before
+    }
+
+    /// Lets `done` be told when the memory shared by vfork is no longer used.
+    pub(super) fn set_vfork(&self, done: Arc<Completion>) {
+        *self.vfork.lock() = Some(done);
+    }
+
+    /// Tells a parent that waits in vfork to go on.
+    pub(super) fn complete_vfork(&self) {
+        let done = self.vfork.lock().take();
+        if let Some(done) = done {
+            done.complete();
+        }
+    }
+
+    /// Notes the scheduler's task, unless the thread has ended by now.
+    pub(super) fn set_task(&self, task: TaskRef) {
+        let mut link = self.link.lock();
+        if matches!(*link, Link::Starting) {
+            *link = Link::Running(task);
+        }
+    }
+
+    /// Forgets the scheduler's task, for good.
+    pub(super) fn forget_task(&self) {
+        let before = core::mem::replace(&mut *self.link.lock(), Link::Ended);
+        drop(before);
+    }
+
+    /// The scheduler's task, if it runs.
+    pub fn task(&self) -> Option<TaskRef> {
+        match &*self.link.lock() {
+            Link::Running(task) => Some(task.clone()),
+            _ => None,
+        }
+    }
+
+    /// Ends a sleep that may be interrupted, and lets a running thread look for work soon.
+    pub fn kick(&self) {
+        if let Some(task) = self.task() {
+            sched::wake_interruptible(&task);
+        }
+    }
+
+    /// Asks the thread to end, with this status if nobody asked before. [`kick`](Self::kick) makes it notice.
+    pub fn end(&self, status: u32) {
+        let note = u64::from(status) + 1;
+        let _ = self.ending.compare_exchange(0, note, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// The status to end with, if it shall.
+    pub fn ending(&self) -> Option<u32> {
+        self.ending.load(Ordering::Acquire).checked_sub(1).map(|status| status as u32)
+    }
+}
+
+/// Something that happens once, and that others wait for.
+#[derive(Default)]
+pub struct Completion {
+    done: AtomicBool,
+    queue: WaitQueue,
+}
+
+impl Completion {
+    /// It has happened.
+    pub fn complete(&self) {
+        self.done.store(true, Ordering::Release);
+        self.queue.wake_all();
+    }
+
+    /// Sleeps until it has, or the thread is killed.
+    pub fn wait(&self) {
+        let happened = || self.done.load(Ordering::Acquire).then_some(());
+        let _ = self.queue.wait_interruptible(Interruptible::Killable, happened);
+    }
+}
+
+/// The calling thread. `None` in a kernel task.
+pub fn current() -> Option<Thread> {
+    with_current(Thread::clone)
+}
+
+/// Calls `f` with the calling thread. `None` in a kernel task.
+#[inline]
+pub fn with_current<R>(f: impl FnOnce(&Thread) -> R) -> Option<R> {
+    sched::with_current_thread(f)
+}
+
+/// A box of the FP/SIMD registers as they are now.
+pub(super) fn fp_snapshot() -> Box<arch::FpState> {
+    let mut fp = Box::<arch::FpState>::default();
+    arch::fp_save_current(&mut fp);
+    fp
+}
