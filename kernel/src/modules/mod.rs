@@ -20,7 +20,7 @@ use crate::sync::{Mutex, SpinLock, order};
 use crate::vfs::flags::O_TRUNC;
 use alloc::sync::Arc;
 
-pub use module::{Module, ModuleRef, State};
+pub use module::{Module, ModuleRef, State, references};
 use params::Params;
 pub use providers::Provider;
 

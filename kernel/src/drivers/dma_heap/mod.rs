@@ -14,13 +14,9 @@ mod platform;
 #[cfg(test)]
 mod tests;
 
-use alloc::format;
-
 use heaps::exporter::CmaRegion;
 use heaps::{PhysAddr, Registry, Result};
 use spin::Once;
-
-use crate::vfs::{debugfs, pseudo};
 
 pub use platform::Kernel;
 
@@ -40,12 +36,4 @@ pub fn set_cma_region(base: PhysAddr, pages: usize) -> Result<()> {
 /// The region contiguous buffers come from, if there is one.
 pub fn cma_region() -> Option<&'static CmaRegion<Kernel>> {
     CMA.get()
-}
-
-/// Publishes the choice of discipline, `/sys/kernel/debug/lastref/discipline`: its name to be read, another's to be
-/// written. `EEXIST`. May sleep.
-pub fn init() -> Result<()> {
-    let show = || Ok(format!("{}\n", HEAPS.discipline()));
-    let store = |name: &str| HEAPS.set_discipline(name.parse()?);
-    debugfs::create_file("lastref", "discipline", 0o644, pseudo::read_write(show, store))
 }

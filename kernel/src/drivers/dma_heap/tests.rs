@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use std::sync::{Mutex, MutexGuard, Once};
 
 use heaps::uapi::dma_heap::{AllocationData, DMA_HEAP_IOCTL_ALLOC};
-use heaps::{Errno, Result};
+use heaps::{Discipline, Errno, Result};
 
 use super::HEAPS;
 use crate::arch::USER_ARENA;
@@ -32,7 +32,8 @@ fn machine() -> (Process, MutexGuard<'static, ()>) {
     let alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
     BOOT.call_once(|| {
         ROOT.call_once(|| mounts::boot(b"").unwrap());
-        crate::drivers::init().unwrap();
+        crate::drivers::mem::init().unwrap();
+        crate::drivers::console::init().unwrap();
         super::set_cma_region(heaps::PhysAddr::from_pfn(0x80000), 1024).unwrap();
     });
     let root = ROOT.get().unwrap().clone();
@@ -222,24 +223,20 @@ fn devices_of_the_machine_do_what_they_are_named_for() {
 #[test]
 fn the_discipline_is_changed_only_while_there_are_no_heaps() {
     let (p, _alone) = machine();
-    let file = "/sys/kernel/debug/lastref/discipline";
-    assert_eq!(cat(&p, file), "lastref\n");
-    assert_eq!(echo(&p, "none such\n", file), Err(Errno::EINVAL));
     tee("name=heap").unwrap();
-    assert_eq!(echo(&p, "upstream\n", file), Err(Errno::EBUSY));
+    assert_eq!(HEAPS.set_discipline(Discipline::Upstream), Err(Errno::EBUSY));
     unload("tee_heap").unwrap();
-    assert_eq!(echo(&p, "kref-full\n", file), Ok(10));
-    assert_eq!(cat(&p, file), "kref-full\n");
+    assert_eq!(HEAPS.set_discipline(Discipline::KrefFull), Ok(()));
     tee("name=heap").unwrap();
     let heap = p.open("/dev/dma_heap/heap", O_RDONLY).unwrap();
     let buffer = alloc(&p, heap, 4096).unwrap();
     assert_eq!(unload("tee_heap"), Err(Errno::EAGAIN));
     assert_eq!(echo(&p, "tee_heap", "/sys/bus/platform/drivers/tee_heap/unbind"), Ok(8));
     sys_close(&p.ctx(), heap).unwrap();
-    assert_eq!(echo(&p, "lastref", file), Err(Errno::EBUSY));
+    assert_eq!(HEAPS.set_discipline(Discipline::Lastref), Err(Errno::EBUSY));
     sys_close(&p.ctx(), buffer).unwrap();
     assert_eq!(unload("tee_heap"), Ok(0));
-    assert_eq!(echo(&p, "lastref", file), Ok(7));
+    assert_eq!(HEAPS.set_discipline(Discipline::Lastref), Ok(()));
 }
 
 #[test]
