@@ -345,9 +345,17 @@ fn sendfile_copies_from_a_position_of_its_own() {
 }
 
 #[test]
-fn a_path_that_does_not_end_is_too_long() {
+fn a_path_is_read_up_to_its_end_and_no_further() {
     user::write_bytes(USER_ARENA.0, &[b'a'; 5000]).unwrap();
-    assert_eq!(ctx::user_path(USER_ARENA.0), Err(Errno::ENAMETOOLONG));
+    assert_eq!(ctx::user_path(USER_ARENA.0).err(), Some(Errno::ENAMETOOLONG));
+    user::write_bytes(USER_ARENA.0 + 200, b"\0").unwrap();
+    assert_eq!(ctx::user_path(USER_ARENA.0).map(|path| path.len()), Ok(200));
+    assert_eq!(ctx::user_path(USER_ARENA.0 + 100).map(|path| path.len()), Ok(100));
+    let end = USER_ARENA.0 + USER_ARENA.1 as u64;
+    user::write_bytes(end - 3, b"ab\0").unwrap();
+    assert_eq!(ctx::user_path(end - 3).map(|path| path.len()), Ok(2));
+    user::write_bytes(end - 1, b"x").unwrap();
+    assert_eq!(ctx::user_path(end - 3).err(), Some(Errno::EFAULT));
 }
 
 #[test]
