@@ -3,7 +3,7 @@
 //! * [`arch`]: the machine (aarch64; a stand-in where unit tests run)
 //! * [`mm`]: page frames, the object heap, address spaces, user memory
 //! * [`sync`]: locks and wait queues in one written order
-//! * [`sched`]: tasks on CPUs
+//! * [`sched`]: tasks on CPUs; [`process`]: processes and threads
 //! * [`vfs`]: names, inodes, open files and the filesystems; [`chrdev`]: device numbers and what they lead to
 //! * [`drivers`], [`modules`]: what devices do; the providers that can be loaded and unloaded
 //! * [`syscall`]: what user space asks for
@@ -17,6 +17,7 @@ pub mod debug;
 pub mod drivers;
 pub mod mm;
 pub mod modules;
+pub mod process;
 pub mod sched;
 pub mod sync;
 pub mod syscall;

@@ -3,9 +3,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::termios::{
-    ECHO, ICANON, ICRNL, ISIG, Termios, VEOF, VERASE, VINTR, VKILL, VQUIT, VSUSP,
-};
+use super::termios::{ECHO, ICANON, ICRNL, ISIG, Termios, VEOF, VERASE, VINTR, VKILL, VQUIT, VSUSP};
 
 /// Bytes that wait to be read; more are dropped, as a terminal's are.
 const CAPACITY: usize = 4096;
