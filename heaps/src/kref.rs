@@ -101,6 +101,13 @@ impl<T: Counted> Ref<T> {
         self.inner == other.inner
     }
 
+    /// Whether `part` lies within the object, and so lives as long as it.
+    pub(crate) fn contains<U>(&self, part: &U) -> bool {
+        let object = core::ptr::from_ref(&**self).addr();
+        let part = core::ptr::from_ref(part).addr();
+        object <= part && part + size_of::<U>() <= object + size_of::<T>()
+    }
+
     fn inner(&self) -> &Inner<T> {
         // SAFETY: by the invariant the object lives as long as this value.
         unsafe { self.inner.as_ref() }

@@ -13,8 +13,13 @@
 //! - [`registry`]: heap names, minors and registrations, under the discipline chosen;
 //! - [`heap_file`], [`dma_buf`], [`user`]: what `/dev/dma_heap/NAME` and a dma-buf descriptor do.
 //!
-//! `unsafe` is confined to [`refcount`]'s neighbours ([`kref`], [`cdev`]) and to the disciplines that are
-//! unsound by their own rules; there it is the subject.
+//! A kernel implements [`Platform`], keeps a [`Registry`] in a static, and implements [`UserMemory`] and
+//! [`FdTable`] for the caller of a system call. A heap driver makes [`ProviderData`], registers it, and frees it
+//! after [`Registration::unregister`]. An open goes by [`CdevPtr::get`] and [`CdevRef::open`] to a [`HeapFile`];
+//! its ioctl makes a [`DmaBuf`], which the file it is put in owns. Dropping each is its release.
+//!
+//! `unsafe` is confined to [`kref`], [`cdev`], one function of [`fallible`], and the disciplines that trust
+//! pointers they do not count; there it is the subject.
 #![cfg_attr(not(any(test, feature = "loom")), no_std)]
 #![deny(unsafe_code)]
 extern crate alloc;

@@ -5,7 +5,7 @@ use std::panic::catch_unwind;
 use std::sync::Arc as StdArc;
 
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
@@ -194,6 +194,49 @@ fn call_against_revocation(waits: bool) {
 #[test]
 fn a_grace_period_waits_for_calls_in_flight() {
     assert!(holds(3, || call_against_revocation(true)));
+}
+
+/// `readers` against a writer who replaces a value `updates` times, and reclaims each after a grace period.
+fn readers_against_updates(readers: usize, updates: usize) {
+    struct Versions {
+        srcu: Srcu<Queue>,
+        current: AtomicUsize,
+        reclaimed: [AtomicBool; 3],
+    }
+    let shared = Arc::new(Versions {
+        srcu: Srcu::new(),
+        current: AtomicUsize::new(0),
+        reclaimed: std::array::from_fn(|_| AtomicBool::new(false)),
+    });
+    let calls: Vec<_> = (0..readers)
+        .map(|cpu| {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                let _reader = shared.srcu.read(cpu);
+                let seen = shared.current.load(Ordering::Acquire);
+                thread::yield_now();
+                assert!(!shared.reclaimed[seen].load(Ordering::SeqCst), "reclaimed while it was read");
+            })
+        })
+        .collect();
+    for old in 0..updates {
+        shared.current.store(old + 1, Ordering::Release);
+        shared.srcu.synchronize();
+        shared.reclaimed[old].store(true, Ordering::SeqCst);
+    }
+    for call in calls {
+        call.join().unwrap();
+    }
+}
+
+#[test]
+fn a_reader_that_dithered_is_waited_for_too() {
+    assert!(holds(2, || readers_against_updates(1, 2)));
+}
+
+#[test]
+fn a_reader_that_came_and_went_does_not_stand_for_another() {
+    assert!(holds(3, || readers_against_updates(2, 1)));
 }
 
 #[test]

@@ -14,8 +14,10 @@ use crate::{Errno, Result};
 /// The kernel, as this crate sees it.
 ///
 /// Unless said otherwise a function may be called from any task and may not sleep. Lock order, outermost
-/// first: `HeapGuard`, then whatever the device hooks take, then `ListLock`; `BufferLock`, `PoolLock` and
-/// `CdevLock` are leaves, and no hook is called under them or under `ListLock`.
+/// first: `HeapGuard`, then whatever the device and page hooks take, then `ListLock`; `BufferLock`, `PoolLock` and
+/// `CdevLock` are leaves. No hook is called under any but `HeapGuard`, except `refcount_fault`, which may come
+/// under `ListLock`. The last put of a heap, from the drop of a [`HeapFile`] or a [`DmaBuf`](crate::DmaBuf), may
+/// call the device hooks too.
 pub trait Platform: Sized + Send + Sync + 'static {
     /// The registry's names and minors (Linux: `heap_list_lock`). Held for short, bounded work.
     type ListLock: RawMutex + Send + Sync;

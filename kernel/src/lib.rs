@@ -1,6 +1,7 @@
 //! The Lastref kernel.
 //!
 //! * [`arch`]: the machine (aarch64; a stand-in where unit tests run)
+//! * [`dt`], [`cmdline`]: what the machine is and what it was asked
 //! * [`mm`]: page frames, the object heap, address spaces, user memory
 //! * [`sync`]: locks and wait queues in one written order
 //! * [`sched`]: tasks on CPUs; [`process`]: processes and threads
@@ -13,12 +14,18 @@ extern crate alloc;
 
 pub mod arch;
 pub mod chrdev;
+pub mod cmdline;
 pub mod debug;
 pub mod drivers;
+pub mod dt;
+#[cfg(target_os = "none")]
+pub mod init;
 pub mod mm;
 pub mod modules;
 pub mod process;
 pub mod sched;
+#[cfg(target_os = "none")]
+pub mod start;
 pub mod sync;
 pub mod syscall;
 pub mod vfs;

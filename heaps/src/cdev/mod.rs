@@ -76,7 +76,7 @@ impl Links {
 
 /// An object with a cdev embedded, that the cdev keeps alive.
 pub trait HasCdev: Counted {
-    /// The cdev.
+    /// The cdev: a field of `self`, and not of something it points to.
     fn cdev(&self) -> &Cdev<Self::Platform>;
 }
 
@@ -95,9 +95,12 @@ impl<P: Platform> Cdev<P> {
     }
 
     /// Makes `parent` the parent of the cdev embedded in it, and hands out the cdev's first reference. `EBUSY`
-    /// when that was done before.
+    /// when that was done before; `EINVAL` when the cdev it names is not its own.
     pub fn adopt<T: HasCdev<Platform = P>>(parent: &Ref<T>) -> Result<OwnCdev<P>> {
         let cdev = parent.cdev();
+        if !parent.contains(cdev) {
+            return Err(Errno::EINVAL);
+        }
         let mut links = cdev.links.lock();
         if links.added {
             return Err(Errno::EBUSY);

@@ -116,3 +116,19 @@ fn caches_that_are_gone_do_not_pile_up() {
     }
     assert!(parent.cdev.links.lock().caches.capacity() < 10);
 }
+
+#[test]
+fn a_cdev_has_no_other_parent() {
+    struct Impostor(Ref<Parent>);
+    impl Counted for Impostor {
+        type Platform = P;
+        const KIND: &'static str = "impostor";
+    }
+    impl HasCdev for Impostor {
+        fn cdev(&self) -> &Cdev<P> {
+            &self.0.cdev
+        }
+    }
+    let impostor = Ref::try_new(Impostor(parent(None).0)).unwrap();
+    assert_eq!(Cdev::adopt(&impostor).err(), Some(Errno::EINVAL));
+}

@@ -63,8 +63,7 @@ pub(crate) fn register<P: Platform>(
     rules: &'static Rules,
     provider: &Ref<Provider<P>>,
 ) -> Result<HeapPtr<P>> {
-    let heap = HeapPtr::new(registry, minor, rules, provider)
-        .inspect_err(|_| registry.tables().free_minor(minor))?;
+    let heap = HeapPtr::new(registry, minor, rules, provider).inspect_err(|_| registry.free_minor(minor))?;
     heap.publish(provider.name())?;
     Ok(heap)
 }
@@ -116,7 +115,7 @@ impl<P: Platform> HeapPtr<P> {
         let (registry, minor) = (self.get().registry, self.get().devt.minor() as usize);
         registry.tables().set_heap(minor, self);
         self.add_cdev(name).inspect_err(|_| {
-            registry.tables().free_minor(minor);
+            registry.free_minor(minor);
             self.free();
         })
     }
@@ -176,7 +175,7 @@ impl<P: Platform> HeapPtr<P> {
         registry.tables().remove_heap(self);
         P::device_destroy(devt);
         self.del_cdev();
-        registry.tables().free_minor(devt.minor() as usize);
+        registry.free_minor(devt.minor() as usize);
         self.free();
     }
 
@@ -254,8 +253,8 @@ pub(crate) struct File<P: Platform> {
 impl<P: Platform> File<P> {
     /// Opens the heap that has the number *now*; `ENODEV` when there is none, or none alive.
     pub(crate) fn open(registry: &Registry<P>, devt: DevT) -> Result<File<P>> {
+        let rules = registry.discipline().rules().ok_or(Errno::ENODEV)?;
         let tables = registry.tables();
-        let rules = tables.discipline.rules().ok_or(Errno::ENODEV)?;
         let heap = tables.heap(devt.minor() as usize).ok_or(Errno::ENODEV)?;
         if rules.get_on_open && !heap.get().kref.get_unless_zero::<P>() {
             return Err(Errno::ENODEV);

@@ -3,7 +3,7 @@
 
 use std::string::String;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use std::vec;
@@ -261,4 +261,48 @@ fn the_flaws_are_where_the_review_says() {
     assert_eq!(s.machine.count(Event::HeapFree { minor: 0 }), 1);
     assert_eq!(s.machine.count(Event::CdevRelease { devt: crate::DevT::new(252, 0) }), 0);
     core::mem::forget(cdev);
+}
+
+/// Everything at once: opens, allocations, closes and late releases from three threads, against one that
+/// registers and unregisters the same name.
+#[test]
+fn lastref_survives_a_storm() {
+    const ROUNDS: usize = 300;
+    Machine::fresh().enter();
+    let (machine, registry) = (Machine::here(), registry(Discipline::Lastref));
+    let done = AtomicBool::new(false);
+    let storm = || {
+        let fds = Fds::new(usize::MAX);
+        let (mut buffers, mut inodes) = (Vec::new(), Vec::new());
+        while !done.load(Ordering::SeqCst) {
+            inodes.extend(machine.node("tee"));
+            let file = inodes.last().map(|inode| inode.open());
+            if let Some(Ok(file)) = file {
+                buffers.extend(fds.allocate(&file.heap, 4096));
+                thread::yield_now();
+                buffers.extend(fds.allocate(&file.heap, 4096));
+            }
+            if buffers.len() > 8 {
+                assert!(buffers.drain(..4).all(|buffer| fdinfo(&buffer).contains("tee")));
+            }
+            inodes.drain(..inodes.len().saturating_sub(3));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                machine.clone().enter();
+                storm();
+            });
+        }
+        for _ in 0..ROUNDS {
+            let registration = registry.register(tee("tee", None).0).unwrap();
+            thread::sleep(Duration::from_micros(200));
+            registration.unregister().unwrap().free();
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    assert!(machine.count(Event::BufferAlloc { size: 4096 }) > ROUNDS / 2);
+    assert_eq!((registry.counts(), machine.frames_used()), (Counts::default(), 0));
+    assert_eq!(machine.faults.lock().unwrap().len(), 0);
 }

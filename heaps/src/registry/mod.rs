@@ -24,7 +24,12 @@ pub const NUM_HEAP_MINORS: usize = 128;
 pub struct Registry<P: Platform> {
     major: u32,
     tables: Mutex<P::ListLock, Tables<P>>,
+    /// An index into [`Discipline::ALL`]; changed under the list lock.
+    discipline: AtomicUsize,
+    // What is alive is counted outside the lock, for an oracle that has to read it whatever became of whoever held
+    // the lock last.
     heaps: AtomicUsize,
+    minors: AtomicUsize,
     buffers: AtomicUsize,
     buffer_bytes: AtomicUsize,
 }
@@ -47,37 +52,36 @@ impl<P: Platform> Registry<P> {
     pub const fn new(major: u32) -> Registry<P> {
         Registry {
             major,
-            tables: Mutex::new(Tables::new(Discipline::Lastref)),
+            tables: Mutex::new(Tables::new()),
+            discipline: AtomicUsize::new(Discipline::Lastref as usize),
             heaps: AtomicUsize::new(0),
+            minors: AtomicUsize::new(0),
             buffers: AtomicUsize::new(0),
             buffer_bytes: AtomicUsize::new(0),
         }
     }
 
-    /// The discipline in force.
+    /// The discipline in force. Takes no lock.
     pub fn discipline(&self) -> Discipline {
-        self.tables().discipline
+        let index = self.discipline.load(Ordering::Relaxed);
+        Discipline::ALL.get(index).copied().unwrap_or_default()
     }
 
     /// Changes the discipline; `EBUSY` while any heap or buffer is alive.
     pub fn set_discipline(&self, discipline: Discipline) -> Result<()> {
-        let mut tables = self.tables();
-        if self.counts_with(&tables) != Counts::default() {
+        let _tables = self.tables();
+        if self.counts() != Counts::default() {
             return Err(Errno::EBUSY);
         }
-        tables.discipline = discipline;
+        self.discipline.store(discipline as usize, Ordering::Relaxed);
         Ok(())
     }
 
-    /// What is alive.
+    /// What is alive. Takes no lock.
     pub fn counts(&self) -> Counts {
-        self.counts_with(&self.tables())
-    }
-
-    fn counts_with(&self, tables: &Tables<P>) -> Counts {
         Counts {
             heaps: self.heaps.load(Ordering::Relaxed),
-            minors: tables.minors_used(),
+            minors: self.minors.load(Ordering::Relaxed),
             buffers: self.buffers.load(Ordering::Relaxed),
             buffer_bytes: self.buffer_bytes.load(Ordering::Relaxed),
         }
@@ -87,14 +91,16 @@ impl<P: Platform> Registry<P> {
     /// minor left, `EEXIST` or `EINVAL` for a name that is taken, `ENOMEM`; the provider's data is then freed.
     pub fn register(&'static self, provider: ProviderData<P>) -> Result<Registration<P>> {
         let mut tables = self.tables();
-        let heap = match tables.discipline.rules() {
+        let heap = match self.discipline().rules() {
             Some(rules) => {
                 let minor = tables.take_minor()?;
+                self.count_minors(&tables);
                 drop(tables);
                 Heap::Counted(counted::register(self, minor, rules, &provider.0)?)
             }
             None => {
                 let claim = tables.claim(self, &provider.0)?;
+                self.count_minors(&tables);
                 drop(tables);
                 Heap::Shell(lastref::Registered::register(self, claim, &provider.0)?)
             }
@@ -104,6 +110,17 @@ impl<P: Platform> Registry<P> {
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, P::ListLock, Tables<P>> {
         self.tables.lock()
+    }
+
+    /// Frees a minor, and whatever open would have found there.
+    pub(crate) fn free_minor(&self, minor: usize) {
+        let mut tables = self.tables();
+        tables.free_minor(minor);
+        self.count_minors(&tables);
+    }
+
+    fn count_minors(&self, tables: &Tables<P>) {
+        self.minors.store(tables.minors_used(), Ordering::Relaxed);
     }
 
     pub(crate) fn devt(&self, minor: usize) -> DevT {

@@ -5,11 +5,10 @@ use crate::discipline::counted::HeapPtr;
 use crate::kref::Ref;
 use crate::platform::Platform;
 use crate::provider::Provider;
-use crate::{Discipline, Errno, Result};
+use crate::{Errno, Result};
 
 /// What the list lock protects.
 pub(crate) struct Tables<P: Platform> {
-    pub(crate) discipline: Discipline,
     /// A bit for each minor in use.
     minors: u128,
     /// The counted heap with this minor, which open looks up (Linux: `dma_heap_minors`).
@@ -29,9 +28,8 @@ pub(crate) enum Listed<P: Platform> {
 const _: () = assert!(NUM_HEAP_MINORS == u128::BITS as usize);
 
 impl<P: Platform> Tables<P> {
-    pub(crate) const fn new(discipline: Discipline) -> Tables<P> {
+    pub(crate) const fn new() -> Tables<P> {
         Tables {
-            discipline,
             minors: 0,
             by_minor: [const { None }; NUM_HEAP_MINORS],
             list: [const { None }; NUM_HEAP_MINORS],
@@ -126,7 +124,7 @@ impl<P: Platform> MinorClaim<P> {
 
 impl<P: Platform> Drop for MinorClaim<P> {
     fn drop(&mut self) {
-        self.registry.tables().free_minor(self.number);
+        self.registry.free_minor(self.number);
     }
 }
 

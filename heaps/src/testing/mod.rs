@@ -307,6 +307,7 @@ impl HeapOps for Tee {
     }
 
     fn release(&self, table: SgTable) {
+        assert!(!self.state.freed.load(Ordering::SeqCst), "private data freed under a buffer");
         self.system.release(table);
     }
 }

@@ -125,7 +125,7 @@ fn free_one(pa: PhysAddr) {
 fn refill(cache: &mut Cache) {
     let mut buddy = BUDDY.lock();
     if let Some(first) = buddy.alloc(BATCH) {
-        cache.extend((first as u32..).take(BATCH).rev());
+        cache.extend((first as u32..(first + BATCH) as u32).rev());
     } else if let Some(pfn) = buddy.alloc(1) {
         cache.push(pfn as u32);
     }

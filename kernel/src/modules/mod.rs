@@ -8,8 +8,6 @@ mod image;
 pub mod module;
 mod params;
 mod providers;
-#[cfg(test)]
-mod tests;
 
 use alloc::boxed::Box;
 use alloc::format;

@@ -36,9 +36,9 @@ fn place(task: &TaskRef) -> usize {
     if allowed(&last) && idle(last) {
         return last;
     }
-    let mut others = percpu::online().filter(allowed);
-    let fallback = if allowed(&last) { last } else { others.clone().next().unwrap_or(last) };
-    others.find(|&cpu| idle(cpu)).unwrap_or(fallback)
+    let others = || percpu::online().filter(allowed);
+    let fallback = || if allowed(&last) { last } else { others().next().unwrap_or(last) };
+    others().find(|&cpu| idle(cpu)).unwrap_or_else(fallback)
 }
 
 /// The next ready task for `cpu`: its own, or one it takes from another CPU. It is Running from here on.

@@ -25,9 +25,9 @@ macro_rules! ranks {
 ranks! {
     // Sleeping locks.
     MODULES = 1, "Module list; held over a module's init and exit, which register and unregister heaps.";
-    NAMESPACE = 2, "Creating and removing names in a directory, device registration.";
+    HEAP_GUARD = 2, "A heap's guard: shared by calls in flight, exclusive for publishing and unregistering.";
     FILE_POS = 3, "One open file's position, over a whole read or write; user memory may be touched under it.";
-    HEAP_GUARD = 4, "A heap's guard: shared by calls in flight, exclusive for unregister.";
+    NAMESPACE = 4, "Creating and removing names in a directory, device registration.";
     EXEC = 5, "Replacing a process image.";
     MMAP = 6, "One address space's layout; page faults take it.";
     SHARED_PAGES = 7, "Anonymous pages that several address spaces map.";

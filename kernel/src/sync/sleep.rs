@@ -29,7 +29,6 @@ impl<const RANK: Rank> RawSleepMutex<RANK> {
 
 // SAFETY: `locked` goes from false to true for one caller only, and back only in unlock.
 unsafe impl<const RANK: Rank> RawMutex for RawSleepMutex<RANK> {
-    #[expect(clippy::declare_interior_mutable_const, reason = "lock_api asks for it")]
     const INIT: Self = RawSleepMutex { locked: AtomicBool::new(false), queue: WaitQueue::new() };
     type GuardMarker = GuardNoSend;
 
@@ -81,7 +80,6 @@ impl<const RANK: Rank> RawSleepRwLock<RANK> {
 
 // SAFETY: `state` counts readers or says WRITER; each transition is one atomic read-modify-write.
 unsafe impl<const RANK: Rank> RawRwLock for RawSleepRwLock<RANK> {
-    #[expect(clippy::declare_interior_mutable_const, reason = "lock_api asks for it")]
     const INIT: Self = RawSleepRwLock {
         state: AtomicUsize::new(0),
         writers_waiting: AtomicUsize::new(0),

@@ -39,7 +39,6 @@ impl<const RANK: Rank> RawSpin<RANK> {
 
 // SAFETY: exclusion comes from `spin`'s mutex, whose guard is forgotten on lock and released by force on unlock.
 unsafe impl<const RANK: Rank> RawMutex for RawSpin<RANK> {
-    #[expect(clippy::declare_interior_mutable_const, reason = "lock_api asks for it")]
     const INIT: Self = RawSpin(spin::mutex::SpinMutex::new(()));
     type GuardMarker = GuardNoSend;
 
@@ -81,7 +80,6 @@ unsafe impl<const RANK: Rank> Send for RawIrqSpin<RANK> {}
 
 // SAFETY: as for RawSpin; masking interrupts adds to the exclusion and takes nothing from it.
 unsafe impl<const RANK: Rank> RawMutex for RawIrqSpin<RANK> {
-    #[expect(clippy::declare_interior_mutable_const, reason = "lock_api asks for it")]
     const INIT: Self = RawIrqSpin { inner: RawSpin::INIT, saved: Cell::new(arch::IrqFlags::NONE) };
     type GuardMarker = GuardNoSend;
 

@@ -21,6 +21,8 @@ pub mod rw;
 pub mod sched;
 pub mod signal;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 pub mod time;
 

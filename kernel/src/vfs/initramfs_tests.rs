@@ -81,7 +81,7 @@ fn what_is_no_archive_is_an_error_where_it_is() {
     let einval = |at| Err(Malformed { at, why: Errno::EINVAL });
     assert_eq!(bad(b""), Ok(()));
     assert_eq!(bad(b"\x7fELF"), einval(0));
-    assert_eq!(bad(b"\0\0\0\0070701"), einval(4));
+    assert_eq!(bad(b"\x00\x00\x00\x00070701"), einval(4));
     let good = archive(&[("f", 0o100644, b"data")]);
     assert_eq!(bad(&good[..good.len() - 20]), einval(member("f", 0o100644, b"data").len()));
     for (name, mode) in [("../up", 0o100644), ("a/../../up", 0o040755), ("fifo", 0o010644), ("f", 0)] {

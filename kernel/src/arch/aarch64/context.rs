@@ -73,7 +73,8 @@ fp_save:
     stp     q30, q31, [x0, #480]
     mrs     x1, fpcr
     mrs     x2, fpsr
-    stp     x1, x2, [x0, #512]
+    add     x0, x0, #512
+    stp     x1, x2, [x0]
     ret
     .global fp_load
 fp_load:
@@ -93,7 +94,8 @@ fp_load:
     ldp     q26, q27, [x0, #416]
     ldp     q28, q29, [x0, #448]
     ldp     q30, q31, [x0, #480]
-    ldp     x1, x2, [x0, #512]
+    add     x0, x0, #512
+    ldp     x1, x2, [x0]
     msr     fpcr, x1
     msr     fpsr, x2
     ret
@@ -111,15 +113,33 @@ unsafe extern "C" {
 #[repr(C, align(16))]
 #[derive(Clone)]
 pub struct FpState {
-    v: [u128; 32],
+    v: [u64; 64],
     fpcr: u64,
     fpsr: u64,
 }
 
 impl Default for FpState {
     fn default() -> Self {
-        FpState { v: [0; 32], fpcr: 0, fpsr: 0 }
+        FpState { v: [0; 64], fpcr: 0, fpsr: 0 }
     }
+}
+
+impl FpState {
+    /// The registers, low half first; FPSR; FPCR.
+    pub fn to_parts(&self) -> ([u64; 64], u32, u32) {
+        (self.v, self.fpsr as u32, self.fpcr as u32)
+    }
+
+    /// The state with these registers.
+    pub fn from_parts(v: &[u64; 64], fpsr: u32, fpcr: u32) -> FpState {
+        FpState { v: *v, fpcr: u64::from(fpcr), fpsr: u64::from(fpsr) }
+    }
+}
+
+/// Loads this CPU's FP/SIMD registers.
+pub fn fp_load_current(state: &FpState) {
+    // SAFETY: `state` has the layout fp_load reads.
+    unsafe { fp_load(state) }
 }
 
 /// Saves this CPU's FP/SIMD registers.

@@ -63,16 +63,18 @@ extern "C" fn user_sync(frame: &mut TrapFrame) {
     let esr = ESR_EL1.get();
     if esr >> 26 & 0x3f == EC_SVC {
         irq::irq_enable();
-        return syscall::dispatch(frame);
+        syscall::dispatch(frame);
+        return process::before_user(frame);
     }
     let fault = user_fault(esr, FAR_EL1.get(), frame.elr);
     irq::irq_enable();
     process::fault::user_fault(frame, fault);
+    process::before_user(frame);
 }
 
 fn user_fault(esr: u64, far: u64, elr: u64) -> UserFault {
     let (status, write) = (esr & 0x3f, esr >> 6 & 1 == 1);
-    let page = |exec| match status {
+    let page = |exec: bool| match status {
         0x21 => FaultKind::Alignment,
         0x11 if !exec => FaultKind::TagCheck,
         0..=0xf => FaultKind::Page { write: write && !exec, exec },

@@ -41,11 +41,11 @@ pub fn image_size() -> u64 {
 /// Builds the final tables for an image loaded at `image` and RAM in `ram`, and switches to them. `frame` yields
 /// zeroed frames that the boot tables map.
 pub fn init(image: PhysAddr, ram: &[Range<u64>], frame: &mut dyn FnMut() -> PhysAddr) {
+    let root = Table::at(frame());
     let mut alloc = || {
         TABLE_FRAMES.fetch_add(1, Ordering::Relaxed);
         Ok(frame())
     };
-    let root = Table::at(frame());
     let mut map = |va: usize, pa: Range<u64>, bits: u64| {
         let mapped = map_range(root, va as u64, pa, bits, &mut alloc);
         assert!(mapped.is_ok(), "boot mappings overlap");

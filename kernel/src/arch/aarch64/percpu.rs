@@ -137,7 +137,7 @@ pub fn current() -> Option<TaskRef> {
 pub fn set_current(task: TaskRef) {
     let cpu = this();
     cpu.tid.store(task.tid, Ordering::Relaxed);
-    let before = cpu.current.swap(Arc::into_raw(task.into()).cast_mut(), Ordering::Relaxed);
+    let before = cpu.current.swap(Arc::<Task>::into_raw(task.into()).cast_mut(), Ordering::Relaxed);
     if !before.is_null() {
         // SAFETY: the count that set_current kept for it.
         drop(unsafe { Arc::from_raw(before) });

@@ -37,6 +37,7 @@ impl TrapFrame {
 
 global_asm!(
     r#"
+    .arch_extension memtag
     .macro save_regs
     stp     x0, x1, [sp, #0]
     stp     x2, x3, [sp, #16]
@@ -83,6 +84,7 @@ global_asm!(
     stp     x22, x23, [sp, #256]
     mov     x29, xzr
     mov     x30, xzr
+    msr     tco, #0
     mov     x0, sp
     bl      \handler
     b       return_to_user
@@ -163,6 +165,7 @@ entry_kernel_sync:
     stp     x22, x23, [sp, #256]
     stp     x29, x22, [sp, #-16]!
     mov     x29, sp
+    msr     tco, #0                     // exception entry switches tag checks off
     add     x0, sp, #16
     bl      kernel_sync
     add     sp, sp, #16
@@ -178,6 +181,7 @@ entry_kernel_irq:
     stp     x22, x23, [sp, #256]
     stp     x29, x22, [sp, #-16]!
     mov     x29, sp
+    msr     tco, #0                     // exception entry switches tag checks off
     add     x0, sp, #16
     bl      kernel_irq
     add     sp, sp, #16

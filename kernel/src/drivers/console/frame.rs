@@ -25,15 +25,9 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// Channels are not told apart.
-    pub const fn new() -> Framer {
-        Framer { framed: false, current: None }
-    }
-
-    /// Says whether channels are told apart.
-    pub fn set_framed(&mut self, framed: bool) {
-        self.framed = framed;
-        self.current = None;
+    /// Sends a mark first of all, where channels are told apart (`framed`) at all.
+    pub const fn switched_anew(framed: bool) -> Framer {
+        Framer { framed, current: None }
     }
 
     /// Hands `bytes` of a channel on, framed.

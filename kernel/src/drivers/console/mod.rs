@@ -4,7 +4,7 @@
 //! * [`tty`]: lines from keys
 //! * [`termios`]: the terminal's settings as user space sees them
 //!
-//! Everything leaves through [`emit`], under one lock with interrupts masked; everything arrives at [`receive`],
+//! Everything leaves through [`emit`], under one lock with interrupts masked; everything arrives at [`input`],
 //! from the receiver's interrupt. Models `drivers/tty/n_tty.c` in small.
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,7 @@ mod termios;
 mod tests;
 mod tty;
 
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use heaps::Result;
 use spin::Once;
@@ -37,16 +37,19 @@ pub trait ConsoleOut: Sync {
 const CHUNK: usize = 256;
 
 static OUT: Once<&'static dyn ConsoleOut> = Once::new();
-static FRAMER: IrqLock<Framer, { order::UART }> = IrqLock::new(Framer::new());
+static FRAMER: IrqLock<Framer, { order::UART }> = IrqLock::new(Framer::switched_anew(false));
 static TTY: IrqLock<Tty, { order::UART }> = IrqLock::new(Tty::new());
 static INPUT: WaitQueue = WaitQueue::new();
+static FRAMED: AtomicBool = AtomicBool::new(false);
+static BROKEN: AtomicBool = AtomicBool::new(false);
 static ON_SIGNAL: Once<fn(pgrp: i32, signal: i32)> = Once::new();
 static FOREGROUND: AtomicI32 = AtomicI32::new(0);
 
 /// Says where bytes go. With `framed`, channels are told apart on the wire.
 pub fn set_output(out: &'static dyn ConsoleOut, framed: bool) {
+    FRAMED.store(framed, Ordering::Relaxed);
+    *FRAMER.lock() = Framer::switched_anew(framed);
     OUT.call_once(|| out);
-    FRAMER.lock().set_framed(framed);
 }
 
 /// Says what an interrupt key does to the foreground process group; called from the receiver's interrupt.
@@ -65,14 +68,43 @@ pub fn init() -> Result<()> {
 /// Sends bytes on a channel; bytes sent before [`set_output`] are lost. From any context that does not hold the
 /// console's lock.
 pub fn emit(channel: Channel, bytes: &[u8]) {
-    let Some(out) = OUT.get() else { return };
     for part in bytes.chunks(CHUNK) {
-        FRAMER.lock().send(channel, part, &mut |bytes| out.put(bytes));
+        emit_together(channel, &[part]);
     }
 }
 
-/// Takes a byte from the wire. From the receiver's interrupt.
-pub fn receive(byte: u8) {
+/// Sends a line of the kernel log. From any context that does not hold the console's lock.
+pub fn log_line(line: &str) {
+    emit_together(Channel::Kernel, &[line.as_bytes(), b"\n"]);
+}
+
+/// Lets output go on although whoever holds the console's lock may never release it: the machine is going down.
+pub fn break_lock() {
+    BROKEN.store(true, Ordering::Relaxed);
+}
+
+fn emit_together(channel: Channel, parts: &[&[u8]]) {
+    let Some(out) = OUT.get() else { return };
+    let send = |framer: &mut Framer| {
+        parts.iter().for_each(|part| framer.send(channel, part, &mut |bytes| out.put(bytes)));
+    };
+    if !BROKEN.load(Ordering::Relaxed) {
+        send(&mut FRAMER.lock());
+    } else if let Some(mut framer) = FRAMER.try_lock() {
+        send(&mut framer);
+    } else {
+        send(&mut Framer::switched_anew(FRAMED.load(Ordering::Relaxed)));
+    }
+}
+
+/// Takes the bytes that `next` yields from the wire. From the receiver's interrupt.
+pub fn input(next: &mut dyn FnMut() -> Option<u8>) {
+    while let Some(byte) = next() {
+        receive(byte);
+    }
+}
+
+fn receive(byte: u8) {
     let reaction = TTY.lock().key(byte);
     emit(Channel::Stdout, &reaction.echo);
     if let (Some(signal), Some(send)) = (reaction.signal, ON_SIGNAL.get()) {

@@ -14,9 +14,9 @@ fn sent(framer: &mut Framer, channel: Channel, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn channels_are_switched_only_when_they_change() {
-    let mut framer = Framer::new();
+    let mut framer = Framer::switched_anew(false);
     assert_eq!(sent(&mut framer, Channel::Kernel, b"a\x1eb"), b"a\x1eb");
-    framer.set_framed(true);
+    framer = Framer::switched_anew(true);
     assert_eq!(sent(&mut framer, Channel::Stdout, b"one"), b"\x1eoone");
     assert_eq!(sent(&mut framer, Channel::Stdout, b"two"), b"two");
     assert_eq!(sent(&mut framer, Channel::Stderr, b""), b"");

@@ -7,8 +7,9 @@
 
 mod buffer;
 mod caller;
-mod frames;
 mod heap;
+#[cfg_attr(not(target_os = "none"), path = "machine_host.rs")]
+mod machine;
 mod platform;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use heaps::refcount::Fault;
 use heaps::{CdevPtr, DevT, HeapFile, PhysAddr, Platform, Result};
 
 use super::heap::OpenHeap;
+use super::machine;
 use crate::modules::Module;
 use crate::sync::order;
 use crate::sync::sleep::RawSleepRwLock;
@@ -33,19 +34,19 @@ impl Platform for Kernel {
     }
 
     fn alloc_run(order: u32) -> Option<PhysAddr> {
-        super::frames::alloc(order)
+        machine::alloc(order)
     }
 
     fn free_run(start: PhysAddr, order: u32) {
-        super::frames::free(start, order);
+        machine::free(start, order);
     }
 
     fn zero(start: PhysAddr, pages: usize) {
-        super::frames::zero(start, pages);
+        machine::zero(start, pages);
     }
 
     fn admit(pages: usize) -> Result<()> {
-        super::frames::admit(pages)
+        machine::admit(pages)
     }
 
     fn fatal_signal_pending() -> bool {
@@ -72,10 +73,12 @@ impl Platform for Kernel {
         devtmpfs::device_destroy(devt);
     }
 
-    fn name_object(_object: *const u8, _kind: &'static str) {}
+    fn name_object(object: *const u8, kind: &'static str) {
+        machine::name_object(object, kind);
+    }
 
     fn refcount_fault(fault: Fault) {
-        panic!("refcount: {fault:?}");
+        machine::refcount_fault(fault);
     }
 
     fn trace(_event: Event) {}

@@ -6,7 +6,7 @@
 mod fd;
 mod pid;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use alloc::boxed::Box;
 use alloc::format;

@@ -1,1 +1,147 @@
+//! `/proc` with processes that tests make up: each test thread is one.
 
+use alloc::collections::BTreeMap;
+use core::cell::Cell;
+use core::sync::atomic::{AtomicI32, Ordering};
+use std::sync::Mutex;
+
+use super::*;
+use crate::syscall::fd::sys_close;
+use crate::syscall::testing::Process as Caller;
+use crate::vfs::flags::*;
+use crate::vfs::namespace;
+
+struct Made {
+    files: Arc<FdTable>,
+    exe: Arc<Dentry>,
+}
+
+struct All;
+
+static MADE: Mutex<BTreeMap<i32, Arc<Made>>> = Mutex::new(BTreeMap::new());
+
+std::thread_local! {
+    static CURRENT: Cell<i32> = const { Cell::new(0) };
+}
+
+impl Processes for All {
+    fn current(&self) -> i32 {
+        CURRENT.get()
+    }
+
+    fn find(&self, pid: i32) -> Option<Arc<dyn Process>> {
+        MADE.lock().unwrap().get(&pid).cloned().map(|made| made as _)
+    }
+
+    fn next(&self, pid: i32) -> Option<i32> {
+        MADE.lock().unwrap().range(pid..).next().map(|(pid, _)| *pid)
+    }
+}
+
+impl Process for Made {
+    fn files(&self) -> Option<Arc<FdTable>> {
+        Some(self.files.clone())
+    }
+
+    fn exe(&self) -> Option<Arc<Dentry>> {
+        Some(self.exe.clone())
+    }
+
+    fn cwd(&self) -> Option<Arc<Dentry>> {
+        None
+    }
+
+    fn comm(&self) -> String {
+        "made up".into()
+    }
+
+    fn cmdline(&self) -> Vec<u8> {
+        b"made\0up\0".to_vec()
+    }
+
+    fn maps(&self) -> String {
+        "00400000-00401000 r-xp 00000000 00:01 1 /prog\n".into()
+    }
+
+    fn figures(&self) -> Figures {
+        let (vm_bytes, rss_bytes) = (8192, 4096);
+        Figures { state: 'R', ppid: 1, pgrp: 1, session: 1, threads: 1, vm_bytes, rss_bytes }
+    }
+}
+
+/// Makes the calling thread a process with these descriptors, and returns its number.
+pub fn as_process(files: &Arc<FdTable>, exe: &Arc<Dentry>) -> i32 {
+    static NEXT: AtomicI32 = AtomicI32::new(100);
+    set_processes(&All);
+    let pid = NEXT.fetch_add(1, Ordering::Relaxed);
+    CURRENT.set(pid);
+    MADE.lock().unwrap().insert(pid, Arc::new(Made { files: files.clone(), exe: exe.clone() }));
+    pid
+}
+
+/// A process in a tree with `/proc`, and its number. The tree is the test's own, `/proc` everyone's.
+fn process() -> (Caller, i32) {
+    let p = Caller::new();
+    // Everyone's root cannot be mounted twice; a link to it will do.
+    let proc = Dentry::root(root().inode().clone());
+    let at = namespace::ensure_dir(p.fs.root(), b"proc", 0o755, true).unwrap();
+    namespace::mount(&at, &proc).unwrap();
+    p.create("/prog", b"ELF");
+    let exe = p.ctx().resolve(AT_FDCWD, b"/prog", true).unwrap();
+    let pid = as_process(&p.files, &exe);
+    (p, pid)
+}
+
+#[test]
+fn self_leads_to_the_caller() {
+    let (p, pid) = process();
+    assert_eq!(p.readlink("/proc/self").unwrap(), format!("{pid}"));
+    assert_eq!(p.readlink("/proc/self/exe").unwrap(), "/prog");
+    assert_eq!(p.contents("/proc/self/exe").unwrap(), b"ELF");
+    assert_eq!(p.contents("/proc/self/comm").unwrap(), b"made up\n");
+    assert!(p.contents("/proc/self/maps").unwrap().ends_with(b"/prog\n"));
+    let stat = String::from_utf8(p.contents("/proc/self/stat").unwrap()).unwrap();
+    assert_eq!(stat.replace("(made up)", "(x)").split(' ').count(), 52);
+    assert!(
+        String::from_utf8(p.contents("/proc/self/status").unwrap()).unwrap().contains("VmRSS:\t       4 kB")
+    );
+    for path in ["/proc/99999", "/proc/007", "/proc/-1", "/proc/self/none", "/proc/self/cwd", "/proc/"] {
+        assert_eq!(p.open(path, O_RDONLY).is_ok(), path == "/proc/", "{path}");
+    }
+    assert_eq!(p.open("/proc/new", O_CREAT | O_RDWR), Err(Errno::EACCES));
+}
+
+#[test]
+fn listings_name_what_can_be_looked_up() {
+    let (p, pid) = process();
+    let names = p.list("/proc");
+    assert!(names.contains(&format!("{pid}")) && names.contains(&"self".into()));
+    for name in p.list("/proc/self").iter().filter(|name| *name != "cwd") {
+        assert!(p.stat(&format!("/proc/self/{name}")).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_descriptor_s_link_opens_the_file_again_even_without_a_name() {
+    let (p, _) = process();
+    p.create("/f", b"contents");
+    let fd = p.open("/f", O_RDONLY).unwrap();
+    assert_eq!(p.read(fd, 4).unwrap(), b"cont");
+    p.unlink("/f").unwrap();
+    let link = format!("/proc/self/fd/{fd}");
+    assert_eq!(p.readlink(&link).unwrap(), "/f (deleted)");
+    assert_eq!(p.contents(&link).unwrap(), b"contents");
+    assert_eq!(p.list("/proc/self/fd"), [".", "..", "0", "1"]);
+    let info = String::from_utf8(p.contents(&format!("/proc/self/fdinfo/{fd}")).unwrap()).unwrap();
+    assert!(info.starts_with("pos:\t4\nflags:\t0400000\nmnt_id:\t1\nino:\t"), "{info}");
+    sys_close(&p.ctx(), fd).unwrap();
+    assert_eq!(p.open(&link, O_RDONLY), Err(Errno::ENOENT));
+}
+
+#[test]
+fn a_pipe_s_link_has_text_but_cannot_be_opened() {
+    let (p, _) = process();
+    crate::syscall::fd::sys_pipe2(&p.ctx(), crate::arch::USER_ARENA.0, 0).unwrap();
+    assert!(p.readlink("/proc/self/fd/0").unwrap().starts_with("pipe:["));
+    assert_eq!(p.open("/proc/self/fd/0", O_RDONLY), Err(Errno::ENXIO));
+}

@@ -1,8 +1,9 @@
-//! Page frames for buffers, where unit tests run: numbers that nobody looks behind.
+//! The machine where unit tests run: page frames are numbers that nobody looks behind.
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use heaps::refcount::Fault;
 use heaps::{Errno, PhysAddr, Result};
 
 const TOTAL: u64 = 1 << 16;
@@ -25,4 +26,12 @@ pub fn zero(_: PhysAddr, _: usize) {}
 /// Whether so many frames could ever be had.
 pub fn admit(pages: usize) -> Result<()> {
     if pages as u64 > TOTAL { Err(Errno::ENOMEM) } else { Ok(()) }
+}
+
+/// Nobody reports about objects.
+pub fn name_object(_: *const u8, _: &'static str) {}
+
+/// A reference count was misused.
+pub fn refcount_fault(fault: Fault) {
+    panic!("refcount: {fault:?}");
 }

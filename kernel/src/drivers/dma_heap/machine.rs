@@ -1,0 +1,38 @@
+//! The machine, as far as buffers and reports about heaps need it.
+#![forbid(unsafe_code)]
+
+use heaps::refcount::Fault;
+use heaps::{Errno, PhysAddr, Result};
+
+use crate::debug::report;
+use crate::mm::{frames, object};
+
+/// A run of `1 << order` page frames.
+pub fn alloc(order: u32) -> Option<PhysAddr> {
+    frames::alloc_order(order).ok()
+}
+
+/// Gives a run back.
+pub fn free(start: PhysAddr, order: u32) {
+    frames::free_order(start, order);
+}
+
+/// Zeroes frames.
+pub fn zero(start: PhysAddr, pages: usize) {
+    frames::zero(start, pages);
+}
+
+/// `ENOMEM` when so many frames could never be had, or nothing new may be started.
+pub fn admit(pages: usize) -> Result<()> {
+    if pages > frames::total_count() { Err(Errno::ENOMEM) } else { object::admit() }
+}
+
+/// Names an object for reports.
+pub fn name_object(object: *const u8, kind: &'static str) {
+    object::name(object, kind);
+}
+
+/// Reports the misuse of a reference count.
+pub fn refcount_fault(fault: Fault) {
+    report::refcount(format_args!("{fault:?}"));
+}

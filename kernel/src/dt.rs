@@ -1,0 +1,183 @@
+//! The device tree: what this machine has and where. A damaged blob yields an error, never a panic.
+
+use core::ops::Range;
+
+use arrayvec::ArrayVec;
+use dtoolkit::fdt::{Fdt, FdtNode};
+use dtoolkit::{Node, Property};
+
+/// Memory ranges, in bytes of the physical address space.
+pub type Ranges = ArrayVec<Range<u64>, 16>;
+
+/// A device's registers and interrupt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Device {
+    /// First register.
+    pub base: u64,
+    /// Bytes.
+    pub len: u64,
+    /// Its GIC interrupt number, or 0.
+    pub interrupt: u32,
+}
+
+/// A region that a `/reserved-memory` node sets aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// Where.
+    pub range: Range<u64>,
+    /// Whether it is a contiguous-memory pool (`shared-dma-pool`, reusable).
+    pub pool: bool,
+}
+
+/// A machine, as its device tree tells.
+#[derive(Debug, Default)]
+pub struct Machine<'a> {
+    /// RAM.
+    pub ram: Ranges,
+    /// What of it is set aside.
+    pub reserved: ArrayVec<Reserved, 16>,
+    /// Affinity numbers of the CPUs, the boot CPU's among them.
+    pub cpus: ArrayVec<u64, 16>,
+    /// The GICv3 distributor.
+    pub distributor: Device,
+    /// The GICv3 redistributors.
+    pub redistributors: Device,
+    /// The PL011 console.
+    pub uart: Device,
+    /// The command line.
+    pub bootargs: &'a str,
+    /// The initramfs.
+    pub initrd: Option<Range<u64>>,
+}
+
+/// Why a device tree cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// It is no device tree, or a damaged one.
+    Damaged,
+    /// It describes no memory.
+    NoMemory,
+}
+
+impl<'a> Machine<'a> {
+    /// Reads a device tree blob.
+    pub fn read(blob: &'a [u8]) -> Result<Machine<'a>, Error> {
+        let fdt = Fdt::new(blob).map_err(|_| Error::Damaged)?;
+        let mut machine = Machine::default();
+        let root = fdt.root();
+        for node in root.children() {
+            let kind = node.property("device_type").and_then(|p| p.value_as::<&str>().ok());
+            if kind == Some("memory") {
+                machine.ram.extend(
+                    regs(node)
+                        .map(|(at, len)| at..at.saturating_add(len))
+                        .take(machine.ram.remaining_capacity()),
+                );
+            } else if compatible(node, "arm,gic-v3") {
+                let mut regs = regs(node);
+                machine.distributor = device(regs.next(), 0);
+                machine.redistributors = device(regs.next(), 0);
+            } else if compatible(node, "arm,pl011") && machine.uart.base == 0 {
+                machine.uart = device(regs(node).next(), interrupt(node));
+            }
+        }
+        machine.read_cpus(fdt);
+        machine.read_reserved(fdt);
+        if let Some(chosen) = fdt.find_node("/chosen") {
+            machine.read_chosen(chosen);
+        }
+        machine.ram.retain(|range| !range.is_empty());
+        if machine.ram.is_empty() { Err(Error::NoMemory) } else { Ok(machine) }
+    }
+
+    fn read_cpus(&mut self, fdt: Fdt<'a>) {
+        for node in fdt.find_node("/cpus").iter().flat_map(|cpus| cpus.children()) {
+            let is_cpu = node.property("device_type").and_then(|p| p.value_as::<&str>().ok()) == Some("cpu");
+            if let (true, Some(mpidr)) = (is_cpu, number(&node, "reg")) {
+                let _ = self.cpus.try_push(mpidr);
+            }
+        }
+    }
+
+    fn read_reserved(&mut self, fdt: Fdt<'a>) {
+        for reservation in fdt.memory_reservations() {
+            let (at, len) = (reservation.address(), reservation.size());
+            let _ = self.reserved.try_push(Reserved { range: at..at.saturating_add(len), pool: false });
+        }
+        for node in fdt.find_node("/reserved-memory").iter().flat_map(|nodes| nodes.children()) {
+            let pool = compatible(node, "shared-dma-pool") && node.property("reusable").is_some();
+            for (at, len) in regs(node) {
+                let _ = self.reserved.try_push(Reserved { range: at..at.saturating_add(len), pool });
+            }
+        }
+    }
+
+    fn read_chosen(&mut self, chosen: FdtNode<'a>) {
+        for property in chosen.properties() {
+            if property.name() == "bootargs" {
+                self.bootargs = property.value_as::<&str>().unwrap_or("");
+            }
+        }
+        let initrd = (number(&chosen, "linux,initrd-start"), number(&chosen, "linux,initrd-end"));
+        if let (Some(start), Some(end)) = initrd {
+            self.initrd = (start < end).then_some(start..end);
+        }
+    }
+}
+
+fn compatible(node: FdtNode<'_>, what: &str) -> bool {
+    node.compatible().is_some_and(|mut names| names.any(|name| name == what))
+}
+
+/// A node's registers: address and length in bytes.
+fn regs(node: FdtNode<'_>) -> impl Iterator<Item = (u64, u64)> {
+    let regs = node.reg().ok().flatten();
+    regs.into_iter().flatten().filter_map(|reg| Some((reg.address().ok()?, reg.size().ok()?)))
+}
+
+fn device(reg: Option<(u64, u64)>, interrupt: u32) -> Device {
+    let (base, len) = reg.unwrap_or_default();
+    Device { base, len, interrupt }
+}
+
+/// The first of a node's `interrupts`: shared peripheral interrupt n is number n + 32.
+fn interrupt(node: FdtNode<'_>) -> u32 {
+    let value = node.property("interrupts").map(|p| word(p.value(), 4) as u32);
+    value.map_or(0, |n| n.saturating_add(32))
+}
+
+/// A property of one or two cells.
+fn number(node: &FdtNode<'_>, name: &str) -> Option<u64> {
+    let property = node.property(name)?;
+    match property.value().len() {
+        4 => Some(word(property.value(), 0)),
+        8 => Some(word(property.value(), 0) << 32 | word(property.value(), 4)),
+        _ => None,
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let cell = bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).unwrap_or([0; 4]);
+    u64::from(u32::from_be_bytes(cell))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn garbage_is_refused() {
+        assert_eq!(Machine::read(&[]).unwrap_err(), Error::Damaged);
+        assert_eq!(Machine::read(&[0xd0; 64]).unwrap_err(), Error::Damaged);
+    }
+
+    proptest! {
+        #[test]
+        fn no_blob_panics(mut bytes in proptest::collection::vec(any::<u8>(), 48..512)) {
+            let len = bytes.len() as u32;
+            bytes[..8].copy_from_slice(&[0xd0, 0x0d, 0xfe, 0xed, 0, 0, (len >> 8) as u8, len as u8]);
+            let _ = Machine::read(&bytes);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! From the first Rust instruction to the first user process, in the order things depend on each other.
+
+use core::ops::Range;
+use core::sync::atomic::Ordering;
+
+use heaps::PhysAddr;
+
+use crate::arch::layout::linear;
+use crate::arch::{self, exceptions, gic, mmu, mte, percpu, smp, timer, uart};
+use crate::cmdline::CommandLine;
+use crate::debug::print::Logger;
+use crate::dt::Machine;
+use crate::{mm, sched};
+
+#[global_allocator]
+static OBJECTS: mm::object::ObjectHeap = mm::object::ObjectHeap;
+
+static LOGGER: Logger = Logger;
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    crate::debug::oops::panic(info)
+}
+
+/// The boot CPU, on the boot stack, with the boot tables.
+#[unsafe(no_mangle)]
+extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
+    percpu::init(0);
+    exceptions::init_cpu();
+    timer::init_clock();
+    timer::init_cpu();
+    mte::init();
+    mmu::IMAGE_AT.store(image_at, Ordering::Relaxed);
+    let _ = log::set_logger(&LOGGER).map(|()| log::set_max_level(log::LevelFilter::Info));
+
+    let blob = blob(blob_at);
+    let blob_range = blob_at..blob_at + blob.len() as u64;
+    let machine = match Machine::read(blob) {
+        Ok(machine) => machine,
+        Err(e) => panic!("device tree at {blob_at:#x}: {e:?}"),
+    };
+    uart::init(PhysAddr::new(machine.uart.base));
+    let args = CommandLine::new(machine.bootargs);
+    crate::drivers::console::set_output(&uart::Console, args.value("lastref.console") == Some("framed"));
+    let layout = mm::boot::init(&machine, PhysAddr::new(image_at), blob_range, &args);
+    announce(&machine);
+
+    sched::adopt_cpu();
+    start_cpus(&machine);
+    crate::start::start(&machine, &args, &layout);
+    sched::run_cpu()
+}
+
+/// The device tree blob, in the linear map.
+fn blob(at: u64) -> &'static [u8] {
+    if at == 0 || !at.is_multiple_of(8) {
+        return &[];
+    }
+    let start = linear(PhysAddr::new(at));
+    // SAFETY: the boot protocol puts a blob there, of at least a header, which says how long it is; the memory is
+    // kept from the allocators.
+    unsafe {
+        let header = core::slice::from_raw_parts(start, 8);
+        let magic = header[..4] == [0xd0, 0x0d, 0xfe, 0xed];
+        let len = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
+        if magic && len <= 2 << 20 { core::slice::from_raw_parts(start, len) } else { &[] }
+    }
+}
+
+fn announce(machine: &Machine<'_>) {
+    let ram: Range<u64> = machine.ram[0].clone();
+    log::info!(
+        "Lastref on {} CPUs, {} MiB of memory from {:#x}",
+        machine.cpus.len(),
+        (ram.end - ram.start) >> 20,
+        ram.start
+    );
+    log::info!("command line: {}", machine.bootargs);
+    match (mte::present(), mte::are_exact()) {
+        (true, _) => log::info!("memory tags: exact"),
+        (false, _) if mte::in_hardware() => {
+            log::warn!("memory tags: broken (per page): use-after-free goes unseen")
+        }
+        _ => log::warn!("memory tags: none: use-after-free goes unseen"),
+    }
+}
+
+fn start_cpus(machine: &Machine<'_>) {
+    gic::init(
+        PhysAddr::new(machine.distributor.base),
+        PhysAddr::new(machine.redistributors.base),
+        machine.redistributors.len as usize,
+    );
+    let boot = smp::this_mpidr();
+    gic::init_cpu(boot);
+    smp::set_mpidr(0, boot);
+    uart::enable_input(machine.uart.interrupt);
+    let others = machine.cpus.iter().filter(|&&mpidr| mpidr != boot).take(arch::MAX_CPUS - 1);
+    for (id, &mpidr) in (1..).zip(others) {
+        smp::set_mpidr(id, mpidr);
+        smp::start(id);
+    }
+}

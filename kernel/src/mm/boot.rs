@@ -1,0 +1,130 @@
+//! Dividing the machine's memory at boot: the image, the object heap, the contiguous pool, frames for all else.
+
+use core::ops::Range;
+use core::sync::atomic::AtomicU32;
+
+use heaps::{PAGE_SIZE, PhysAddr};
+
+use super::{frames, object};
+use crate::arch::layout::linear;
+use crate::arch::{self, mmu, mte};
+use crate::cmdline::CommandLine;
+use crate::dt::{Machine, Ranges};
+
+const MIB: u64 = 1 << 20;
+const BLOCK: u64 = 2 * MIB;
+
+/// What drivers find set aside for them.
+pub struct Layout {
+    /// The contiguous-memory pool.
+    pub pool: Range<u64>,
+}
+
+/// Memory not given to anybody yet.
+struct Free(Ranges);
+
+impl Free {
+    fn remove(&mut self, taken: &Range<u64>) {
+        let page = PAGE_SIZE as u64;
+        let taken = taken.start / page * page..taken.end.next_multiple_of(page);
+        let mut left = Ranges::new();
+        for range in &self.0 {
+            for part in [range.start..range.end.min(taken.start), range.start.max(taken.end)..range.end] {
+                if part.start < part.end {
+                    left.push(part);
+                }
+            }
+        }
+        self.0 = left;
+    }
+
+    /// Takes `len` bytes from the upper end of a range, aligned to `align`.
+    fn take(&mut self, len: u64, align: u64) -> Option<Range<u64>> {
+        let fits = |range: &Range<u64>| {
+            let start = range.end.checked_sub(len)? / align * align;
+            (start >= range.start).then_some(start..start + len)
+        };
+        let taken = self.0.iter().filter_map(fits).max_by_key(|range| range.start)?;
+        self.remove(&taken);
+        Some(taken)
+    }
+}
+
+/// Builds the kernel's mappings, its heap and the frame allocator over `machine`'s memory.
+///
+/// # Panics
+/// When there is too little memory to boot with.
+pub fn init(machine: &Machine<'_>, image: PhysAddr, blob: Range<u64>, args: &CommandLine<'_>) -> Layout {
+    let total: u64 = machine.ram.iter().map(|range| range.end - range.start).sum();
+    let mut free = Free(machine.ram.clone());
+    free.remove(&(image.get()..image.get() + mmu::image_size()));
+    free.remove(&blob);
+    machine.initrd.iter().for_each(|initrd| free.remove(initrd));
+    machine.reserved.iter().for_each(|reserved| free.remove(&reserved.range));
+
+    // Tables first, from memory the boot tables map: the image's GiB.
+    let early = Ranges::from_iter(free.0.iter().filter(|r| r.start >> 30 == image.get() >> 30).cloned());
+    let mut early = Free(early);
+    let mut tables =
+        early.take(64 * PAGE_SIZE as u64, BLOCK).or_else(|| early.take(64 * PAGE_SIZE as u64, 4096));
+    let tables = tables.as_mut().unwrap_or_else(|| too_little(total));
+    free.remove(tables);
+    let mut next = || {
+        assert!(tables.start < tables.end, "boot tables need more frames than were set aside");
+        let frame = PhysAddr::new(tables.start);
+        tables.start += PAGE_SIZE as u64;
+        arch::zero_pages(frame, 1);
+        frame
+    };
+    mmu::init(image, &machine.ram, &mut next);
+    arch::pgtable::init_no_user(next());
+
+    let heap_len = (total / 8 / BLOCK * BLOCK).clamp(4 * MIB, 256 * MIB);
+    let heap = free.take(heap_len, BLOCK).unwrap_or_else(|| too_little(total));
+    // SAFETY: the range was just taken, is RAM, and the linear map holds it tagged.
+    unsafe {
+        mte::probe(linear(PhysAddr::new(heap.start)));
+        object::init(linear(PhysAddr::new(heap.start)), heap_len as usize);
+    }
+
+    let pool = pool(machine, &mut free, args, total);
+    init_shares(&machine.ram, &mut free);
+    for range in &free.0 {
+        frames::add(PhysAddr::new(range.start), PhysAddr::new(range.end));
+    }
+    Layout { pool }
+}
+
+/// The contiguous pool: where a device-tree node says, else as large as `cma=` says, else 64 MiB or an eighth.
+fn pool(machine: &Machine<'_>, free: &mut Free, args: &CommandLine<'_>, total: u64) -> Range<u64> {
+    if let Some(reserved) = machine.reserved.iter().find(|reserved| reserved.pool) {
+        return reserved.range.clone();
+    }
+    let len = args.size("cma").unwrap_or_else(|| (64 * MIB).min(total / 8)) / BLOCK * BLOCK;
+    match free.take(len, BLOCK) {
+        Some(pool) => pool,
+        None => {
+            log::warn!("no {} MiB of contiguous memory for cma=; going on without", len / MIB);
+            0..0
+        }
+    }
+}
+
+fn init_shares(ram: &Ranges, free: &mut Free) {
+    let first = ram.iter().map(|r| r.start).min().unwrap_or(0) / PAGE_SIZE as u64;
+    let last = ram.iter().map(|r| r.end).max().unwrap_or(0).div_ceil(PAGE_SIZE as u64);
+    let count = (last - first) as usize;
+    let Some(at) = free.take((count * size_of::<AtomicU32>()) as u64, PAGE_SIZE as u64) else {
+        too_little(0)
+    };
+    let pages = ((at.end - at.start) as usize).div_ceil(PAGE_SIZE);
+    arch::zero_pages(PhysAddr::new(at.start), pages);
+    // SAFETY: the range was just taken, zeroed, is aligned, and belongs to nobody else for good.
+    let counts =
+        unsafe { core::slice::from_raw_parts(linear(PhysAddr::new(at.start)).cast::<AtomicU32>(), count) };
+    frames::init_shares(first, counts);
+}
+
+fn too_little(total: u64) -> ! {
+    panic!("{} KiB of memory are too little to boot with; give the machine 64 MiB or more", total / 1024)
+}
