@@ -38,9 +38,17 @@ fn switch(name: &str) -> Result<()> {
 fn reports() -> String {
     let mut text = String::new();
     report::each(|number, report| {
-        let comm = process::tree::comm_of(report.tid).unwrap_or_else(|| "-".to_string());
+        let comm = comm_of(report.tid).unwrap_or_else(|| "-".to_string());
         text +=
             &format!("{number} {} pc=[<{:016x}>] pid={} comm={comm}\n", report.kind, report.pc, report.tid);
     });
     text
+}
+
+/// The name of the process that thread `tid` belongs to, while it lives.
+fn comm_of(tid: u32) -> Option<String> {
+    let tree = process::tree::lock();
+    let process = tree.node(tree.process_of(tid)?)?.process.clone();
+    drop(tree);
+    Some(String::from_utf8_lossy(&process.program().comm).into_owned())
 }

@@ -26,7 +26,7 @@ pub fn show() -> String {
         ("inodes", vfs::inode::live()),
         ("files", vfs::file::live()),
         ("tasks", sched::live_tasks()),
-        ("module_refs", modules::references()),
+        ("module_refs", modules::module::references()),
     ];
     rows.iter().map(|(name, value)| format!("{name} {value}\n")).collect()
 }
