@@ -54,8 +54,6 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::PREADV => rw::sys_preadv(ctx, a as i32, b, c as usize, d as i64),
         nr::PWRITEV => rw::sys_pwritev(ctx, a as i32, b, c as usize, d as i64),
         nr::SENDFILE => rw::sys_sendfile(ctx, a as i32, b as i32, c, d as usize),
-        nr::PSELECT6 => poll::sys_pselect6(ctx, a as i32, [b, c, d], e),
-        nr::PPOLL => poll::sys_ppoll(ctx, a, b as usize, c),
         nr::LSEEK => rw::sys_lseek(ctx, a as i32, b as i64, c as u32),
         nr::GETDENTS64 => rw::sys_getdents64(ctx, a as i32, b, c as usize),
         nr::TRUNCATE => rw::sys_truncate(ctx, a, b as i64),
@@ -88,6 +86,9 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::FCHOWN => names::sys_fchown(ctx, a as i32, b as u32, c as u32),
         nr::FCHOWNAT => names::sys_fchownat(ctx, a as i32, b, c as u32, d as u32),
         nr::UTIMENSAT => names::sys_utimensat(ctx, a as i32, b, d as u32),
+
+        nr::PPOLL => poll::sys_ppoll(ctx, a, b as usize, c),
+        nr::PSELECT6 => poll::sys_pselect6(ctx, a as i32, [b, c, d], e),
 
         nr::FSTAT => attr::sys_fstat(ctx, a as i32, b),
         nr::NEWFSTATAT => attr::sys_newfstatat(ctx, a as i32, b, c, d as u32),
