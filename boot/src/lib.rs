@@ -2,7 +2,7 @@
 //!
 //! From the host to the verdict, in the order things happen:
 //!
-//! - [`host`], [`toolchain`], [`install`]: what the host has, and getting what it lacks;
+//! - [`host`], [`toolchain`], [`version`], [`install`]: what the host has, and getting what it lacks;
 //! - [`build`], [`image`]: the kernel and the userland, built by a nested cargo;
 //! - [`program`], [`initramfs`], [`cpio`], [`command_line`]: what a machine is given;
 //! - [`machine`], over [`qemu`] and [`process`]: one machine, from boot to exit status;
@@ -34,6 +34,7 @@ pub mod report;
 pub mod symbolise;
 pub mod terminal;
 pub mod toolchain;
+pub mod version;
 pub mod workspace;
 
 pub use build::Guest;
