@@ -8,7 +8,8 @@
 //! - [`machine`], over [`qemu`], [`process`] and [`input`]: one machine, from boot to exit status;
 //! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
 //! - [`plan`], [`lab`], [`matrix`]: all cells observed, and drawn;
-//! - [`cli`], [`commands`]: what a person types. [`terminal`] and [`interrupt`] serve that person.
+//! - [`cli`], [`commands`]: what a person types, whom [`terminal`] and [`interrupt`] serve; [`figures`]:
+//!   what Linux takes.
 #![forbid(unsafe_code)]
 
 pub mod build;
@@ -17,6 +18,7 @@ pub mod command_line;
 pub mod commands;
 pub mod console;
 pub mod cpio;
+pub mod figures;
 pub mod host;
 pub mod image;
 pub mod initramfs;
