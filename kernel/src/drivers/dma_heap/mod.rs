@@ -42,8 +42,3 @@ pub fn set_cma_region(base: PhysAddr, pages: usize) -> Result<()> {
 pub fn cma_region() -> Option<&'static CmaRegion<Kernel>> {
     CMA.get()
 }
-
-/// Makes what is made once, so that no buffer is the first. Called at boot.
-pub fn init() {
-    buffer::inode();
-}
