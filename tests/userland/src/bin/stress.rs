@@ -16,7 +16,7 @@ use heaps::uapi::errno::Result;
 userland::program!(run);
 
 /// Seconds beyond its time after which a child is taken to hang.
-const GRACE: u64 = 30;
+const GRACE: u64 = 5;
 
 fn run(args: Args) -> i32 {
     let numbers = [(1, 30), (2, 4), (3, time::now() | 1)].map(|(i, default)| args.number(i, default));
@@ -47,6 +47,7 @@ fn watch(plan: &Plan) -> Result<bool> {
             break Some(status);
         }
         if time::now() - start > (plan.seconds + GRACE) * 1000 * time::MS {
+            say!("stress: over time; what the tasks do:\n{}", oracle::tasks()?);
             process::kill(pid, abi::SIGKILL)?;
             time::sleep(1000 * time::MS)?;
             break process::poll(pid)?.and(None);
@@ -56,7 +57,10 @@ fn watch(plan: &Plan) -> Result<bool> {
     let reports = report::fresh(&reports_before, oracle::reports()?);
     let delta = counts::delta(&counts_before, &oracle::settled_counts()?);
     match status {
-        None => say!("stress: it hangs, or died only of SIGKILL"),
+        None => {
+            say!("stress: it hangs, or died only of SIGKILL");
+            say!("{}", oracle::tasks()?);
+        }
         Some(status) => say!("stress: the threads' process ended by {status}"),
     }
     for report in &reports {
