@@ -35,11 +35,17 @@ fn run(args: Args) -> i32 {
     }
 }
 
-/// Runs the plan in a child and compares the machine before and after: whether all was well.
+/// Runs the plan in a child and compares the machine before and after: whether all was well. A short run comes first,
+/// so that the kernel's tables have grown to what so many threads need.
 fn watch(plan: &Plan) -> Result<bool> {
     oracle::warm_up();
+    let rehearsal = process::spawn(|| stress::run(&Plan { seconds: 1, ..*plan }))?;
+    while process::poll(rehearsal)?.is_none() {
+        time::sleep(50 * time::MS)?;
+    }
     let reports_before = oracle::reports()?;
     let counts_before = oracle::settled_counts()?;
+    oracle::mark()?;
     let pid = process::spawn(|| stress::run(plan))?;
     let start = time::now();
     let status = loop {
@@ -65,6 +71,9 @@ fn watch(plan: &Plan) -> Result<bool> {
     }
     for report in &reports {
         say!("stress: reported: {}", report.line);
+    }
+    if !delta.is_empty() {
+        say!("stress: what is new and still there:\n{}", oracle::survivors()?);
     }
     for (name, by) in &delta {
         say!("stress: count {name} differs by {by:+}");
