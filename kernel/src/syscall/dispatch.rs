@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::{Errno, Result};
 
-use super::{Ctx, attr, fd, futex, memory, misc, module, names, nr, process, rw, sched, signal, time};
+use super::{Ctx, attr, fd, futex, memory, misc, module, names, nr, poll, process, rw, sched, signal, time};
 use crate::arch::TrapFrame;
 use crate::process::{Thread, with_current};
 
@@ -86,6 +86,9 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::FCHOWN => names::sys_fchown(ctx, a as i32, b as u32, c as u32),
         nr::FCHOWNAT => names::sys_fchownat(ctx, a as i32, b, c as u32, d as u32),
         nr::UTIMENSAT => names::sys_utimensat(ctx, a as i32, b, d as u32),
+
+        nr::PPOLL => poll::sys_ppoll(ctx, a, b as usize, c),
+        nr::PSELECT6 => poll::sys_pselect6(ctx, a as i32, [b, c, d], e),
 
         nr::FSTAT => attr::sys_fstat(ctx, a as i32, b),
         nr::NEWFSTATAT => attr::sys_newfstatat(ctx, a as i32, b, c, d as u32),

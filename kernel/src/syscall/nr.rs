@@ -44,6 +44,8 @@ numbers! {
     PREADV = 69;
     PWRITEV = 70;
     SENDFILE = 71;
+    PSELECT6 = 72;
+    PPOLL = 73;
     READLINKAT = 78;
     NEWFSTATAT = 79;
     FSTAT = 80;

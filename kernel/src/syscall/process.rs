@@ -106,7 +106,7 @@ fn execute(
     };
     let file = exec::open_program(&dentry)?;
     drop(dentry);
-    let request = exec::Request { path, file, argv: strings(argv)?, envp: strings(envp)? };
+    let request = exec::Request { path: path.to_vec(), file, argv: strings(argv)?, envp: strings(envp)? };
     let loaded = exec::load(request)?;
     exec::enter(thread, frame, loaded).map(|()| 0)
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use heaps::{Errno, Result};
 
+use super::admit::admit;
 use super::dentry::Dentry;
 use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use super::ramfs::data::Data;
@@ -39,17 +40,21 @@ pub fn link_inode(dev: u32, text: Vec<u8>) -> Arc<Inode> {
 }
 
 /// Gives `inode` the name `name` in `dir`. `EEXIST`, `ENOENT` when the directory is gone, `ENOTDIR`, `EACCES` where
-/// names are not user space's to make. May sleep.
+/// names are not user space's to make, `ENOMEM`. May sleep.
 pub fn add(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Dentry>> {
     let _order = NAMESPACE.lock();
     add_locked(by, dir, name, inode)
 }
 
 fn add_locked(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Dentry>> {
+    if by == By::User {
+        admit()?;
+    }
     may_change(by, dir)?;
     if dir.child(name).is_some() {
         return Err(Errno::EEXIST);
     }
+    dir.reserve()?;
     if inode.is_dir() {
         dir.inode().set_nlink(dir.inode().nlink() + 1);
     }
@@ -130,7 +135,7 @@ pub enum Target {
 }
 
 /// Moves a name. `ENOENT`, `EEXIST`, `EXDEV`, `EBUSY` for a mount, `EINVAL` into itself, `ENOTEMPTY`, `EISDIR`,
-/// `ENOTDIR`, `EACCES`. May sleep.
+/// `ENOTDIR`, `EACCES`, `ENOMEM`. May sleep.
 pub fn rename(
     (from_dir, from): (&Arc<Dentry>, &[u8]),
     (to_dir, to): (&Arc<Dentry>, &[u8]),
@@ -145,6 +150,7 @@ pub fn rename(
     if there.as_ref().is_some_and(|there| Arc::ptr_eq(there.inode(), moved.inode())) {
         return Ok(());
     }
+    to_dir.reserve()?;
     if let Some(there) = &there {
         if there.inode().is_dir() {
             bury(to_dir, there);
@@ -156,9 +162,10 @@ pub fn rename(
         from_dir.inode().set_nlink(from_dir.inode().nlink() - 1);
         to_dir.inode().set_nlink(to_dir.inode().nlink() + 1);
     }
-    let taken = from_dir.remove(from);
+    // For a moment the file has both names, and at no time none.
     moved.relink(to_dir, to);
     let replaced = to_dir.insert(moved);
+    let taken = from_dir.remove(from);
     from_dir.inode().touch();
     to_dir.inode().touch();
     drop(order);
@@ -194,7 +201,7 @@ fn check_rename(
 }
 
 /// Puts the root of a filesystem in the place of a directory, for good. `ENOTDIR`, `EBUSY` when that is the root of
-/// everything or a mount already. May sleep.
+/// everything or a mount already, `ENOMEM`. May sleep.
 pub fn mount(at: &Arc<Dentry>, root: &Arc<Dentry>) -> Result<()> {
     let order = NAMESPACE.lock();
     if !at.inode().is_dir() {
@@ -204,6 +211,7 @@ pub fn mount(at: &Arc<Dentry>, root: &Arc<Dentry>) -> Result<()> {
         return Err(Errno::EBUSY);
     }
     let parent = at.parent().ok_or(Errno::EBUSY)?;
+    parent.reserve()?;
     root.relink(&parent, &at.name());
     let covered = parent.insert(root.clone());
     drop(order);

@@ -238,5 +238,9 @@ pub fn switch(prev: TaskRef, next: TaskRef, leave: impl FnOnce(TaskRef)) {
 
 #[unsafe(no_mangle)]
 extern "C" fn after_first_switch() {
+    static BOOTED: AtomicBool = AtomicBool::new(false);
     crate::sched::after_switch();
+    if !BOOTED.load(Ordering::Relaxed) && !BOOTED.swap(true, Ordering::Relaxed) {
+        log::info!("lastref: first EL0 instruction at {} ns since reset", super::now_ns());
+    }
 }
