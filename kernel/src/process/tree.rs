@@ -126,7 +126,7 @@ impl Tree {
     /// Adds a process with its first thread. `ESRCH` when the parent is gone.
     pub fn add_process(
         &mut self,
-        number: Number,
+        number: &mut Number,
         thread: Thread,
         parent: u32,
         exit_signal: u32,
