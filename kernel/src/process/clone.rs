@@ -93,7 +93,7 @@ pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u3
     request.check()?;
     commit::admit(32)?;
     let flags = request.flags;
-    let number = Number::alloc()?;
+    let mut number = Number::alloc()?;
     let tid = number.get();
     let child = copy(parent, tid, request)?;
     child.clear_tid.store(
@@ -101,7 +101,7 @@ pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u3
         Ordering::Relaxed,
     );
     let written = write_numbers(&child, tid, request);
-    let entered = written.and_then(|()| enter(parent, number, &child, request));
+    let entered = written.and_then(|()| enter(parent, &mut number, &child, request));
     if let Err(error) = entered {
         child.files().release();
         return Err(error);
@@ -178,7 +178,7 @@ fn write_numbers(child: &Thread, tid: u32, request: &Request) -> Result<()> {
 }
 
 /// Lets the child be found.
-fn enter(parent: &Thread, number: Number, child: &Thread, request: &Request) -> Result<()> {
+fn enter(parent: &Thread, number: &mut Number, child: &Thread, request: &Request) -> Result<()> {
     let mut tree = tree::lock();
     if request.flags.contains(CloneFlags::THREAD) {
         return tree.add_thread(number, child.clone());

@@ -23,10 +23,9 @@ use crate::vfs::{Dentry, FdTable, FsContext, open, path};
 pub fn start_init(root: &Arc<Dentry>, path: &[u8], args: &[&[u8]], env: &[&[u8]]) -> Result<()> {
     image::init()?;
     procfs::init();
-    let thread = load(root, path, args, env)?;
-    let (thread, frame) = thread;
-    let number = Number::alloc()?;
-    tree::lock().add_process(number, thread.clone(), 0, 0)?;
+    let (thread, frame) = load(root, path, args, env)?;
+    let mut number = Number::alloc()?;
+    tree::lock().add_process(&mut number, thread.clone(), 0, 0)?;
     let task = sched::spawn_user(thread.clone(), frame, Box::default(), 0)?;
     thread.set_task(task.clone());
     sched::wake(&task);

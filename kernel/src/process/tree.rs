@@ -56,7 +56,7 @@ pub fn lock() -> SpinGuard<'static, Tree, { order::PROCESS_TREE }> {
     TREE.lock()
 }
 
-/// A process or thread number that is taken; dropped, it is free again.
+/// A process or thread number that is taken; dropped, it is free again. Not dropped with the tree locked.
 pub struct Number(Option<u32>);
 
 impl Number {
@@ -79,7 +79,7 @@ impl Number {
     }
 
     /// Leaves it to the tree, which has a thread of that number now.
-    fn keep(mut self) -> u32 {
+    fn keep(&mut self) -> u32 {
         self.0.take().unwrap_or(0)
     }
 }
@@ -126,7 +126,7 @@ impl Tree {
     /// Adds a process with its first thread. `ESRCH` when the parent is gone.
     pub fn add_process(
         &mut self,
-        number: Number,
+        number: &mut Number,
         thread: Thread,
         parent: u32,
         exit_signal: u32,
@@ -146,7 +146,7 @@ impl Tree {
     }
 
     /// Adds a thread to its process. `EAGAIN` when the process is ending.
-    pub fn add_thread(&mut self, number: Number, thread: Thread) -> Result<()> {
+    pub fn add_thread(&mut self, number: &mut Number, thread: Thread) -> Result<()> {
         let process = thread.process();
         let pid = process.pid();
         let node = self.nodes.get_mut(&pid).ok_or(Errno::EAGAIN)?;
