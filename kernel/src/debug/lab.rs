@@ -25,13 +25,21 @@ pub fn init() -> Result<()> {
     add("counts", 0o444, read_only(|| Ok(oracle::show())))?;
     add("reports", 0o444, read_only(|| Ok(reports())))?;
     add("discipline", 0o644, read_write(|| Ok(format!("{}\n", HEAPS.discipline())), switch))?;
-    add("survivors", 0o644, read_write(oracle::survivors, |_| Ok(oracle::mark())))?;
-    add("drain", 0o200, write_only(|_| Ok(object::drain())))?;
+    add("survivors", 0o644, read_write(oracle::survivors, done(oracle::mark)))?;
+    add("drain", 0o200, write_only(done(object::drain)))?;
     add("tasks", 0o444, read_only(|| Ok(tasks())))?;
     // The harness' canaries: what it must catch can be made to happen.
-    add("touch_freed", 0o200, write_only(|_| Ok(object::canary::touch_freed())))?;
-    add("free_twice", 0o200, write_only(|_| Ok(object::canary::free_twice())))?;
+    add("touch_freed", 0o200, write_only(done(object::canary::touch_freed)))?;
+    add("free_twice", 0o200, write_only(done(object::canary::free_twice)))?;
     add("panic", 0o200, write_only(|_| panic!("a panic was asked for")))
+}
+
+/// Does `what`, whatever is written.
+fn done(what: fn()) -> impl Fn(&str) -> Result<()> {
+    move |_| {
+        what();
+        Ok(())
+    }
 }
 
 fn switch(name: &str) -> Result<()> {

@@ -56,7 +56,7 @@ pub struct Task {
 }
 
 impl Task {
-    fn new(tid: u32, thread: Option<Thread>, execution: Execution, state: State, cpu: usize) -> TaskRef {
+    fn create(tid: u32, thread: Option<Thread>, execution: Execution, state: State, cpu: usize) -> TaskRef {
         LIVE.fetch_add(1, Ordering::Relaxed);
         let task = Arc::new(Task {
             tid,
@@ -74,7 +74,7 @@ impl Task {
 
     /// What CPU `cpu` runs when there is nothing to run.
     pub(super) fn idle(cpu: usize) -> TaskRef {
-        Task::new(0, None, Execution::idle(), State::Running, cpu)
+        Task::create(0, None, Execution::idle(), State::Running, cpu)
     }
 
     /// A task that starts by returning to user space with `frame`. `ENOMEM`.
@@ -86,7 +86,7 @@ impl Task {
         cpu: usize,
     ) -> Result<TaskRef> {
         let execution = Execution::user(KernelStack::new()?, frame, fp, tls);
-        Ok(Task::new(thread.tid(), Some(thread), execution, State::Asleep, cpu))
+        Ok(Task::create(thread.tid(), Some(thread), execution, State::Asleep, cpu))
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -152,7 +152,7 @@ pub fn sys_wait4(thread: &Thread, pid: i32, status_at: u64, options: u32, usage_
         -1 => Which::Any,
         0 => Which::Group(group_of(thread.process().pid())?),
         i32::MIN => return Err(Errno::ESRCH),
-        ..-1 => Which::Group(-pid as u32),
+        -0x7fff_ffff..-1 => Which::Group(-pid as u32),
         1.. => Which::Pid(pid as u32),
     };
     let Some(Ended { pid, status }) = wait::wait(thread, which, options & WNOHANG)? else { return Ok(0) };

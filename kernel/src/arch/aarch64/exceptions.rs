@@ -142,19 +142,9 @@ fn handle_interrupts() {
 extern "C" fn kernel_sync(frame: &mut TrapFrame) {
     let (esr, far) = (ESR_EL1.get(), FAR_EL1.get());
     let (class, status, write) = (esr >> 26 & 0x3f, esr & 0x3f, esr >> 6 & 1 == 1);
-    if class == 0x25 && far < layout::USER_END {
-        if let Some(failed) = uaccess::fixup(frame.elr) {
-            let masked = frame.spsr & 0x80 != 0;
-            if !masked {
-                irq::irq_enable();
-            }
-            let resolved = status < 0x10 && process::fault::kernel_access_fault(far, write);
-            irq::irq_disable();
-            if !resolved {
-                frame.elr = failed;
-            }
-            return;
-        }
+    let failed = uaccess::fixup(frame.elr).filter(|_| class == 0x25 && far < layout::USER_END);
+    if let Some(failed) = failed {
+        return user_access(frame, failed, status < 0x10, far, write);
     }
     let cause = match (class, status) {
         (0x25, 0x11) => Cause::TagCheck { write },
@@ -163,6 +153,18 @@ extern "C" fn kernel_sync(frame: &mut TrapFrame) {
         _ => Cause::Exception,
     };
     oops::kernel_fault(cause, esr, far, frame);
+}
+
+/// A copy from or to user memory faulted: it goes on when the page can be had, and at `failed` when not.
+fn user_access(frame: &mut TrapFrame, failed: u64, page_fault: bool, addr: u64, write: bool) {
+    if frame.spsr & 0x80 == 0 {
+        irq::irq_enable();
+    }
+    let resolved = page_fault && process::fault::kernel_access_fault(addr, write);
+    irq::irq_disable();
+    if !resolved {
+        frame.elr = failed;
+    }
 }
 
 #[unsafe(no_mangle)]

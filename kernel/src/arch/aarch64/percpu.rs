@@ -1,6 +1,7 @@
 //! What each CPU has for itself, reached by TPIDR_EL1.
 
 use alloc::sync::Arc;
+use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -76,19 +77,24 @@ impl PerCpu {
     }
 }
 
+/// One CPU's stack for the report of an overflow; only its address is used.
 #[repr(align(16))]
-struct OverflowStacks([[u8; OVERFLOW_STACK]; MAX_CPUS]);
+struct OverflowStack(UnsafeCell<[u8; OVERFLOW_STACK]>);
 const OVERFLOW_STACK: usize = 8192;
 
+// SAFETY: nothing reads or writes it through this type.
+unsafe impl Sync for OverflowStack {}
+
 static PERCPU: [PerCpu; MAX_CPUS] = [const { PerCpu::new() }; MAX_CPUS];
-static mut OVERFLOW_STACKS: OverflowStacks = OverflowStacks([[0; OVERFLOW_STACK]; MAX_CPUS]);
+static OVERFLOW_STACKS: [OverflowStack; MAX_CPUS] =
+    [const { OverflowStack(UnsafeCell::new([0; OVERFLOW_STACK])) }; MAX_CPUS];
 
 /// Makes `id`'s data this CPU's. The first thing a CPU does in Rust.
 pub fn init(id: usize) {
     let cpu = &PERCPU[id];
     cpu.id.store(id as u32, Ordering::Relaxed);
-    let stacks = (&raw mut OVERFLOW_STACKS) as usize;
-    cpu.overflow_stack.store(stacks + (id + 1) * OVERFLOW_STACK, Ordering::Relaxed);
+    let stack = OVERFLOW_STACKS[id].0.get().addr();
+    cpu.overflow_stack.store(stack + OVERFLOW_STACK, Ordering::Relaxed);
     TPIDR_EL1.set(cpu as *const PerCpu as u64);
 }
 

@@ -3,7 +3,7 @@
 //! Callers serialise changes (the address space's MMAP lock). Frames that were mapped are handed back only
 //! after no CPU can reach them any more: un-exposing comes before freeing.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::registers::{TTBR0_EL1, Writeable};
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
@@ -239,35 +239,32 @@ impl PageTable {
     }
 
     /// Calls `f(va, descriptor, level)` for every valid leaf in `va..end`.
-    fn visit(&self, va: u64, end: u64, f: &mut dyn FnMut(u64, &core::sync::atomic::AtomicU64, u32)) {
+    fn visit<F: FnMut(u64, &AtomicU64, u32)>(&self, va: u64, end: u64, f: &mut F) {
         walk(self.root, 0, va, end, desc::VALID, f);
     }
 
-    fn visit_parked(&self, va: u64, end: u64, f: &mut dyn FnMut(u64, &core::sync::atomic::AtomicU64, u32)) {
+    fn visit_parked<F: FnMut(u64, &AtomicU64, u32)>(&self, va: u64, end: u64, f: &mut F) {
         walk(self.root, 0, va, end, PARKED, f);
     }
 }
 
-/// Calls `f` for the leaves under `table` whose low bits say valid, or parked.
-fn walk(
-    table: Table,
-    level: u32,
-    va: u64,
-    end: u64,
-    wanted: u64,
-    f: &mut dyn FnMut(u64, &core::sync::atomic::AtomicU64, u32),
-) {
-    let mut at = va;
-    while at < end {
-        let base = at & !(span(level) - 1);
-        let entry = table.entry(at, level);
-        let e = entry.load(Ordering::Relaxed);
-        if let Some(next) = as_table(e).filter(|_| level < 3) {
-            walk(next, level + 1, at, end.min(base + span(level)), wanted, f);
-        } else if e != 0 && (e & desc::VALID != 0) == (wanted == desc::VALID) {
-            f(base, entry, level);
+/// Calls `f` for the leaves under `table` that are valid, or parked, as `wanted` says.
+fn walk<F: FnMut(u64, &AtomicU64, u32)>(table: Table, level: u32, va: u64, end: u64, wanted: u64, f: &mut F) {
+    let is_wanted = |e: u64| e != 0 && (e & desc::VALID != 0) == (wanted == desc::VALID);
+    let mut base = va & !(span(level) - 1);
+    for entry in &table.entries()[table::index(va, level)..] {
+        if base >= end {
+            return;
         }
-        at = base + span(level);
+        let e = entry.load(Ordering::Relaxed);
+        match as_table(e) {
+            Some(next) if level < 3 => {
+                walk(next, level + 1, va.max(base), end.min(base + span(level)), wanted, f)
+            }
+            _ if is_wanted(e) => f(base, entry, level),
+            _ => (),
+        }
+        base += span(level);
     }
 }
 

@@ -109,14 +109,14 @@ unsafe impl GlobalAlloc for ObjectHeap {
         // Taken apart from the match: the report below must not be made under the lock.
         let freed = REGION.lock().free(ptr, trace);
         match freed {
-            Ok(freed) => {
+            Some(freed) => {
                 if !freed.bookkeeping {
                     LIVE_OBJECTS.fetch_sub(1, Ordering::Relaxed);
                     LIVE_BYTES.fetch_sub(freed.size, Ordering::Relaxed);
                 }
                 ROOM.fetch_add(freed.block, Ordering::Relaxed);
             }
-            Err(record) => report::invalid_free(ptr, record.as_ref()),
+            None => report::invalid_free(ptr, find(ptr).map(|(record, _)| record).as_ref()),
         }
     }
 }

@@ -114,15 +114,12 @@ impl Region {
         Some((if mte::present() { mte::with_tag(object, tag) } else { object }, block))
     }
 
-    /// Frees the object at `ptr`; or says what is known of it when it is
-    /// no live object.
-    pub(super) fn free(&mut self, ptr: *mut u8, by: Trace) -> Result<Freed, Option<Record>> {
-        let Some(record) = self.record_of(ptr) else {
-            return Err(self.find(ptr).map(|(record, _)| record));
-        };
+    /// Frees the object at `ptr`; `None`, and nothing changed, when there is no live object.
+    pub(super) fn free(&mut self, ptr: *mut u8, by: Trace) -> Option<Freed> {
+        let record = self.record_of(ptr)?;
         let r = self.at(record);
         if r.state != State::Live || mte::present() && mte::tag_of(ptr) != r.tag {
-            return Err(Some(*r));
+            return None;
         }
         r.state = State::Freed;
         r.freed = by;
@@ -136,7 +133,7 @@ impl Region {
         while self.quarantined_bytes > self.quarantine_limit {
             self.release_oldest();
         }
-        Ok(Freed { size, block, bookkeeping })
+        Some(Freed { size, block, bookkeeping })
     }
 
     pub(super) fn serial(&self) -> u32 {

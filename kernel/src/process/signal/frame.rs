@@ -62,7 +62,7 @@ const FP: u64 = offset_of!(SigFrame, fp) as u64;
 /// What a frame takes on the stack, the handler's frame record behind it included.
 const FRAME_SIZE: u64 = FP + RESERVED + 16;
 const _: () = assert!(UCONTEXT == 128 && CONTEXT == 128 + 176 && FP == CONTEXT + 288);
-const _: () = assert!(size_of::<FpContext>() == 528 + 16 && FRAME_SIZE % 16 == 0);
+const _: () = assert!(size_of::<FpContext>() == 528 + 16 && FRAME_SIZE.is_multiple_of(16));
 
 /// Puts a frame on the user's stack and lets it go on in the handler. `EFAULT` where there is no stack.
 pub fn push(thread: &Thread, regs: &mut TrapFrame, info: &Info, action: &Action) -> Result<()> {
