@@ -29,7 +29,7 @@ pub const MAX_IMAGE: usize = 1 << 20;
 /// What `/proc/modules` says a module's size is: they are built in.
 const SIZE: usize = 4096;
 /// Room made at first for the list, so that its own memory hardly ever changes.
-const ROOM: usize = 32;
+const ROOM: usize = 160;
 
 static OPERATIONS: Mutex<(), { order::MODULES }> = Mutex::new(());
 static LIST: SpinLock<Vec<Arc<Loaded>>, { order::HEAP_STATE }> = SpinLock::new(Vec::new());
