@@ -1,0 +1,35 @@
+//! The lab's files under debugfs: the discipline, the counts, the reports, the quarantine's drain.
+
+use super::{read_text, write_text};
+use crate::judge::{Counts, Report, counts, report};
+use alloc::string::String;
+use alloc::vec::Vec;
+use heaps::uapi::errno::Result;
+
+/// Directory of the lab's files.
+pub const DIRECTORY: &str = "/sys/kernel/debug/lastref";
+
+/// Name of the discipline in force.
+pub fn discipline() -> Result<String> {
+    read_text("/sys/kernel/debug/lastref/discipline").map(|text| String::from(text.trim()))
+}
+
+/// Has the allocator take from the kernel, before anything is counted, what a taking of counts and the
+/// writing of a record need: the program's own growth must not look like a leak.
+pub fn warm_up() {
+    let mut held = Vec::with_capacity(128);
+    for shift in 4..15 {
+        held.extend((0..8).map(|_| Vec::<u8>::with_capacity(1 << shift)));
+    }
+}
+
+/// Empties the quarantine and takes the counts.
+pub fn settled_counts() -> Result<Counts> {
+    write_text("/sys/kernel/debug/lastref/drain", "1")?;
+    read_text("/sys/kernel/debug/lastref/counts").map(|text| counts::parse(&text))
+}
+
+/// Every detection report so far.
+pub fn reports() -> Result<Vec<Report>> {
+    read_text("/sys/kernel/debug/lastref/reports").map(|text| report::parse(&text))
+}

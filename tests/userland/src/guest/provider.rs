@@ -1,0 +1,44 @@
+//! Providers: heaps' implementations, loaded and unloaded as modules.
+
+use super::write_text;
+use crate::rt::{abi, module};
+use alloc::format;
+use alloc::string::String;
+use heaps::uapi::errno::Result;
+
+/// The image that selects the built-in TEE-like provider: private data and a name string of its own,
+/// both freed when it goes.
+pub const TEE_IMAGE: &[u8] = b"lastref-builtin tee_heap\n";
+
+/// A TEE-like provider that was loaded. Dropping it does nothing: unload or unbind it, or leave it loaded.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// The module's name, and its device's.
+    pub module: String,
+    /// The heap's name.
+    pub heap: String,
+}
+
+impl Provider {
+    /// Loads the first instance, which registers heap `heap`.
+    pub fn load(heap: &str) -> Result<Provider> {
+        module::init(TEE_IMAGE, &format!("name={heap}"))?;
+        Ok(Provider { module: String::from("tee_heap"), heap: String::from(heap) })
+    }
+
+    /// Loads instance `instance` beside others.
+    pub fn load_instance(heap: &str, instance: u32) -> Result<Provider> {
+        module::init(TEE_IMAGE, &format!("name={heap} instance={instance}"))?;
+        Ok(Provider { module: format!("tee_heap_{instance}"), heap: String::from(heap) })
+    }
+
+    /// Takes the device from its driver: unregisters the heap without asking who uses it.
+    pub fn unbind(&self) -> Result<()> {
+        write_text("/sys/bus/platform/drivers/tee_heap/unbind", &self.module)
+    }
+
+    /// delete_module, without waiting.
+    pub fn unload(&self) -> Result<()> {
+        module::delete(&self.module, abi::O_NONBLOCK)
+    }
+}

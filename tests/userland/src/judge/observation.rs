@@ -1,0 +1,112 @@
+//! What a scenario writes down as it goes: its steps, and at most one conclusion.
+//!
+//! ```text
+//! step open h1 -> fd 3
+//! step ioctl ALLOC -> ENODEV
+//! conclude ok the old descriptor is refused
+//! ```
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// What a scenario found, as far as it can see it from user space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conclusion {
+    /// As it should be; the text says how.
+    Ok(String),
+    /// The kernel declined the hazard's ordering with this error.
+    Refused(String),
+    /// A name or descriptor led to another heap than the one it was opened for.
+    WrongHeap(String),
+    /// A heap that was unregistered can still be found, or keeps its name.
+    Zombie(String),
+    /// The scenario itself could not be played, or data was not what was written.
+    Failed(String),
+}
+
+impl fmt::Display for Conclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, text) = match self {
+            Conclusion::Ok(text) => ("ok", text),
+            Conclusion::Refused(errno) => ("refused", errno),
+            Conclusion::WrongHeap(text) => ("wrong-heap", text),
+            Conclusion::Zombie(text) => ("zombie", text),
+            Conclusion::Failed(text) => ("failed", text),
+        };
+        write!(f, "{word} {text}")
+    }
+}
+
+impl Conclusion {
+    /// Reads what [`Display`](fmt::Display) wrote.
+    pub fn parse(text: &str) -> Option<Conclusion> {
+        let (word, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+        let rest = String::from(rest);
+        Some(match word {
+            "ok" => Conclusion::Ok(rest),
+            "refused" => Conclusion::Refused(rest),
+            "wrong-heap" => Conclusion::WrongHeap(rest),
+            "zombie" => Conclusion::Zombie(rest),
+            "failed" => Conclusion::Failed(rest),
+            _ => return None,
+        })
+    }
+}
+
+/// A scenario's observation file, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// Every line in order, conclusions among them.
+    pub lines: Vec<String>,
+    /// The conclusion. A second one makes it a failure: a scenario judges once.
+    pub conclusion: Option<Conclusion>,
+}
+
+impl Observation {
+    /// Reads the file's text.
+    pub fn parse(text: &str) -> Observation {
+        let mut seen = Observation::default();
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("conclude ") {
+                let read = Conclusion::parse(rest);
+                seen.conclusion = match (seen.conclusion.take(), read) {
+                    (None, Some(first)) => Some(first),
+                    (None, None) => Some(Conclusion::Failed("unreadable conclusion".into())),
+                    (Some(_), _) => Some(Conclusion::Failed("concluded twice".into())),
+                };
+            }
+            seen.lines.push(line.strip_prefix("step ").unwrap_or(line).into());
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_and_conclusion_are_told_apart() {
+        let seen = Observation::parse("step open -> fd 3\nstep unbind -> EBUSY\nconclude refused EBUSY\n");
+        assert_eq!(seen.lines, ["open -> fd 3", "unbind -> EBUSY", "conclude refused EBUSY"]);
+        assert_eq!(seen.conclusion, Some(Conclusion::Refused("EBUSY".into())));
+        assert_eq!(Observation::parse("step open -> fd 3\n").conclusion, None);
+    }
+
+    #[test]
+    fn two_conclusions_or_a_strange_one_are_failures() {
+        for text in ["conclude ok\nconclude ok\n", "conclude splendid\n"] {
+            assert!(matches!(Observation::parse(text).conclusion, Some(Conclusion::Failed(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn conclusions_survive_the_file() {
+        for c in
+            [Conclusion::Ok("a b".into()), Conclusion::Zombie("x".into()), Conclusion::WrongHeap("y".into())]
+        {
+            assert_eq!(Conclusion::parse(&alloc::format!("{c}")), Some(c));
+        }
+    }
+}

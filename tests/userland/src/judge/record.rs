@@ -1,0 +1,99 @@
+//! The record of a cell: one line of JSON for the launcher and the test runner.
+
+use super::json::Json;
+use super::{Counts, Ended, Judgement, Observation, Report};
+use alloc::string::{String, ToString};
+
+/// All that is known about a cell.
+pub struct Record<'a> {
+    /// The cell's name.
+    pub cell: &'a str,
+    /// The discipline in force.
+    pub discipline: &'a str,
+    /// The verdict.
+    pub judgement: &'a Judgement,
+    /// What the scenario's file expects under this discipline; empty where it says nothing.
+    pub expected: &'a str,
+    /// How the scenario's process ended.
+    pub ended: Ended,
+    /// What the scenario wrote down.
+    pub observation: &'a Observation,
+    /// The reports of this cell.
+    pub reports: &'a [Report],
+    /// The counts that differ.
+    pub counts: &'a Counts,
+}
+
+impl Record<'_> {
+    /// The line, without its end.
+    pub fn line(&self) -> String {
+        let mut text = String::new();
+        let mut json = Json::object(&mut text);
+        json.string("cell", self.cell)
+            .string("discipline", self.discipline)
+            .string("verdict", &self.judgement.verdict.to_string())
+            .string("where", &self.judgement.place)
+            .string("expected", self.expected)
+            .truth("met", self.judgement.verdict.meets(self.expected))
+            .string("ended", &self.ended.to_string());
+        if let Some(conclusion) = &self.observation.conclusion {
+            json.string("concluded", &conclusion.to_string());
+        }
+        json.strings("detail", self.observation.lines.iter().map(String::as_str))
+            .strings("reports", self.reports.iter().map(|report| report.line.as_str()))
+            .numbers("counts", self.counts.iter().map(|(name, by)| (name.as_str(), *by)));
+        json.end();
+        text
+    }
+}
+
+/// The line that says no further cell runs on this machine, and how many did.
+pub fn tainted(cells: usize) -> String {
+    let mut text = String::new();
+    let mut json = Json::object(&mut text);
+    json.truth("tainted", true).number("done", cells as i64);
+    json.end();
+    text
+}
+
+/// The line that says all cells ran, and how many.
+pub fn done(cells: usize) -> String {
+    let mut text = String::new();
+    let mut json = Json::object(&mut text);
+    json.number("done", cells as i64);
+    json.end();
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Verdict, counts, report};
+    use super::*;
+    use crate::rt::Status;
+
+    #[test]
+    fn a_record_is_one_line_with_everything() {
+        let observation = Observation::parse("step open \"x\" -> fd 3\nconclude ok fine\n");
+        let record = Record {
+            cell: "H1",
+            discipline: "kref",
+            judgement: &Judgement { verdict: Verdict::UseAfterFree, place: "pc=[<1>]".into() },
+            expected: "use-after-free",
+            ended: Ended::By(Status::Killed(9)),
+            observation: &observation,
+            reports: &report::parse("1 use-after-free pc=[<1>] pid=2 comm=s"),
+            counts: &counts::parse("heaps 1"),
+        };
+        assert_eq!(
+            record.line(),
+            concat!(
+                r#"{"cell":"H1","discipline":"kref","verdict":"use-after-free","where":"pc=[<1>]","#,
+                r#""expected":"use-after-free","met":true,"ended":"signal 9","concluded":"ok fine","#,
+                r#""detail":["open \"x\" -> fd 3","conclude ok fine"],"#,
+                r#""reports":["1 use-after-free pc=[<1>] pid=2 comm=s"],"counts":{"heaps":1}}"#
+            )
+        );
+        assert_eq!(tainted(2), r#"{"tainted":true,"done":2}"#);
+        assert_eq!(done(3), r#"{"done":3}"#);
+    }
+}

@@ -1,0 +1,135 @@
+//! The lab: runs cells one after another in processes of their own, and writes a record for each.
+//!
+//! A cell that leaves the machine different from how it found it (a report, a count) is the last one here:
+//! what comes after would not be its own fault alone.
+
+use crate::guest::{oracle, read_text};
+use crate::judge::record::{self, Record};
+use crate::judge::{Ended, Observation, counts, judge, report};
+use crate::rt::{Fd, abi, file, process, time};
+use crate::scenarios;
+use crate::scenarios::OBSERVATION;
+use alloc::format;
+use alloc::string::String;
+use heaps::uapi::Errno;
+use heaps::uapi::errno::Result;
+
+/// The cell whose record the lab keeps to itself, so that the harness can prove that it misses one.
+pub const UNTOLD: &str = "canary-under-report";
+/// The program that plays a cell.
+const SCENARIO: &str = "/bin/scenario";
+/// Nanoseconds a cell may take.
+const PATIENCE: u64 = 10_000 * time::MS;
+/// Nanoseconds a process may take to die of SIGKILL.
+const GRACE: u64 = 2_000 * time::MS;
+/// Nanoseconds between two looks at a running process.
+const LOOK: u64 = 2 * time::MS;
+
+/// A lab with its line to the launcher.
+pub struct Lab {
+    records: Fd,
+    discipline: String,
+    told: usize,
+}
+
+impl Lab {
+    /// Opens the way out and finds out what discipline is in force.
+    ///
+    /// # Errors
+    /// What opening the records' device, or reading the discipline, says.
+    pub fn open() -> Result<Lab> {
+        oracle::warm_up();
+        let records = Fd::open("/dev/lab_records", abi::O_WRONLY | abi::O_CLOEXEC)?;
+        match file::mkdir("/run") {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(e) => return Err(e),
+        }
+        Ok(Lab { records, discipline: oracle::discipline()?, told: 0 })
+    }
+
+    /// Runs the cells until the end or the first that taints the machine.
+    ///
+    /// # Errors
+    /// What the kernel's files or the records' device say.
+    pub fn run(&mut self, cells: impl Iterator<Item = &'static str>) -> Result<()> {
+        for cell in cells {
+            if self.cell(cell)? {
+                return self.tell(record::tainted(self.told));
+            }
+        }
+        self.tell(record::done(self.told))
+    }
+
+    /// Runs one cell, writes its record, and says whether the machine is another now.
+    fn cell(&mut self, cell: &str) -> Result<bool> {
+        forget_observation()?;
+        let reports_before = oracle::reports()?;
+        let counts_before = oracle::settled_counts()?;
+        let ended = play(cell)?;
+        let text = read_text(OBSERVATION).unwrap_or_default();
+        forget_observation()?;
+        let counts = counts::delta(&counts_before, &oracle::settled_counts()?);
+        let reports = report::fresh(&reports_before, oracle::reports()?);
+        let observation = Observation::parse(&text);
+        let judgement = judge(&reports, ended, observation.conclusion.as_ref(), &counts);
+        let expected = scenarios::find(cell).and_then(|s| s.expected.under(&self.discipline)).unwrap_or("");
+        let record = Record {
+            cell,
+            discipline: &self.discipline,
+            judgement: &judgement,
+            expected,
+            ended,
+            observation: &observation,
+            reports: &reports,
+            counts: &counts,
+        };
+        let line = record.line();
+        if cell != UNTOLD {
+            self.tell(line)?;
+            self.told += 1;
+        }
+        Ok(!reports.is_empty() || !counts.is_empty() || ended == Ended::TimedOut)
+    }
+
+    fn tell(&self, line: String) -> Result<()> {
+        file::write_all(self.records.raw(), format!("{line}\n").as_bytes())
+    }
+}
+
+/// Removes the last cell's observation, so that neither its text nor its memory is there for the next.
+fn forget_observation() -> Result<()> {
+    match file::unlink(OBSERVATION, 0) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Plays a cell in a process of its own and waits for its end, but not for ever.
+fn play(cell: &str) -> Result<Ended> {
+    let pid = process::spawn(|| {
+        let why = process::execute(SCENARIO, &[SCENARIO, cell]);
+        crate::complain!("lab: {SCENARIO}: {why}");
+        127
+    })?;
+    if let Some(status) = wait_for(pid, PATIENCE)? {
+        return Ok(Ended::By(status));
+    }
+    process::kill(pid, abi::SIGKILL)?;
+    // One that cannot even be killed is left; its task is in the counts.
+    wait_for(pid, GRACE)?;
+    Ok(Ended::TimedOut)
+}
+
+/// How `pid` ended, or `None` when it has not after `patience` nanoseconds.
+fn wait_for(pid: i32, patience: u64) -> Result<Option<process::Status>> {
+    let start = time::now();
+    loop {
+        if let Some(status) = process::poll(pid)? {
+            return Ok(Some(status));
+        }
+        if time::now() - start > patience {
+            return Ok(None);
+        }
+        time::sleep(LOOK)?;
+    }
+}

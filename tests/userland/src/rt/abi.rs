@@ -1,0 +1,111 @@
+//! Numbers of the Linux/arm64 ABI that the programs use (`asm-generic/unistd.h`, `fcntl.h`, `mman.h`, `sched.h`).
+#![allow(missing_docs)]
+
+/// System-call numbers.
+pub mod nr {
+    pub const DUP: usize = 23;
+    pub const DUP3: usize = 24;
+    pub const FCNTL: usize = 25;
+    pub const IOCTL: usize = 29;
+    pub const MKDIRAT: usize = 34;
+    pub const UNLINKAT: usize = 35;
+    pub const OPENAT: usize = 56;
+    pub const CLOSE: usize = 57;
+    pub const GETDENTS64: usize = 61;
+    pub const LSEEK: usize = 62;
+    pub const READ: usize = 63;
+    pub const WRITE: usize = 64;
+    pub const WRITEV: usize = 66;
+    pub const READLINKAT: usize = 78;
+    pub const NEWFSTATAT: usize = 79;
+    pub const FSTAT: usize = 80;
+    pub const EXIT: usize = 93;
+    pub const EXIT_GROUP: usize = 94;
+    pub const FUTEX: usize = 98;
+    pub const NANOSLEEP: usize = 101;
+    pub const INIT_MODULE: usize = 105;
+    pub const DELETE_MODULE: usize = 106;
+    pub const CLOCK_GETTIME: usize = 113;
+    pub const SCHED_SETAFFINITY: usize = 122;
+    pub const SCHED_GETAFFINITY: usize = 123;
+    pub const SCHED_YIELD: usize = 124;
+    pub const KILL: usize = 129;
+    pub const REBOOT: usize = 142;
+    pub const UNAME: usize = 160;
+    pub const GETPID: usize = 172;
+    pub const GETPPID: usize = 173;
+    pub const GETTID: usize = 178;
+    pub const BRK: usize = 214;
+    pub const MUNMAP: usize = 215;
+    pub const CLONE: usize = 220;
+    pub const EXECVE: usize = 221;
+    pub const MMAP: usize = 222;
+    pub const MPROTECT: usize = 226;
+    pub const WAIT4: usize = 260;
+    pub const PRLIMIT64: usize = 261;
+    pub const FINIT_MODULE: usize = 273;
+    pub const GETRANDOM: usize = 278;
+}
+
+pub const AT_FDCWD: i32 = -100;
+pub const AT_REMOVEDIR: u32 = 0x200;
+pub const AT_EMPTY_PATH: u32 = 0x1000;
+
+pub const O_RDONLY: u32 = 0;
+pub const O_WRONLY: u32 = 1;
+pub const O_RDWR: u32 = 2;
+pub const O_CREAT: u32 = 0o100;
+pub const O_EXCL: u32 = 0o200;
+pub const O_TRUNC: u32 = 0o1000;
+pub const O_APPEND: u32 = 0o2000;
+pub const O_NONBLOCK: u32 = 0o4000;
+pub const O_DIRECTORY: u32 = 0o40000;
+pub const O_CLOEXEC: u32 = 0o2000000;
+
+pub const F_DUPFD: usize = 0;
+pub const F_GETFD: usize = 1;
+pub const F_SETFD: usize = 2;
+pub const F_GETFL: usize = 3;
+pub const F_DUPFD_CLOEXEC: usize = 1030;
+pub const FD_CLOEXEC: usize = 1;
+
+pub const SEEK_SET: u32 = 0;
+pub const SEEK_CUR: u32 = 1;
+pub const SEEK_END: u32 = 2;
+
+pub const PROT_NONE: usize = 0;
+pub const PROT_READ: usize = 1;
+pub const PROT_WRITE: usize = 2;
+pub const PROT_RW: usize = PROT_READ | PROT_WRITE;
+pub const MAP_SHARED: usize = 1;
+pub const MAP_PRIVATE: usize = 2;
+pub const MAP_ANONYMOUS: usize = 0x20;
+
+pub const CLONE_VM: usize = 0x100;
+pub const CLONE_FS: usize = 0x200;
+pub const CLONE_FILES: usize = 0x400;
+pub const CLONE_SIGHAND: usize = 0x800;
+pub const CLONE_THREAD: usize = 0x1_0000;
+pub const CLONE_SYSVSEM: usize = 0x4_0000;
+pub const CLONE_SETTLS: usize = 0x8_0000;
+pub const CLONE_CHILD_CLEARTID: usize = 0x20_0000;
+
+pub const FUTEX_WAIT: usize = 0;
+pub const FUTEX_WAKE: usize = 1;
+
+pub const WNOHANG: usize = 1;
+pub const CLOCK_MONOTONIC: usize = 1;
+
+pub const SIGILL: u8 = 4;
+pub const SIGTRAP: u8 = 5;
+pub const SIGBUS: u8 = 7;
+pub const SIGKILL: u8 = 9;
+pub const SIGSEGV: u8 = 11;
+pub const SIGCHLD: u8 = 17;
+
+pub const S_IFMT: u32 = 0o170000;
+pub const S_IFCHR: u32 = 0o020000;
+pub const S_IFREG: u32 = 0o100000;
+
+/// Size of a page of the guest, in bytes.
+pub const PAGE: usize = 4096;

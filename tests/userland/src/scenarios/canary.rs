@@ -1,0 +1,81 @@
+//! Canaries: cells that go wrong on purpose, to prove that the harness would notice.
+//!
+//! All of them claim that `ok` is expected. A harness that is awake turns each red, but for the first.
+
+use super::stage::must;
+use super::{Expected, Scenario, Stage, Stop};
+use crate::guest::{oracle, write_text};
+use crate::judge::Conclusion;
+use crate::rt::arch::trap::{self, Trap};
+use crate::rt::{process, time};
+use alloc::format;
+
+const fn canary(
+    id: &'static str,
+    hazard: &'static str,
+    play: fn(&mut Stage) -> Result<(), Stop>,
+) -> Scenario {
+    Scenario { id, hazard, play, expected: Expected::always("ok") }
+}
+
+/// Does nothing and is well: what the others differ from.
+pub const QUIET: Scenario = canary("canary-quiet", "nothing at all", |s| {
+    s.conclude(Conclusion::Ok("nothing happened".into()));
+    Ok(())
+});
+
+/// Finds something wrong.
+pub const FAIL: Scenario =
+    canary("canary-fail", "a scenario that fails", |_| Err(Stop("this canary always fails".into())));
+
+/// Does not end.
+pub const HANG: Scenario = canary("canary-hang", "a scenario that hangs", |s| {
+    s.note(format_args!("sleep for ever"), "...");
+    loop {
+        let _ = time::sleep(1000 * time::MS);
+    }
+});
+
+/// Dies of a signal after it said all was well.
+pub const CRASH: Scenario = canary("canary-crash", "a scenario that crashes", |s| {
+    s.conclude(Conclusion::Ok("about to crash".into()));
+    trap::spring(Trap::LoadFrom(0));
+    Ok(())
+});
+
+/// Is well, but the lab does not tell: it skips this cell's record.
+pub const UNDER_REPORT: Scenario = canary(super::super::lab::UNTOLD, "a record that is missing", |s| {
+    s.conclude(Conclusion::Ok("nobody will know".into()));
+    Ok(())
+});
+
+/// Leaves behind a loaded heap and a process with a buffer of it.
+pub const LEAK: Scenario = canary("canary-leak", "a process, a heap and a buffer left behind", |s| {
+    s.load("canary")?;
+    let heap = s.open("canary")?;
+    let _buffer = s.allocate(&heap)?;
+    let forked = process::spawn(|| {
+        loop {
+            let _ = time::sleep(1000 * time::MS);
+        }
+    });
+    let pid = must("fork", forked)?;
+    s.note(format_args!("fork a sleeper with the buffer"), format_args!("pid {pid}"));
+    s.conclude(Conclusion::Ok("left something behind".into()));
+    Ok(())
+});
+
+/// Has the kernel panic.
+pub const PANIC: Scenario = canary("canary-panic", "a kernel panic on purpose", |s| provoke(s, "panic"));
+
+/// Has the kernel touch a freed object.
+pub const UAF: Scenario =
+    canary("canary-uaf", "a touch of freed memory on purpose", |s| provoke(s, "touch_freed"));
+
+/// Writes to a file of the kernel's that does harm. That it came back is no finding; the reports are.
+fn provoke(s: &mut Stage, file: &str) -> Result<(), Stop> {
+    s.note(format_args!("write {}/{file}", oracle::DIRECTORY), "...");
+    must(file, write_text(&format!("{}/{file}", oracle::DIRECTORY), "1"))?;
+    s.conclude(Conclusion::Ok("the kernel came back".into()));
+    Ok(())
+}

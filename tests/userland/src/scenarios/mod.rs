@@ -1,0 +1,122 @@
+//! The hazards, played from EL0: one file each, one process each run.
+//!
+//! A scenario is a function that takes steps on a [`Stage`] and says what it concludes from what it saw. The
+//! stage writes every step down before the next is taken, so that a scenario that is killed in the middle
+//! still leaves its story. What is expected under each discipline stands in the scenario's file as data; the
+//! verdict is not made here but by [`crate::judge`], from all observations together.
+
+mod canary;
+mod h1;
+mod h10;
+mod h10_dup;
+mod h10_fd;
+mod h10_mmap;
+mod h4;
+mod h5;
+mod h9;
+mod stage;
+
+pub use stage::{OBSERVATION, Stage, Stop};
+
+/// A scenario.
+pub struct Scenario {
+    /// Its stable name, a cell's row: `H1`.
+    pub id: &'static str,
+    /// The hazard in words: `ioctl-after-unregister`.
+    pub hazard: &'static str,
+    /// Plays it. A step that had to work and did not ends it early.
+    pub play: fn(&mut Stage) -> Result<(), Stop>,
+    /// What is expected of it.
+    pub expected: Expected,
+}
+
+/// The verdict expected under each discipline: a verdict's word, or its whole text.
+#[allow(missing_docs)]
+pub struct Expected {
+    pub upstream: &'static str,
+    pub kref: &'static str,
+    pub kref_open: &'static str,
+    pub kref_open_close: &'static str,
+    pub kref_full: &'static str,
+    pub revoke_rwlock: &'static str,
+    pub revoke_rcu: &'static str,
+    pub lastref: &'static str,
+}
+
+impl Expected {
+    /// The same under every discipline.
+    pub const fn always(verdict: &'static str) -> Expected {
+        Expected {
+            upstream: verdict,
+            kref: verdict,
+            kref_open: verdict,
+            kref_open_close: verdict,
+            kref_full: verdict,
+            revoke_rwlock: verdict,
+            revoke_rcu: verdict,
+            lastref: verdict,
+        }
+    }
+
+    /// What is expected under `discipline`, or `None` for a name that is none.
+    pub fn under(&self, discipline: &str) -> Option<&'static str> {
+        Some(match discipline {
+            "upstream" => self.upstream,
+            "kref" => self.kref,
+            "kref-open" => self.kref_open,
+            "kref-open-close" => self.kref_open_close,
+            "kref-full" => self.kref_full,
+            "revoke-rwlock" => self.revoke_rwlock,
+            "revoke-rcu" => self.revoke_rcu,
+            "lastref" => self.lastref,
+            _ => return None,
+        })
+    }
+}
+
+/// Every scenario, hazards first, then the canaries that prove the harness awake.
+pub const ALL: [&Scenario; 15] = [
+    &h1::SCENARIO,
+    &h4::SCENARIO,
+    &h5::SCENARIO,
+    &h9::SCENARIO,
+    &h10_fd::SCENARIO,
+    &h10_dup::SCENARIO,
+    &h10_mmap::SCENARIO,
+    &canary::QUIET,
+    &canary::FAIL,
+    &canary::HANG,
+    &canary::CRASH,
+    &canary::UNDER_REPORT,
+    &canary::LEAK,
+    &canary::PANIC,
+    &canary::UAF,
+];
+
+/// The scenario of this name.
+pub fn find(id: &str) -> Option<&'static Scenario> {
+    ALL.into_iter().find(|scenario| scenario.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for (i, scenario) in ALL.iter().enumerate() {
+            assert!(ALL[..i].iter().all(|other| other.id != scenario.id), "{} twice", scenario.id);
+            assert_eq!(find(scenario.id).map(|s| s.hazard), Some(scenario.hazard));
+        }
+        assert!(find("H99").is_none());
+    }
+
+    #[test]
+    fn hazards_end_well_under_lastref_and_are_refused_upstream() {
+        for scenario in ALL.iter().filter(|s| s.id.starts_with('H')) {
+            assert_eq!(scenario.expected.under("lastref"), Some("ok"), "{}", scenario.id);
+            assert_eq!(scenario.expected.under("upstream"), Some("refused(EBUSY)"), "{}", scenario.id);
+        }
+        assert_eq!(h1::SCENARIO.expected.under("nonsense"), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! What a scenario does, each step written down at once.
+
+use crate::guest::buffer::Buffer;
+use crate::guest::heap::Heap;
+use crate::guest::provider::Provider;
+use crate::judge::Conclusion;
+use crate::rt::{Fd, Mapping, abi, file};
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use heaps::uapi::Errno;
+use heaps::uapi::errno::Result;
+
+/// Where the steps are written.
+pub const OBSERVATION: &str = "/run/observation";
+
+/// Length of the buffers scenarios ask for, in bytes: more than a page, so that more than one is looked at.
+pub const LENGTH: usize = 16 * 1024;
+
+/// A scenario that cannot go on: a step that had to work did not.
+#[derive(Debug)]
+pub struct Stop(pub String);
+
+/// Where a scenario takes its steps.
+pub struct Stage {
+    log: Fd,
+    concluded: bool,
+}
+
+impl Stage {
+    /// A stage that appends to the observation file.
+    pub fn new() -> Result<Stage> {
+        let flags = abi::O_WRONLY | abi::O_CREAT | abi::O_APPEND | abi::O_CLOEXEC;
+        Ok(Stage { log: Fd::open(OBSERVATION, flags)?, concluded: false })
+    }
+
+    fn line(&self, line: fmt::Arguments<'_>) {
+        // One write a line, so that a kill between two steps leaves whole lines.
+        let _ = file::write_all(self.log.raw(), format!("{line}\n").as_bytes());
+    }
+
+    /// Writes down a step and what came of it.
+    pub fn note(&self, what: fmt::Arguments<'_>, result: impl fmt::Display) {
+        self.line(format_args!("step {what} -> {result}"));
+    }
+
+    fn took<T>(&self, what: fmt::Arguments<'_>, result: Result<T>) -> Result<T> {
+        match &result {
+            Ok(_) => self.note(what, "ok"),
+            Err(e) => self.note(what, e),
+        }
+        result
+    }
+
+    /// Says what the scenario found. Once a scenario, as soon as it is known: what follows may kill it.
+    pub fn conclude(&mut self, conclusion: Conclusion) {
+        self.concluded = true;
+        self.line(format_args!("conclude {conclusion}"));
+    }
+
+    /// Whether a conclusion was written.
+    pub fn concluded(&self) -> bool {
+        self.concluded
+    }
+
+    /// Loads the provider, which registers heap `heap`. Has to work.
+    pub fn load(&self, heap: &str) -> core::result::Result<Provider, Stop> {
+        must("load", self.reload(heap))
+    }
+
+    /// Loads the provider; may be refused.
+    pub fn reload(&self, heap: &str) -> Result<Provider> {
+        self.took(format_args!("init_module tee_heap name={heap}"), Provider::load(heap))
+    }
+
+    /// Loads a further instance of the provider; may be refused.
+    pub fn load_beside(&self, heap: &str, instance: u32) -> Result<Provider> {
+        let loaded = Provider::load_instance(heap, instance);
+        self.took(format_args!("init_module tee_heap name={heap} instance={instance}"), loaded)
+    }
+
+    /// Unregisters the heap by taking the device from its driver.
+    pub fn unbind(&self, provider: &Provider) -> Result<()> {
+        self.took(format_args!("unbind {}", provider.module), provider.unbind())
+    }
+
+    /// Unloads the provider's module.
+    pub fn unload(&self, provider: &Provider) -> Result<()> {
+        self.took(format_args!("delete_module {}", provider.module), provider.unload())
+    }
+
+    /// Opens a heap by name; may be refused.
+    pub fn try_open(&self, heap: &str) -> Result<Heap> {
+        let opened = Heap::open(heap);
+        match &opened {
+            Ok(fd) => self.note(format_args!("open {heap}"), format_args!("fd {}", fd.raw())),
+            Err(e) => self.note(format_args!("open {heap}"), e),
+        }
+        opened
+    }
+
+    /// Opens a heap by name. Has to work.
+    pub fn open(&self, heap: &str) -> core::result::Result<Heap, Stop> {
+        must("open", self.try_open(heap))
+    }
+
+    /// Asks a heap for a buffer; may be refused.
+    pub fn try_allocate(&self, heap: &Heap) -> Result<Buffer> {
+        let got = heap.allocate(LENGTH);
+        let what = format_args!("ioctl ALLOC {LENGTH} on fd {}", heap.raw());
+        match &got {
+            Ok(buffer) => self.note(what, format_args!("fd {}", buffer.raw())),
+            Err(e) => self.note(what, e),
+        }
+        got
+    }
+
+    /// Asks a heap for a buffer. Has to work.
+    pub fn allocate(&self, heap: &Heap) -> core::result::Result<Buffer, Stop> {
+        must("ALLOC", self.try_allocate(heap))
+    }
+
+    /// The device number behind an open heap. Has to work.
+    pub fn device(&self, heap: &Heap) -> core::result::Result<u64, Stop> {
+        let device = must("fstat", heap.device())?;
+        self.note(format_args!("fstat fd {}", heap.raw()), format_args!("rdev {device:#x}"));
+        Ok(device)
+    }
+
+    /// Maps a buffer. Has to work.
+    pub fn map(&self, buffer: &Buffer) -> core::result::Result<Mapping, Stop> {
+        must("mmap", self.took(format_args!("mmap fd {}", buffer.raw()), buffer.map()))
+    }
+
+    /// Writes a pattern of `seed` over a mapping.
+    pub fn fill(&self, mapping: &Mapping, seed: u64) {
+        for offset in (0..mapping.length()).step_by(8) {
+            mapping.put_word(offset, pattern(seed, offset));
+        }
+        self.note(format_args!("write pattern {seed}"), format_args!("{} bytes", mapping.length()));
+    }
+
+    /// Whether a mapping still holds the pattern of `seed`.
+    pub fn holds(&self, mapping: &Mapping, seed: u64) -> bool {
+        let wrong = (0..mapping.length()).step_by(8).find(|&at| mapping.word(at) != pattern(seed, at));
+        match wrong {
+            None => self.note(format_args!("read pattern {seed}"), "same"),
+            Some(at) => self.note(
+                format_args!("read pattern {seed}"),
+                format_args!("differs at {at:#x}: {:#x}", mapping.word(at)),
+            ),
+        }
+        wrong.is_none()
+    }
+
+    /// Unmaps.
+    pub fn unmap(&self, mapping: Mapping) -> core::result::Result<(), Stop> {
+        must("munmap", self.took(format_args!("munmap"), mapping.unmap()))
+    }
+
+    /// Uses a buffer's descriptor in every way there is: SYNC, SET_NAME, size, fdinfo.
+    pub fn use_buffer(&self, buffer: &Buffer) -> core::result::Result<(), Stop> {
+        let fd = buffer.raw();
+        must("SYNC", self.took(format_args!("ioctl SYNC start, end on fd {fd}"), buffer.sync()))?;
+        must(
+            "SET_NAME",
+            self.took(format_args!("ioctl SET_NAME outliver on fd {fd}"), buffer.set_name("outliver")),
+        )?;
+        let size = must("lseek", buffer.size())?;
+        self.note(format_args!("lseek fd {fd} to its end"), size);
+        let info = must("fdinfo", self.took(format_args!("read /proc/self/fdinfo/{fd}"), buffer.fdinfo()))?;
+        for line in info.lines().filter(|line| line.starts_with("exp_name") || line.starts_with("name")) {
+            self.note(format_args!("fdinfo"), line.trim().replace('\t', " "));
+        }
+        if size != LENGTH as u64 {
+            return Err(Stop(format!("the buffer's size became {size}")));
+        }
+        if !info.lines().any(|line| line.starts_with("name:") && line.ends_with("outliver")) {
+            return Err(Stop("fdinfo does not show the buffer's name".into()));
+        }
+        Ok(())
+    }
+
+    /// Closes an open heap.
+    pub fn close_heap(&self, heap: Heap) -> core::result::Result<(), Stop> {
+        let fd = heap.raw();
+        must("close", self.took(format_args!("close heap fd {fd}"), heap.close()))
+    }
+
+    /// Closes a buffer's descriptor.
+    pub fn close_buffer(&self, buffer: Buffer) -> core::result::Result<(), Stop> {
+        let fd = buffer.raw();
+        must("close", self.took(format_args!("close buffer fd {fd}"), buffer.close()))
+    }
+}
+
+/// Turns a refusal of a step that had to work into the scenario's end.
+pub fn must<T>(what: &str, result: Result<T>) -> core::result::Result<T, Stop> {
+    result.map_err(|e: Errno| Stop(format!("{what}: {e}")))
+}
+
+/// The word of pattern `seed` at `offset`: different for every offset and seed.
+fn pattern(seed: u64, offset: usize) -> u64 {
+    (seed << 32 | offset as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
