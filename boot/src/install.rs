@@ -4,7 +4,7 @@
 //! where it may not install, ends with the one command to run.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::host::{Host, Missing};
+use crate::host::{self, Host, Missing};
 use crate::process;
 use crate::toolchain::TARGET;
 use crate::workspace;
@@ -30,16 +30,27 @@ pub fn forbid() {
 /// The host, with everything it takes; what is missing is installed where that is allowed.
 pub fn ready() -> Result<&'static Host> {
     static HOST: OnceLock<Result<Host>> = OnceLock::new();
-    HOST.get_or_init(|| Host::survey().or_else(|missing| provide(&missing)))
-        .as_ref()
-        .map_err(|error| anyhow!("{error:#}"))
+    HOST.get_or_init(|| obtain(Host::survey)).as_ref().map_err(|error| anyhow!("{error:#}"))
 }
 
-fn provide(missing: &[Missing]) -> Result<Host> {
+/// A C compiler for Linux/arm64 with a static library, for the tests that run other people's kind of
+/// program; installed where that is allowed.
+pub fn c_compiler() -> Result<PathBuf> {
+    static COMPILER: OnceLock<Result<PathBuf>> = OnceLock::new();
+    let compiler = COMPILER.get_or_init(|| obtain(host::c_compiler));
+    compiler.as_ref().cloned().map_err(|error| anyhow!("{error:#}"))
+}
+
+/// What `survey` looks for, after installing what it misses.
+fn obtain<T>(survey: impl Fn() -> Result<T, Vec<Missing>>) -> Result<T> {
+    let missing = match survey() {
+        Ok(found) => return Ok(found),
+        Err(missing) => missing,
+    };
     let list: Vec<String> = missing.iter().map(|thing| thing.describe()).collect();
     eprintln!("lastref: missing: {}", list.join(", "));
     let manager = Manager::find();
-    let advice = manager.command(missing);
+    let advice = manager.command(&missing);
     if FORBIDDEN.load(Ordering::Relaxed) {
         bail!("not installing (--no-install); run: {advice}");
     }
@@ -54,12 +65,12 @@ fn provide(missing: &[Missing]) -> Result<Host> {
     if let Some(rustup) = rustup {
         add_rustup_target(&rustup);
     }
-    let rest = match Host::survey() {
-        Ok(host) => return Ok(host),
+    let rest = match survey() {
+        Ok(found) => return Ok(found),
         Err(rest) => rest,
     };
     manager.install(&rest);
-    Host::survey().map_err(|rest| {
+    survey().map_err(|rest| {
         let list: Vec<String> = rest.iter().map(|thing| thing.describe()).collect();
         anyhow!("still missing: {}; run: {}", list.join(", "), manager.command(&rest))
     })
@@ -152,6 +163,16 @@ impl Manager {
                 (Missing::Qemu, _) if self.is_apt() => &["qemu-system-arm"],
                 (Missing::Qemu, Manager::Brew) => &["qemu"],
                 (Missing::Qemu, _) => &["qemu-system-aarch64"],
+                (Missing::CCompiler, _) if self.is_apt() => {
+                    &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]
+                }
+                (Missing::CCompiler, Manager::Brew) => {
+                    &["messense/macos-cross-toolchains/aarch64-unknown-linux-gnu"]
+                }
+                (Missing::CCompiler, Manager::Pacman) => {
+                    &["aarch64-linux-gnu-gcc", "aarch64-linux-gnu-glibc"]
+                }
+                (Missing::CCompiler, _) => &["gcc-aarch64-linux-gnu"],
             }
         };
         missing.iter().flat_map(package).copied().collect()
@@ -240,6 +261,10 @@ mod tests {
             "rustup target add aarch64-unknown-none-softfloat"
         );
         assert_eq!(Manager::Dnf.command(&[Missing::Qemu]), "sudo dnf install qemu-system-aarch64");
+        assert_eq!(
+            Manager::Apt(None).command(&[Missing::CCompiler]),
+            "apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+        );
     }
 
     #[test]
