@@ -68,7 +68,11 @@ impl<'a> Machine<'a> {
         for node in root.children() {
             let kind = node.property("device_type").and_then(|p| p.value_as::<&str>().ok());
             if kind == Some("memory") {
-                machine.ram.extend(regs(node).map(|(at, len)| at..at.saturating_add(len)).take(machine.ram.remaining_capacity()));
+                machine.ram.extend(
+                    regs(node)
+                        .map(|(at, len)| at..at.saturating_add(len))
+                        .take(machine.ram.remaining_capacity()),
+                );
             } else if compatible(node, "arm,gic-v3") {
                 let mut regs = regs(node);
                 machine.distributor = device(regs.next(), 0);

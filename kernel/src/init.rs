@@ -41,7 +41,7 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     };
     uart::init(PhysAddr::new(machine.uart.base));
     let args = CommandLine::new(machine.bootargs);
-    crate::drivers::console::set_framed(args.value("lastref.console") == Some("framed"));
+    crate::drivers::console::set_output(&uart::Console, args.value("lastref.console") == Some("framed"));
     let layout = mm::boot::init(&machine, PhysAddr::new(image_at), blob_range, &args);
     announce(&machine);
 
@@ -69,10 +69,19 @@ fn blob(at: u64) -> &'static [u8] {
 
 fn announce(machine: &Machine<'_>) {
     let ram: Range<u64> = machine.ram[0].clone();
-    log::info!("Lastref on {} CPUs, {} MiB of memory from {:#x}", machine.cpus.len(), (ram.end - ram.start) >> 20, ram.start);
+    log::info!(
+        "Lastref on {} CPUs, {} MiB of memory from {:#x}",
+        machine.cpus.len(),
+        (ram.end - ram.start) >> 20,
+        ram.start
+    );
     log::info!("command line: {}", machine.bootargs);
-    if !mte::present() {
-        log::warn!("no memory tags on this machine: use-after-free goes unseen");
+    match (mte::present(), mte::are_exact()) {
+        (true, _) => log::info!("memory tags: exact"),
+        (false, _) if mte::in_hardware() => {
+            log::warn!("memory tags: broken (per page): use-after-free goes unseen")
+        }
+        _ => log::warn!("memory tags: none: use-after-free goes unseen"),
     }
 }
 

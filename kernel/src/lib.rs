@@ -4,7 +4,7 @@
 //! * [`dt`], [`cmdline`]: what the machine is and what it was asked
 //! * [`mm`]: page frames, the object heap, address spaces, user memory
 //! * [`sync`]: locks and wait queues in one written order
-//! * [`sched`]: tasks on CPUs
+//! * [`sched`]: tasks on CPUs; [`process`]: processes and threads
 //! * [`vfs`]: names, inodes, open files and the filesystems; [`chrdev`]: device numbers and what they lead to
 //! * [`drivers`], [`modules`]: what devices do; the providers that can be loaded and unloaded
 //! * [`syscall`]: what user space asks for
@@ -22,6 +22,7 @@ pub mod dt;
 pub mod init;
 pub mod mm;
 pub mod modules;
+pub mod process;
 pub mod sched;
 #[cfg(target_os = "none")]
 pub mod start;

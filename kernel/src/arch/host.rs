@@ -159,3 +159,99 @@ impl PageTable {
         self.pages.range(va..va + pages as u64 * PAGE).try_for_each(|(&va, &(pa, _))| each(va, pa, 1))
     }
 }
+
+/// The interrupted state of user code.
+#[derive(Clone, Debug)]
+pub struct TrapFrame {
+    /// X0 to X30.
+    pub x: [u64; 31],
+    /// The stack pointer.
+    pub sp: u64,
+    /// Where to go on.
+    pub elr: u64,
+    /// PSTATE.
+    pub spsr: u64,
+}
+
+impl TrapFrame {
+    /// A frame that starts user code at `entry` with stack pointer `sp`.
+    pub fn user(entry: u64, sp: u64) -> Self {
+        TrapFrame { x: [0; 31], sp, elr: entry, spsr: 0 }
+    }
+}
+
+/// FP/SIMD registers of a user task.
+#[derive(Clone)]
+pub struct FpState {
+    v: [u64; 64],
+    fpsr: u32,
+    fpcr: u32,
+}
+
+impl Default for FpState {
+    fn default() -> Self {
+        FpState { v: [0; 64], fpsr: 0, fpcr: 0 }
+    }
+}
+
+impl FpState {
+    /// V0 to V31 (low halves first), FPSR and FPCR.
+    pub fn to_parts(&self) -> ([u64; 64], u32, u32) {
+        (self.v, self.fpsr, self.fpcr)
+    }
+
+    /// The state with these registers.
+    pub fn from_parts(v: &[u64; 64], fpsr: u32, fpcr: u32) -> FpState {
+        FpState { v: *v, fpsr, fpcr }
+    }
+}
+
+/// Saves this CPU's FP/SIMD registers.
+pub fn fp_save_current(_: &mut FpState) {}
+
+/// Loads this CPU's FP/SIMD registers.
+pub fn fp_load_current(_: &FpState) {}
+
+/// The running task's thread pointer.
+pub fn current_tls() -> u64 {
+    0
+}
+
+/// Sets the running task's thread pointer.
+pub fn set_current_tls(_: u64) {}
+
+/// Ends the machine.
+pub fn power_off(status: u32) -> ! {
+    panic!("the machine ended with status {status}")
+}
+
+/// What user code did that it could not.
+#[derive(Clone, Copy, Debug)]
+pub struct UserFault {
+    /// The kind of fault.
+    pub kind: FaultKind,
+    /// The address involved.
+    pub addr: u64,
+}
+
+/// Kinds of user faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// A page that is not mapped, or not for this access.
+    Page {
+        /// A store.
+        write: bool,
+        /// An instruction fetch.
+        exec: bool,
+    },
+    /// A misaligned access.
+    Alignment,
+    /// An instruction that does not exist.
+    IllegalInstruction,
+    /// BRK.
+    Breakpoint,
+    /// A memory tag that did not match.
+    TagCheck,
+    /// Anything else.
+    Other,
+}

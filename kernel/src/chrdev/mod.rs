@@ -98,5 +98,7 @@ pub fn register(
     ops: &'static dyn heaps::CdevOps<Kernel>,
 ) -> Result<()> {
     map(devt, Cdev::immortal(devt, ops)?)?;
-    devtmpfs::device_create(path, devt, permissions)
+    let node = devtmpfs::device_create(path, devt, permissions)?;
+    // Cached now, so that no later open changes what memory the device takes.
+    find(node.inode()).map(drop)
 }

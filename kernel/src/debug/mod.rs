@@ -1,7 +1,13 @@
 //! Detection and evidence: reports, backtraces, the leak oracle, in-kernel tests.
 
 #[cfg(target_os = "none")]
+pub mod ktap;
+#[cfg(target_os = "none")]
+pub mod lab;
+#[cfg(target_os = "none")]
 pub mod oops;
+#[cfg(target_os = "none")]
+pub mod oracle;
 #[cfg(target_os = "none")]
 pub mod print;
 pub mod report;

@@ -61,7 +61,14 @@ fn describe(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) {
     print!("BUG: lastref: oops: {what}: pc=[<{:016x}>]", frame.elr);
     print!("ESR {esr:#010x} FAR {far:016x} by task {} on CPU {}", sched::current_tid(), arch::cpu_id());
     for n in (0..30).step_by(3) {
-        print!("x{n:<2} {:016x}  x{:<2} {:016x}  x{:<2} {:016x}", frame.x[n], n + 1, frame.x[n + 1], n + 2, frame.x[n + 2]);
+        print!(
+            "x{n:<2} {:016x}  x{:<2} {:016x}  x{:<2} {:016x}",
+            frame.x[n],
+            n + 1,
+            frame.x[n + 1],
+            n + 2,
+            frame.x[n + 2]
+        );
     }
     print!("lr  {:016x}  sp  {:016x}  spsr {:08x}", frame.x[30], frame.sp, frame.spsr);
     let pc = if cause == Cause::InstructionAbort { frame.x[30] } else { frame.elr };

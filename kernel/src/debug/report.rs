@@ -140,7 +140,9 @@ mod guest {
     pub fn tag_check(write: bool, addr: u64, pc: u64, fp: u64) {
         let found = object::find(addr as *const u8);
         let kind = match &found {
-            Some((r, offset)) if r.state == State::Live && (0..r.size as isize).contains(offset) => Kind::UseAfterFree,
+            Some((r, offset)) if r.state == State::Live && (0..r.size as isize).contains(offset) => {
+                Kind::UseAfterFree
+            }
             Some((r, _)) if r.state != State::Live => Kind::UseAfterFree,
             None => Kind::UseAfterFree,
             _ => Kind::OutOfBounds,

@@ -7,7 +7,7 @@ use heaps::{PAGE_SIZE, PhysAddr};
 
 use super::{frames, object};
 use crate::arch::layout::linear;
-use crate::arch::{self, mmu};
+use crate::arch::{self, mmu, mte};
 use crate::cmdline::CommandLine;
 use crate::dt::{Machine, Ranges};
 
@@ -65,7 +65,8 @@ pub fn init(machine: &Machine<'_>, image: PhysAddr, blob: Range<u64>, args: &Com
     // Tables first, from memory the boot tables map: the image's GiB.
     let early = Ranges::from_iter(free.0.iter().filter(|r| r.start >> 30 == image.get() >> 30).cloned());
     let mut early = Free(early);
-    let mut tables = early.take(64 * PAGE_SIZE as u64, BLOCK).or_else(|| early.take(64 * PAGE_SIZE as u64, 4096));
+    let mut tables =
+        early.take(64 * PAGE_SIZE as u64, BLOCK).or_else(|| early.take(64 * PAGE_SIZE as u64, 4096));
     let tables = tables.as_mut().unwrap_or_else(|| too_little(total));
     free.remove(tables);
     let mut next = || {
@@ -81,7 +82,10 @@ pub fn init(machine: &Machine<'_>, image: PhysAddr, blob: Range<u64>, args: &Com
     let heap_len = (total / 8 / BLOCK * BLOCK).clamp(4 * MIB, 256 * MIB);
     let heap = free.take(heap_len, BLOCK).unwrap_or_else(|| too_little(total));
     // SAFETY: the range was just taken, is RAM, and the linear map holds it tagged.
-    unsafe { object::init(linear(PhysAddr::new(heap.start)), heap_len as usize) };
+    unsafe {
+        mte::probe(linear(PhysAddr::new(heap.start)));
+        object::init(linear(PhysAddr::new(heap.start)), heap_len as usize);
+    }
 
     let pool = pool(machine, &mut free, args, total);
     init_shares(&machine.ram, &mut free);
@@ -110,11 +114,14 @@ fn init_shares(ram: &Ranges, free: &mut Free) {
     let first = ram.iter().map(|r| r.start).min().unwrap_or(0) / PAGE_SIZE as u64;
     let last = ram.iter().map(|r| r.end).max().unwrap_or(0).div_ceil(PAGE_SIZE as u64);
     let count = (last - first) as usize;
-    let Some(at) = free.take((count * size_of::<AtomicU32>()) as u64, PAGE_SIZE as u64) else { too_little(0) };
+    let Some(at) = free.take((count * size_of::<AtomicU32>()) as u64, PAGE_SIZE as u64) else {
+        too_little(0)
+    };
     let pages = ((at.end - at.start) as usize).div_ceil(PAGE_SIZE);
     arch::zero_pages(PhysAddr::new(at.start), pages);
     // SAFETY: the range was just taken, zeroed, is aligned, and belongs to nobody else for good.
-    let counts = unsafe { core::slice::from_raw_parts(linear(PhysAddr::new(at.start)).cast::<AtomicU32>(), count) };
+    let counts =
+        unsafe { core::slice::from_raw_parts(linear(PhysAddr::new(at.start)).cast::<AtomicU32>(), count) };
     frames::init_shares(first, counts);
 }
 

@@ -20,7 +20,7 @@ use crate::sync::{Mutex, SpinLock, order};
 use crate::vfs::flags::O_TRUNC;
 use alloc::sync::Arc;
 
-pub use module::{Module, ModuleRef, State};
+pub use module::{Module, ModuleRef, State, references};
 use params::Params;
 pub use providers::Provider;
 
@@ -28,6 +28,8 @@ pub use providers::Provider;
 pub const MAX_IMAGE: usize = 1 << 20;
 /// What `/proc/modules` says a module's size is: they are built in.
 const SIZE: usize = 4096;
+/// Room made at first for the list, so that its own memory hardly ever changes.
+const ROOM: usize = 32;
 
 static OPERATIONS: Mutex<(), { order::MODULES }> = Mutex::new(());
 static LIST: SpinLock<Vec<Arc<Loaded>>, { order::HEAP_STATE }> = SpinLock::new(Vec::new());
@@ -39,6 +41,14 @@ struct Loaded {
 
 fn find(name: &str) -> Option<Arc<Loaded>> {
     LIST.lock().iter().find(|loaded| loaded.module.name() == name).cloned()
+}
+
+fn enlist(loaded: &Arc<Loaded>) -> Result<()> {
+    let mut list = LIST.lock();
+    let more = if list.capacity() == 0 { ROOM } else { 1 };
+    list.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
+    list.push(loaded.clone());
+    Ok(())
 }
 
 fn unlist(name: &str) {
@@ -66,7 +76,7 @@ pub fn load(builtin: &str, params: &str) -> Result<()> {
     }
     let module = Module::new(&name);
     let loaded = Arc::new(Loaded { module: module.clone(), provider: SpinLock::new(None) });
-    LIST.lock().push(loaded.clone());
+    enlist(&loaded)?;
     match init(&params, &module) {
         Ok(provider) => {
             *loaded.provider.lock() = Some(provider);

@@ -90,7 +90,8 @@ fn finish(process: &Process, status: u32) {
         log::info!("init ended with status {status:#x}");
         arch::power_off(machine_status(status));
     }
-    notify_init(tree::lock().orphan_children(process.pid()));
+    let zombies = tree::lock().orphan_children(process.pid());
+    notify_init(zombies);
     let parent = become_zombie(process.pid(), status);
     let Some((parent, exit_signal)) = parent else { return };
     let no_zombie = exit_signal == SIGCHLD && {

@@ -38,6 +38,7 @@ pub fn user_fault(frame: &mut TrapFrame, fault: UserFault) {
     };
     log::debug!("pid {}: signal {signal} at pc {:#x}, address {addr:#x}", thread.process().pid(), frame.elr);
     signal::force(&thread, Info { signal, code, detail: addr });
+    thread.kick();
 }
 
 /// A copy from or to user space met a page that is not there. Whether it can be tried again. May sleep; the caller

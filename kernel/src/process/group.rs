@@ -3,13 +3,13 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrayvec::ArrayVec;
 
-use super::signal::Signals;
+use super::signal::{Action, Signals};
 use crate::sync::{SpinLock, WaitQueue, order};
-use crate::vfs::File;
+use crate::vfs::Dentry;
 
 /// Bytes of a process' name (Linux: `TASK_COMM_LEN` less its NUL).
 pub const COMM_LEN: usize = 15;
@@ -29,6 +29,7 @@ pub struct Process {
     pub(super) children: WaitQueue,
     /// Woken when a thread has ended.
     pub(super) threads: WaitQueue,
+    executing: AtomicBool,
     program: SpinLock<Program, { order::TASK }>,
 }
 
@@ -38,7 +39,7 @@ pub struct Program {
     /// Its name.
     pub comm: Comm,
     /// The file it was loaded from.
-    pub exe: Option<Arc<File>>,
+    pub exe: Option<Arc<Dentry>>,
     /// Its arguments, each ended by a NUL, as they were at execve.
     pub cmdline: Arc<Vec<u8>>,
 }
@@ -53,6 +54,7 @@ impl Process {
             group_exit: AtomicU64::new(0),
             children: WaitQueue::new(),
             threads: WaitQueue::new(),
+            executing: AtomicBool::new(false),
             program: SpinLock::new(program),
         })
     }
@@ -78,6 +80,25 @@ impl Process {
         self.program.lock().comm = comm;
     }
 
+    /// What it does about a signal, changed to `new` if there is one. What is ignored from now on and pending is
+    /// forgotten.
+    pub fn change_action(&self, signal: u32, new: Option<Action>) -> Action {
+        let mut signals = self.signals.lock();
+        let before = signals.action(signal);
+        if let Some(new) = new {
+            signals.set_action(signal, new);
+            if signals.ignores(signal) {
+                self.pending.fetch_and(!super::signal::bit(signal), Ordering::AcqRel);
+            }
+        }
+        before
+    }
+
+    /// The turn of the one thread that may execute another program; `None` while another has it.
+    pub(super) fn begin_exec(&self) -> Option<ExecTurn<'_>> {
+        (!self.executing.swap(true, Ordering::AcqRel)).then_some(ExecTurn(self))
+    }
+
     /// Lets the whole process end with this status, unless it ends already; returns the one it ends with.
     pub(super) fn set_group_exit(&self, status: u32) -> u32 {
         let note = u64::from(status) + 1;
@@ -90,5 +111,14 @@ impl Process {
     /// The status the whole process ends with, if it does.
     pub fn group_exit(&self) -> Option<u32> {
         self.group_exit.load(Ordering::Acquire).checked_sub(1).map(|status| status as u32)
+    }
+}
+
+/// The turn to execute another program; dropped, another thread may.
+pub(super) struct ExecTurn<'a>(&'a Process);
+
+impl Drop for ExecTurn<'_> {
+    fn drop(&mut self) {
+        self.0.executing.store(false, Ordering::Release);
     }
 }

@@ -6,7 +6,7 @@
 //! * [`elf`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
 //! * [`signal`]: sending, and acting on the way back to user space; [`fault`]: what an access that failed does
 //! * [`futex`]: sleeping on user memory
-//! * [`init`]: process 1
+//! * [`init`]: process 1; [`procfs`]: what `/proc` says
 //!
 //! A thread ends only in [`before_user`], where its kernel stack holds no reference any more: calls that end it
 //! leave a note and return.
@@ -23,6 +23,7 @@ pub mod group;
 pub mod image;
 pub mod init;
 pub mod mapping;
+pub mod procfs;
 pub mod random;
 pub mod signal;
 pub mod thread;

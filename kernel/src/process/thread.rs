@@ -96,9 +96,9 @@ pub struct State {
     pub(super) pending: AtomicU64,
     pub(super) mask: AtomicU64,
     /// The mask to restore after the handlers that interrupted `rt_sigsuspend`, and whether there is one.
-    pub(super) saved_mask: AtomicU64,
-    pub(super) has_saved_mask: AtomicBool,
-    pub(super) alt_stack: SpinLock<SignalStack, { order::TASK }>,
+    pub(crate) saved_mask: AtomicU64,
+    pub(crate) has_saved_mask: AtomicBool,
+    pub(crate) alt_stack: SpinLock<SignalStack, { order::TASK }>,
     /// The first argument of a call that a signal may have to restart, and that call's number plus one.
     pub(super) restart: [AtomicU64; 2],
     /// User address of the word to clear, and wake, when the thread ends.
@@ -282,7 +282,7 @@ pub fn current() -> Option<Thread> {
 /// Calls `f` with the calling thread. `None` in a kernel task.
 #[inline]
 pub fn with_current<R>(f: impl FnOnce(&Thread) -> R) -> Option<R> {
-    sched::with_current_thread(f)
+    sched::try_current()?.thread.as_ref().map(f)
 }
 
 /// A box of the FP/SIMD registers as they are now.

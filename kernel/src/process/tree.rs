@@ -95,9 +95,7 @@ impl Drop for Number {
 impl Tree {
     fn taken(&self, number: u32) -> bool {
         let groups = |node: &Node| node.pgid == number || node.sid == number;
-        self.tids.contains_key(&number)
-            || self.nodes.contains_key(&number)
-            || self.nodes.values().any(groups)
+        self.tids.contains_key(&number) || self.nodes.contains_key(&number) || self.nodes.values().any(groups)
     }
 
     /// The process with this number.
@@ -126,7 +124,13 @@ impl Tree {
     }
 
     /// Adds a process with its first thread. `ESRCH` when the parent is gone.
-    pub fn add_process(&mut self, number: Number, thread: Thread, parent: u32, exit_signal: u32) -> Result<()> {
+    pub fn add_process(
+        &mut self,
+        number: Number,
+        thread: Thread,
+        parent: u32,
+        exit_signal: u32,
+    ) -> Result<()> {
         let pid = thread.process().pid();
         let (mut pgid, mut sid) = (pid, pid);
         if parent != 0 {

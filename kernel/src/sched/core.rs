@@ -236,3 +236,8 @@ pub fn exit_current() -> ! {
     schedule();
     unreachable!("a dead task ran again")
 }
+
+/// CPUs that run tasks, one bit each.
+pub fn online_cpus() -> u64 {
+    percpu::online().fold(0, |mask, cpu| mask | 1 << cpu)
+}

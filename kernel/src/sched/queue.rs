@@ -43,7 +43,8 @@ fn place(task: &TaskRef) -> usize {
 
 /// The next ready task for `cpu`: its own, or one it takes from another CPU. It is Running from here on.
 pub(super) fn take(cpu: usize) -> Option<TaskRef> {
-    take_from(cpu, cpu).or_else(|| percpu::online().filter(|&other| other != cpu).find_map(|other| take_from(other, cpu)))
+    take_from(cpu, cpu)
+        .or_else(|| percpu::online().filter(|&other| other != cpu).find_map(|other| take_from(other, cpu)))
 }
 
 fn take_from(queue: usize, cpu: usize) -> Option<TaskRef> {

@@ -78,7 +78,13 @@ impl Task {
     }
 
     /// A task that starts by returning to user space with `frame`. `ENOMEM`.
-    pub(super) fn user(thread: Thread, frame: &TrapFrame, fp: Box<FpState>, tls: u64, cpu: usize) -> Result<TaskRef> {
+    pub(super) fn user(
+        thread: Thread,
+        frame: &TrapFrame,
+        fp: Box<FpState>,
+        tls: u64,
+        cpu: usize,
+    ) -> Result<TaskRef> {
         let execution = Execution::user(KernelStack::new()?, frame, fp, tls);
         Ok(Task::new(thread.tid(), Some(thread), execution, State::Asleep, cpu))
     }

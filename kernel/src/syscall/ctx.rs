@@ -3,7 +3,9 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Deref;
 
+use arrayvec::ArrayVec;
 use heaps::{Errno, Result};
 
 use crate::mm::user;
@@ -61,7 +63,37 @@ impl Ctx<'_> {
     }
 }
 
-/// Reads a path from user memory. `EFAULT`, `ENAMETOOLONG`.
-pub fn user_path(addr: u64) -> Result<Vec<u8>> {
-    user::read_cstr(addr, PATH_MAX - 1)
+/// A path read from user memory. Most are short and need no memory of their own.
+pub enum UserPath {
+    /// A short one.
+    Short(ArrayVec<u8, SHORT>),
+    /// Any.
+    Long(Vec<u8>),
+}
+
+/// Longest short path, in bytes.
+const SHORT: usize = 128;
+const PAGE: u64 = 4096;
+
+impl Deref for UserPath {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            UserPath::Short(path) => path,
+            UserPath::Long(path) => path,
+        }
+    }
+}
+
+/// Reads a path from user memory. `EFAULT`, `ENAMETOOLONG`, `ENOMEM`. May sleep.
+pub fn user_path(addr: u64) -> Result<UserPath> {
+    // Never past the page the path may end in.
+    let room = (PAGE - addr % PAGE).min(SHORT as u64) as usize;
+    let mut bytes = [0; SHORT];
+    user::read_bytes(addr, &mut bytes[..room])?;
+    match bytes[..room].iter().position(|&b| b == 0) {
+        Some(len) => Ok(UserPath::Short(bytes[..len].iter().copied().collect())),
+        None => user::read_cstr(addr, PATH_MAX - 1).map(UserPath::Long),
+    }
 }

@@ -73,7 +73,7 @@ pub fn sys_symlinkat(ctx: &Ctx, text: u64, dirfd: i32, path: u64) -> Result<usiz
     if text.is_empty() {
         return Err(Errno::ENOENT);
     }
-    make(ctx, dirfd, &user_path(path)?, |dir| namespace::link_inode(dir.dev(), text))
+    make(ctx, dirfd, &user_path(path)?, |dir| namespace::link_inode(dir.dev(), text.to_vec()))
 }
 
 /// `linkat`. As [`sys_mkdirat`]; `EPERM` for a directory, `EXDEV`. May sleep.

@@ -9,7 +9,7 @@ use super::fd::*;
 use super::names::*;
 use super::rw::*;
 use super::testing::{BUF, Process, at};
-use super::{attr, ctx};
+use super::{attr, ctx, poll};
 use crate::arch::USER_ARENA;
 use crate::mm::user;
 use crate::vfs::flags::*;
@@ -345,7 +345,59 @@ fn sendfile_copies_from_a_position_of_its_own() {
 }
 
 #[test]
-fn a_path_that_does_not_end_is_too_long() {
+fn a_path_is_read_up_to_its_end_and_no_further() {
     user::write_bytes(USER_ARENA.0, &[b'a'; 5000]).unwrap();
-    assert_eq!(ctx::user_path(USER_ARENA.0), Err(Errno::ENAMETOOLONG));
+    assert_eq!(ctx::user_path(USER_ARENA.0).err(), Some(Errno::ENAMETOOLONG));
+    user::write_bytes(USER_ARENA.0 + 200, b"\0").unwrap();
+    assert_eq!(ctx::user_path(USER_ARENA.0).map(|path| path.len()), Ok(200));
+    assert_eq!(ctx::user_path(USER_ARENA.0 + 100).map(|path| path.len()), Ok(100));
+    let end = USER_ARENA.0 + USER_ARENA.1 as u64;
+    user::write_bytes(end - 3, b"ab\0").unwrap();
+    assert_eq!(ctx::user_path(end - 3).map(|path| path.len()), Ok(2));
+    user::write_bytes(end - 1, b"x").unwrap();
+    assert_eq!(ctx::user_path(end - 3).err(), Some(Errno::EFAULT));
+}
+
+#[test]
+fn polling_says_what_would_not_block() {
+    let p = Process::new();
+    sys_pipe2(&p.ctx(), BUF, 0).unwrap();
+    let now = BUF + 0x100;
+    user::write(now, &[0u64, 0]).unwrap();
+    let poll = |entries: &[[i16; 4]], timeout| {
+        entries.iter().enumerate().for_each(|(i, entry)| user::write(BUF + i as u64 * 8, entry).unwrap());
+        let ready = poll::sys_ppoll(&p.ctx(), BUF, entries.len(), timeout)?;
+        let revents = |i| user::read::<u16>(BUF + i as u64 * 8 + 6).unwrap();
+        Ok((ready, (0..entries.len()).map(revents).collect::<alloc::vec::Vec<_>>()))
+    };
+    assert_eq!(
+        poll(&[[0, 0, 1, 0], [1, 0, 4, 0], [-1, -1, 1, 9], [9, 0, 1, 0]], now),
+        Ok((2, vec![0, 4, 0, 0x20]))
+    );
+    assert_eq!(poll(&[[0, 0, 1, 0]], now), Ok((0, vec![0])));
+    p.write(1, b"x").unwrap();
+    assert_eq!(poll(&[[0, 0, 1, 0]], 0), Ok((1, vec![1])));
+    user::write(BUF, &[0b11u64, 0b10]).unwrap();
+    assert_eq!(poll::sys_pselect6(&p.ctx(), 2, [BUF, BUF + 8, 0], now), Ok(2));
+    assert_eq!(user::read(BUF), Ok([0b01u64, 0b10]));
+    user::write(BUF, &0b1000u64).unwrap();
+    assert_eq!(poll::sys_pselect6(&p.ctx(), 4, [BUF, 0, 0], now), Err(Errno::EBADF));
+    sys_close(&p.ctx(), 1).unwrap();
+    assert_eq!(poll(&[[0, 0, 0, 0]], 0), Ok((1, vec![0x10])));
+    user::write(now, &[0i64, -1]).unwrap();
+    assert_eq!(poll(&[], now), Err(Errno::EINVAL));
+}
+
+#[test]
+fn a_poller_is_woken_by_a_writer() {
+    let p = Process::new();
+    sys_pipe2(&p.ctx(), BUF, 0).unwrap();
+    let writer = p.files.get(1).unwrap();
+    let later = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        writer.write(&mut &b"x"[..]).unwrap();
+    });
+    user::write(BUF, &[0i16, 0, 1, 0]).unwrap();
+    assert_eq!(poll::sys_ppoll(&p.ctx(), BUF, 1, 0), Ok(1));
+    later.join().unwrap();
 }

@@ -35,16 +35,18 @@ struct Children {
     next_cookie: u64,
 }
 
+impl Default for Children {
+    fn default() -> Self {
+        Children { by_name: BTreeMap::new(), by_cookie: BTreeMap::new(), next_cookie: FIRST_COOKIE }
+    }
+}
+
 impl Dentry {
     fn with(link: Link, inode: Arc<Inode>, is_mount: bool) -> Arc<Dentry> {
         Arc::new(Dentry {
             inode,
             link: SpinLock::new(link),
-            children: SpinLock::new(Children {
-                by_name: BTreeMap::new(),
-                by_cookie: BTreeMap::new(),
-                next_cookie: FIRST_COOKIE,
-            }),
+            children: SpinLock::new(Children::default()),
             is_mount,
         })
     }
@@ -119,8 +121,10 @@ impl Dentry {
         let mut children = self.children.lock();
         let (cookie, child) = children.by_name.remove(name)?;
         let again = children.by_cookie.remove(&cookie);
+        // An emptied table keeps memory that a new one does not have.
+        let emptied = children.by_name.is_empty().then(|| core::mem::take(&mut *children));
         drop(children);
-        drop(again);
+        drop((again, emptied));
         Some(child)
     }
 

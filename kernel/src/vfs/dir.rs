@@ -1,17 +1,18 @@
 //! Listing directories: `getdents64` records, and the operations of an open directory.
 #![forbid(unsafe_code)]
 
-use alloc::vec::Vec;
-
 use heaps::{Errno, Result};
 
 use super::dentry::Dentry;
 use super::file::{File, FileOps, Position, Whence, seek_within};
 use super::inode::{Content, S_IFDIR, S_IFMT};
 use super::io::Sink;
+use super::path::NAME_MAX;
 
 /// Bytes of a record before its name (`struct linux_dirent64`).
 const HEADER: usize = 19;
+/// Bytes of the longest record.
+const LARGEST: usize = (HEADER + NAME_MAX + 1).next_multiple_of(8);
 
 /// Takes directory entries and hands them on as `getdents64` records.
 pub struct DirSink<'a> {
@@ -33,19 +34,18 @@ impl<'a> DirSink<'a> {
     /// Adds an entry, after which the listing continues at `next`; `kind` is of the `S_IF` values. Returns whether
     /// it fitted; `EINVAL` when not even the first did, `EFAULT`.
     fn add(&mut self, ino: u64, next: u64, kind: u32, name: &[u8]) -> Result<bool> {
+        let name = &name[..name.len().min(NAME_MAX)];
         let len = (HEADER + name.len() + 1).next_multiple_of(8);
         if len > self.to.room() {
             return if self.done == 0 { Err(Errno::EINVAL) } else { Ok(false) };
         }
-        let mut record = Vec::new();
-        record.try_reserve_exact(len).map_err(|_| Errno::ENOMEM)?;
-        record.extend_from_slice(&ino.to_le_bytes());
-        record.extend_from_slice(&next.to_le_bytes());
-        record.extend_from_slice(&(len as u16).to_le_bytes());
-        record.push(((kind & S_IFMT) >> 12) as u8);
-        record.extend_from_slice(name);
-        record.resize(len, 0);
-        match self.to.put(&record) {
+        let mut record = [0; LARGEST];
+        record[..8].copy_from_slice(&ino.to_le_bytes());
+        record[8..16].copy_from_slice(&next.to_le_bytes());
+        record[16..18].copy_from_slice(&(len as u16).to_le_bytes());
+        record[18] = ((kind & S_IFMT) >> 12) as u8;
+        record[HEADER..HEADER + name.len()].copy_from_slice(name);
+        match self.to.put(&record[..len]) {
             Err(e) if self.done == 0 => Err(e),
             Err(_) => Ok(false),
             Ok(()) => {

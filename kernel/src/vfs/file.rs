@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use heaps::{Errno, PhysAddr, Result};
 
+use super::admit::admit;
 use super::dentry::Dentry;
 use super::dir::DirSink;
 use super::flags::{O_ACCMODE, O_APPEND, O_DIRECT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
@@ -144,7 +145,7 @@ pub trait FileOps: Send + Sync {
         Err(Errno::ENOTDIR)
     }
 
-    /// Which of `POLLIN` and `POLLOUT` would not block.
+    /// What would not block now. Does not sleep; whoever changes it calls [`poll::changed`](super::poll::changed).
     fn poll(&self, _file: &File) -> Events {
         POLLIN | POLLOUT
     }
@@ -202,22 +203,23 @@ pub struct File {
 }
 
 impl File {
-    /// A file at a name. `ENFILE`.
+    /// A file at a name. `ENFILE`, `ENOMEM`.
     pub fn new(at: Arc<Dentry>, flags: u32, ops: Box<dyn FileOps>) -> Result<Arc<File>> {
         File::build(Place::Named(at), flags, Opened { ops, cdev: None, owner: None })
     }
 
-    /// A file without a name. `ENFILE`.
+    /// A file without a name. `ENFILE`, `ENOMEM`.
     pub fn anonymous(inode: Arc<Inode>, flags: u32, ops: Box<dyn FileOps>) -> Result<Arc<File>> {
         File::build(Place::Anonymous(inode), flags, Opened { ops, cdev: None, owner: None })
     }
 
-    /// An open device. `ENFILE`.
+    /// An open device. `ENFILE`, `ENOMEM`.
     pub fn device(at: Arc<Dentry>, flags: u32, opened: Opened) -> Result<Arc<File>> {
         File::build(Place::Named(at), flags, opened)
     }
 
     fn build(place: Place, flags: u32, opened: Opened) -> Result<Arc<File>> {
+        admit()?;
         let count = Counted::new()?;
         Ok(Arc::new(File {
             opened,

@@ -2,7 +2,7 @@
 //!
 //! * [`inode`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
 //! * [`file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
-//! * [`io`], [`dir`], [`stat`], [`mmap`]: how bytes, entries, attributes and mappings travel
+//! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
 //! * [`ramfs`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
 //!
@@ -11,6 +11,7 @@
 //! is dropped under them.
 #![forbid(unsafe_code)]
 
+pub(crate) mod admit;
 mod bitmap;
 pub mod debugfs;
 pub mod dentry;
@@ -30,12 +31,16 @@ pub mod namespace;
 pub mod open;
 pub mod path;
 pub mod pipe;
+pub mod poll;
 pub mod procfs;
 pub mod pseudo;
 pub mod ramfs;
 pub mod stat;
 pub mod sysfs;
 pub mod text;
+
+#[cfg(test)]
+mod stress_tests;
 
 pub use dentry::Dentry;
 pub use fdtable::FdTable;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use heaps::{Errno, Result};
 
+use super::admit::admit;
 use super::dentry::Dentry;
 use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use super::ramfs::data::Data;
@@ -39,13 +40,16 @@ pub fn link_inode(dev: u32, text: Vec<u8>) -> Arc<Inode> {
 }
 
 /// Gives `inode` the name `name` in `dir`. `EEXIST`, `ENOENT` when the directory is gone, `ENOTDIR`, `EACCES` where
-/// names are not user space's to make. May sleep.
+/// names are not user space's to make, `ENOMEM`. May sleep.
 pub fn add(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Dentry>> {
     let _order = NAMESPACE.lock();
     add_locked(by, dir, name, inode)
 }
 
 fn add_locked(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Dentry>> {
+    if by == By::User {
+        admit()?;
+    }
     may_change(by, dir)?;
     if dir.child(name).is_some() {
         return Err(Errno::EEXIST);

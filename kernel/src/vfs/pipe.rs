@@ -12,6 +12,7 @@ use super::file::{Events, File, FileOps, POLLERR, POLLHUP, POLLIN, POLLOUT};
 use super::flags::{O_NONBLOCK, O_RDONLY, O_WRONLY};
 use super::inode::{Content, Inode, S_IFIFO};
 use super::io::{Bounce, Sink, Source, partial};
+use super::poll;
 use crate::sync::wait::Interruptible;
 use crate::sync::{SpinLock, WaitQueue, order};
 
@@ -30,6 +31,13 @@ struct Queue {
 struct Pipe {
     queue: SpinLock<Queue, { order::PIPE }>,
     changed: WaitQueue,
+}
+
+impl Pipe {
+    fn wake(&self) {
+        self.changed.wake_all();
+        poll::changed();
+    }
 }
 
 /// A new pipe's reading and writing end. `flags` is `O_NONBLOCK` or nothing. `ENFILE`, `ENOMEM`.
@@ -76,7 +84,7 @@ impl FileOps for Reader {
                 Some(Ok(len))
             }
         })?;
-        self.pipe.changed.wake_all();
+        self.pipe.wake();
         to.put(&part[..got])?;
         Ok(got)
     }
@@ -95,7 +103,7 @@ impl FileOps for Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.pipe.queue.lock().readers -= 1;
-        self.pipe.changed.wake_all();
+        self.pipe.wake();
     }
 }
 
@@ -123,7 +131,7 @@ impl Writer {
             queue.bytes.extend(&part[..len]);
             Some(Ok(len))
         })?;
-        self.pipe.changed.wake_all();
+        self.pipe.wake();
         Ok(put)
     }
 }
@@ -163,6 +171,6 @@ impl FileOps for Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.pipe.queue.lock().writers -= 1;
-        self.pipe.changed.wake_all();
+        self.pipe.wake();
     }
 }

@@ -113,15 +113,33 @@ unsafe extern "C" {
 #[repr(C, align(16))]
 #[derive(Clone)]
 pub struct FpState {
-    v: [u128; 32],
+    v: [u64; 64],
     fpcr: u64,
     fpsr: u64,
 }
 
 impl Default for FpState {
     fn default() -> Self {
-        FpState { v: [0; 32], fpcr: 0, fpsr: 0 }
+        FpState { v: [0; 64], fpcr: 0, fpsr: 0 }
     }
+}
+
+impl FpState {
+    /// The registers, low half first; FPSR; FPCR.
+    pub fn to_parts(&self) -> ([u64; 64], u32, u32) {
+        (self.v, self.fpsr as u32, self.fpcr as u32)
+    }
+
+    /// The state with these registers.
+    pub fn from_parts(v: &[u64; 64], fpsr: u32, fpcr: u32) -> FpState {
+        FpState { v: *v, fpcr: u64::from(fpcr), fpsr: u64::from(fpsr) }
+    }
+}
+
+/// Loads this CPU's FP/SIMD registers.
+pub fn fp_load_current(state: &FpState) {
+    // SAFETY: `state` has the layout fp_load reads.
+    unsafe { fp_load(state) }
 }
 
 /// Saves this CPU's FP/SIMD registers.
@@ -220,5 +238,9 @@ pub fn switch(prev: TaskRef, next: TaskRef, leave: impl FnOnce(TaskRef)) {
 
 #[unsafe(no_mangle)]
 extern "C" fn after_first_switch() {
+    static BOOTED: AtomicBool = AtomicBool::new(false);
     crate::sched::after_switch();
+    if !BOOTED.load(Ordering::Relaxed) && !BOOTED.swap(true, Ordering::Relaxed) {
+        log::info!("lastref: first EL0 instruction at {} ns since reset", super::now_ns());
+    }
 }

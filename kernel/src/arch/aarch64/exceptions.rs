@@ -63,11 +63,13 @@ extern "C" fn user_sync(frame: &mut TrapFrame) {
     let esr = ESR_EL1.get();
     if esr >> 26 & 0x3f == EC_SVC {
         irq::irq_enable();
-        return syscall::dispatch(frame);
+        syscall::dispatch(frame);
+        return process::before_user(frame);
     }
     let fault = user_fault(esr, FAR_EL1.get(), frame.elr);
     irq::irq_enable();
     process::fault::user_fault(frame, fault);
+    process::before_user(frame);
 }
 
 fn user_fault(esr: u64, far: u64, elr: u64) -> UserFault {
@@ -83,7 +85,9 @@ fn user_fault(esr: u64, far: u64, elr: u64) -> UserFault {
         0x24 => UserFault { kind: page(false), addr: far },
         0x22 | 0x26 => UserFault { kind: FaultKind::Alignment, addr: far },
         0x3c | 0x30 | 0x32 => UserFault { kind: FaultKind::Breakpoint, addr: elr },
-        0x00 | 0x0e | 0x18 | 0x07 | 0x19 | 0x1d | 0x0d => UserFault { kind: FaultKind::IllegalInstruction, addr: elr },
+        0x00 | 0x0e | 0x18 | 0x07 | 0x19 | 0x1d | 0x0d => {
+            UserFault { kind: FaultKind::IllegalInstruction, addr: elr }
+        }
         _ => UserFault { kind: FaultKind::Other, addr: elr },
     }
 }

@@ -28,13 +28,13 @@ pub mod uart;
 pub mod vectors;
 
 pub use backtrace::backtrace_offsets;
-pub use context::{FpState, fp_save_current};
+pub use context::{FpState, fp_load_current, fp_save_current};
 pub use exceptions::{FaultKind, UserFault};
 pub use irq::{IrqFlags, irq_restore, irq_save};
 pub use layout::{IMAGE_BASE, STACK_SIZE, STACKS_BASE, USER_END};
 pub use percpu::{MAX_CPUS, cpu_id, held_locks, set_held_locks};
-pub use pgtable::PageTable;
-pub use phys::{copy_page, read_phys, write_phys, zero_pages};
+pub use pgtable::{PageTable, UserRoot, deactivate};
+pub use phys::{boot_image, copy_page, read_phys, write_phys, zero_pages};
 pub use power::power_off;
 pub use timer::now_ns;
 pub use tls::{current_tls, set_current_tls};

@@ -11,6 +11,8 @@ pub const GRANULE: usize = 16;
 pub const UNCHECKED: u8 = 0xf;
 
 static PRESENT: AtomicBool = AtomicBool::new(false);
+static IN_HARDWARE: AtomicBool = AtomicBool::new(false);
+static EXACT: AtomicBool = AtomicBool::new(false);
 
 register_bitfields! { u64, Pfr1 [ MTE OFFSET(8) NUMBITS(4) [] ] }
 
@@ -20,7 +22,11 @@ pub fn init() {
     // SAFETY: reading an identification register has no side effect.
     unsafe { asm!("mrs {}, id_aa64pfr1_el1", out(reg) pfr1, options(nomem, nostack)) }
     let value = LocalRegisterCopy::<u64, Pfr1::Register>::new(pfr1);
-    PRESENT.store(value.read(Pfr1::MTE) >= 2, Ordering::Relaxed);
+    let level = value.read(Pfr1::MTE);
+    // Tag checks are switched on at every exception entry by an instruction that MTE brings.
+    assert!(level >= 1, "this CPU has no memory tagging extension; run with -cpu max");
+    PRESENT.store(level >= 2, Ordering::Relaxed);
+    IN_HARDWARE.store(level >= 2, Ordering::Relaxed);
 }
 
 /// Whether this machine checks tags.
@@ -68,4 +74,31 @@ pub fn memory_tag(ptr: *const u8) -> u8 {
     // SAFETY: LDG reads a tag; the memory is mapped.
     unsafe { asm!(".arch_extension memtag", "ldg {0}, [{0}]", inout(reg) at, options(nostack, readonly)) }
     tag_of(at)
+}
+
+/// Whether the machine says it has tags, exact or not.
+pub fn in_hardware() -> bool {
+    IN_HARDWARE.load(Ordering::Relaxed)
+}
+
+/// Whether each granule has a tag of its own. QEMU before 8.0 keeps one for every second granule of a page.
+pub fn are_exact() -> bool {
+    EXACT.load(Ordering::Relaxed)
+}
+
+/// Tries tags out on the page at `page`.
+///
+/// # Safety
+/// The page is mapped tagged and belongs to the caller.
+pub unsafe fn probe(page: *mut u8) {
+    // SAFETY: the caller's page.
+    unsafe {
+        set_tags(page, 4 * GRANULE, 1);
+        set_tags(page.add(2 * GRANULE), GRANULE, 2);
+        EXACT.store(memory_tag(page) == 1 && memory_tag(page.add(2 * GRANULE)) == 2, Ordering::Relaxed);
+        set_tags(page, 4 * GRANULE, 0);
+    }
+    if !are_exact() {
+        PRESENT.store(false, Ordering::Relaxed);
+    }
 }

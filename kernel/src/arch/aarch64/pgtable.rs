@@ -33,10 +33,17 @@ fn attributes(prot: Prot, mem: MemKind) -> u64 {
     if !prot.contains(Prot::EXEC) {
         bits |= desc::UXN;
     }
+    if prot.is_empty() {
+        // Mapped, and out of reach: EL0 has no access, and EL1 none because of PAN.
+        bits &= !desc::USER;
+    }
     bits
 }
 
 fn protection(entry: u64) -> Prot {
+    if entry & desc::USER == 0 {
+        return Prot::empty();
+    }
     let mut prot = Prot::READ;
     prot.set(Prot::WRITE, entry & desc::READ_ONLY == 0);
     prot.set(Prot::EXEC, entry & desc::UXN == 0);
@@ -45,6 +52,18 @@ fn protection(entry: u64) -> Prot {
 
 fn alloc_table() -> Result<PhysAddr> {
     frames::alloc_zeroed().map(|frame| frame.into_raw())
+}
+
+/// Page tables as TTBR0 names them. Whoever activates one keeps the tables alive until another is active.
+#[derive(Clone, Copy)]
+pub struct UserRoot(u64);
+
+impl UserRoot {
+    /// Makes this CPU translate user addresses by these tables.
+    pub fn activate(self) {
+        TTBR0_EL1.set(self.0);
+        tlb::publish();
+    }
 }
 
 impl PageTable {
@@ -169,10 +188,28 @@ impl PageTable {
         found
     }
 
-    /// Makes this CPU translate user addresses by these tables.
-    pub fn activate(&self) {
-        TTBR0_EL1.set(self.root.addr().get() | u64::from(self.asid.get()) << 48);
-        tlb::publish();
+    /// Calls `each(va, frame, pages)` for what is mapped in the range, until the first error.
+    pub fn for_each(
+        &self,
+        va: u64,
+        pages: usize,
+        each: &mut dyn FnMut(u64, PhysAddr, usize) -> Result<()>,
+    ) -> Result<()> {
+        let end = va + (pages * PAGE_SIZE) as u64;
+        let mut outcome = Ok(());
+        self.visit(va, end, &mut |at, entry, level| {
+            if outcome.is_ok() {
+                let (from, to) = (at.max(va), (at + span(level)).min(end));
+                let pa = (entry.load(Ordering::Relaxed) & desc::ADDR & !(span(level) - 1)) + (from - at);
+                outcome = each(from, PhysAddr::new(pa), (to - from) as usize / PAGE_SIZE);
+            }
+        });
+        outcome
+    }
+
+    /// What the scheduler needs to switch to these tables.
+    pub fn root(&self) -> UserRoot {
+        UserRoot(self.root.addr().get() | u64::from(self.asid.get()) << 48)
     }
 
     /// Replaces a block that `va` lies inside of by a table of pages.

@@ -1,6 +1,7 @@
 //! Reading and writing physical memory through the linear map. Callers own the frames they name.
 
 use core::arch::asm;
+use core::ops::Range;
 
 use heaps::{PAGE_SIZE, PhysAddr};
 
@@ -41,4 +42,13 @@ pub fn read_phys(from: PhysAddr, buf: &mut [u8]) {
 pub fn copy_page(to: PhysAddr, from: PhysAddr) {
     // SAFETY: two different frames, both the caller's.
     unsafe { linear(to).cast::<u64>().copy_from_nonoverlapping(linear(from).cast(), PAGE_SIZE / 8) }
+}
+
+/// What the boot loader left in a range of physical memory; nothing for none.
+pub fn boot_image(range: Option<Range<u64>>) -> &'static [u8] {
+    let Some(range) = range else { return &[] };
+    // SAFETY: the device tree says the initramfs is there; the range is kept from the allocators for good.
+    unsafe {
+        core::slice::from_raw_parts(linear(PhysAddr::new(range.start)), (range.end - range.start) as usize)
+    }
 }

@@ -14,6 +14,7 @@ unsafe extern "C" {
 /// Where a CPU that comes up finds its stack; the boot assembly reads it.
 #[unsafe(no_mangle)]
 static boot_secondary_stacks: [AtomicUsize; MAX_CPUS] = [const { AtomicUsize::new(0) }; MAX_CPUS];
+static EXPECTED: AtomicUsize = AtomicUsize::new(0);
 static MPIDRS: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
 
 /// This CPU's affinity numbers.
@@ -25,6 +26,12 @@ pub fn this_mpidr() -> u64 {
 /// Tells which CPU has number `id`.
 pub fn set_mpidr(id: usize, mpidr: u64) {
     MPIDRS[id].store(mpidr, Ordering::Relaxed);
+    EXPECTED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many CPUs the machine has, as far as we use them.
+pub fn expected() -> usize {
+    EXPECTED.load(Ordering::Relaxed)
 }
 
 /// Brings CPU `id` up; it runs tasks when this returns true. A CPU that does not come is done without.

@@ -67,7 +67,12 @@ impl Table {
     }
 
     /// The table one level down, made by `alloc` if there is none. `None` when a block stands there.
-    pub fn next(self, va: u64, level: u32, alloc: &mut dyn FnMut() -> Result<PhysAddr>) -> Result<Option<Table>> {
+    pub fn next(
+        self,
+        va: u64,
+        level: u32,
+        alloc: &mut dyn FnMut() -> Result<PhysAddr>,
+    ) -> Result<Option<Table>> {
         let entry = self.entry(va, level);
         match entry.load(Ordering::Relaxed) {
             0 => {

@@ -41,8 +41,17 @@ pub fn enable_input(intid: u32) {
     }
 }
 
+/// The console's transmitter.
+pub struct Console;
+
+impl crate::drivers::console::ConsoleOut for Console {
+    fn put(&self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| send(byte));
+    }
+}
+
 /// Sends one byte; waits while the transmitter is full. Callers serialise.
-pub fn send(byte: u8) {
+fn send(byte: u8) {
     let (Some(flags), Some(data)) = (register(FR), register(DR)) else { return };
     while flags.read() & FR_TX_FULL != 0 {
         core::hint::spin_loop();
@@ -51,7 +60,7 @@ pub fn send(byte: u8) {
 }
 
 /// Takes one received byte, if there is one. Callers serialise.
-pub fn receive() -> Option<u8> {
+fn receive() -> Option<u8> {
     let (flags, data) = (register(FR)?, register(DR)?);
     (flags.read() & FR_RX_EMPTY == 0).then(|| data.read() as u8)
 }

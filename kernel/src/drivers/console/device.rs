@@ -8,7 +8,7 @@ use heaps::{CdevOps, Errno, Result};
 
 use super::frame::Channel;
 use super::termios::{ICANON, ONLCR, OPOST, Termios};
-use super::{FOREGROUND, INPUT, TTY, emit};
+use super::{FOREGROUND, INPUT, TTY, emit, wake_readers};
 use crate::chrdev::CdevRef;
 use crate::drivers::dma_heap::Kernel;
 use crate::mm::user;
@@ -130,6 +130,6 @@ fn set(termios: Termios, flush: bool) {
     tty.termios = termios;
     drop(tty);
     if leaves_lines {
-        INPUT.wake_all();
+        wake_readers();
     }
 }

@@ -22,6 +22,7 @@ use spin::Once;
 
 use crate::chrdev::{self, DevT};
 use crate::sync::{IrqLock, WaitQueue, order};
+use crate::vfs::poll;
 use device::Node;
 pub use frame::Channel;
 use frame::Framer;
@@ -111,6 +112,12 @@ fn receive(byte: u8) {
         send(FOREGROUND.load(Ordering::Relaxed), signal);
     }
     if reaction.wake {
-        INPUT.wake_all();
+        wake_readers();
     }
+}
+
+/// There may be something to read now.
+fn wake_readers() {
+    INPUT.wake_all();
+    poll::changed();
 }

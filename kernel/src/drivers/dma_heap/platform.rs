@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
+use alloc::format;
 
 use heaps::platform::Event;
 use heaps::refcount::Fault;
@@ -66,7 +67,7 @@ impl Platform for Kernel {
     }
 
     fn device_create(name: &str, devt: DevT) -> Result<()> {
-        devtmpfs::device_create(&alloc::format!("dma_heap/{name}"), devt, 0o600)
+        devtmpfs::device_create(&format!("dma_heap/{name}"), devt, 0o600).map(drop)
     }
 
     fn device_destroy(devt: DevT) {

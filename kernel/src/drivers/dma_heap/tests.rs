@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use std::sync::{Mutex, MutexGuard, Once};
 
 use heaps::uapi::dma_heap::{AllocationData, DMA_HEAP_IOCTL_ALLOC};
-use heaps::{Errno, Result};
+use heaps::{Discipline, Errno, Result};
 
 use super::HEAPS;
 use crate::arch::USER_ARENA;
@@ -33,6 +33,7 @@ fn machine() -> (Process, MutexGuard<'static, ()>) {
     BOOT.call_once(|| {
         ROOT.call_once(|| mounts::boot(b"").unwrap());
         crate::drivers::mem::init().unwrap();
+        crate::drivers::console::init().unwrap();
         super::set_cma_region(heaps::PhysAddr::from_pfn(0x80000), 1024).unwrap();
     });
     let root = ROOT.get().unwrap().clone();
@@ -217,4 +218,40 @@ fn devices_of_the_machine_do_what_they_are_named_for() {
     assert_eq!((p.read(null, 9).unwrap().len(), p.read(zero, 5000).unwrap()), (0, alloc::vec![0; 5000]));
     assert_eq!((p.write(null, b"gone"), p.write(full, b"no")), (Ok(4), Err(Errno::ENOSPC)));
     assert_eq!(p.stat("/dev/null").unwrap().1, 0o020666);
+}
+
+#[test]
+fn the_discipline_is_changed_only_while_there_are_no_heaps() {
+    let (p, _alone) = machine();
+    tee("name=heap").unwrap();
+    assert_eq!(HEAPS.set_discipline(Discipline::Upstream), Err(Errno::EBUSY));
+    unload("tee_heap").unwrap();
+    assert_eq!(HEAPS.set_discipline(Discipline::KrefFull), Ok(()));
+    tee("name=heap").unwrap();
+    let heap = p.open("/dev/dma_heap/heap", O_RDONLY).unwrap();
+    let buffer = alloc(&p, heap, 4096).unwrap();
+    assert_eq!(unload("tee_heap"), Err(Errno::EAGAIN));
+    assert_eq!(echo(&p, "tee_heap", "/sys/bus/platform/drivers/tee_heap/unbind"), Ok(8));
+    sys_close(&p.ctx(), heap).unwrap();
+    assert_eq!(HEAPS.set_discipline(Discipline::Lastref), Err(Errno::EBUSY));
+    sys_close(&p.ctx(), buffer).unwrap();
+    assert_eq!(unload("tee_heap"), Ok(0));
+    assert_eq!(HEAPS.set_discipline(Discipline::Lastref), Ok(()));
+}
+
+#[test]
+fn the_console_s_nodes_print_and_know_their_settings() {
+    let (p, _alone) = machine();
+    for node in ["/dev/console", "/dev/console_err", "/dev/tty", "/dev/lab_records"] {
+        let fd = p.open(node, O_RDWR).unwrap();
+        assert_eq!(p.write(fd, b"text"), Ok(4));
+        let terminal = sys_ioctl(&p.ctx(), fd, 0x5401, ARG);
+        assert_eq!(terminal, if node == "/dev/lab_records" { Err(Errno::ENOTTY) } else { Ok(0) });
+        sys_close(&p.ctx(), fd).unwrap();
+    }
+    let fd = p.open("/dev/tty", O_RDWR | O_NONBLOCK).unwrap();
+    assert_eq!(p.read(fd, 10), Err(Errno::EAGAIN));
+    let mut keys = b"hi\r".iter().copied();
+    crate::drivers::console::input(&mut || keys.next());
+    assert_eq!(p.read(fd, 10).unwrap(), b"hi\n");
 }

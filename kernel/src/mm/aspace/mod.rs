@@ -5,7 +5,7 @@
 //! * [`fault`]: a page at its first touch, copies on write, the stack's growth
 //! * [`fork`]: the copy a child gets
 //! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
-//! * [`shared`]: anonymous pages that several address spaces see
+//! * [`shared`]: anonymous pages that several address spaces see; [`show`]: what `/proc` says
 //!
 //! Everything here may sleep. No file is released, and no user memory touched, with the lock held.
 
@@ -19,6 +19,7 @@ pub mod map;
 pub mod protect;
 pub mod remap;
 pub mod shared;
+pub mod show;
 
 #[cfg(test)]
 mod tests;
@@ -66,11 +67,6 @@ impl AddressSpace {
 
     fn lock(&self) -> MutexGuard<'_, Layout, { order::MMAP }> {
         self.layout.lock()
-    }
-
-    /// How many bytes are mapped.
-    pub fn mapped_bytes(&self) -> u64 {
-        self.lock().areas.iter().map(|vma| vma.end - vma.start).sum()
     }
 }
 

@@ -3,8 +3,7 @@
 /// The class of objects with a block of their own.
 pub const LARGE_CLASS: u8 = SIZES.len() as u8;
 
-const SIZES: [u32; 16] =
-    [16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096];
+const SIZES: [u32; 16] = [16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096];
 
 /// How many classes there are.
 pub const COUNT: usize = SIZES.len();

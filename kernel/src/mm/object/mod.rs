@@ -4,6 +4,7 @@
 //! stale pointer faults at its next use. Freed objects wait in a quarantine before their memory serves again.
 //! Each object's record, just below it, says who allocated and who freed it (KASAN's and SLUB's user tracking).
 
+pub mod canary;
 mod classes;
 mod record;
 mod region;

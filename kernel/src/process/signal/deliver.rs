@@ -56,6 +56,30 @@ fn take(thread: &Thread) -> Option<(Info, Action)> {
     Some((info, action))
 }
 
+impl Thread {
+    /// Takes a pending signal of a set, without acting on it.
+    pub fn take_of(&self, set: SigSet) -> Option<Info> {
+        let process = self.process();
+        let mut signals = process.signals.lock();
+        let own = self.pending.load(Ordering::Acquire) & set;
+        let shared = process.pending.load(Ordering::Acquire) & set;
+        let (from, found) = if own != 0 { (&self.pending, own) } else { (&process.pending, shared) };
+        if found == 0 {
+            return None;
+        }
+        let signal = found.trailing_zeros() + 1;
+        from.fetch_and(!bit(signal), Ordering::AcqRel);
+        Some(signals.take_info(signal))
+    }
+
+    /// Notes that a call ended with `EINTR` that may be made again.
+    pub fn note_restart(&self, number: u64, first: u64) {
+        self.restart[0].store(first, Ordering::Relaxed);
+        self.restart[1].store(number + 1, Ordering::Relaxed);
+        self.kick();
+    }
+}
+
 /// Lets user space make the interrupted call again, if there was one and `again` says so.
 fn restart(thread: &Thread, frame: &mut TrapFrame, again: bool) {
     let call = thread.restart[1].swap(0, Ordering::Relaxed);

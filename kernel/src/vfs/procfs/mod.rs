@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 mod fd;
+#[cfg(target_os = "none")]
+mod meminfo;
 mod pid;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -108,6 +110,8 @@ pub fn root() -> &'static Arc<Dentry> {
         create_file("mounts", 0o444, pseudo::read_only(|| Ok(mounts::proc_mounts())));
         create_file("uptime", 0o444, pseudo::read_only(|| Ok(uptime())));
         create_file("filesystems", 0o444, pseudo::read_only(|| Ok(filesystems())));
+        #[cfg(target_os = "none")]
+        create_file("meminfo", 0o444, pseudo::read_only(|| Ok(meminfo::show())));
         Dentry::root(pseudo::dynamic_inode(DEV, 0o555, Box::new(Root)))
     })
 }

@@ -1,0 +1,54 @@
+//! What the lab sees and turns: `/sys/kernel/debug/lastref/`.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use heaps::{Discipline, Errno, Result};
+
+use super::{oracle, report};
+use crate::drivers::dma_heap::HEAPS;
+use crate::mm::object;
+use crate::process;
+use crate::vfs::debugfs;
+use crate::vfs::dynamic::TextFile;
+use crate::vfs::pseudo::{read_only, read_write, write_only};
+
+const DIR: &str = "lastref";
+
+/// Adds the files. Once, at boot. `ENOMEM`.
+pub fn init() -> Result<()> {
+    let add = |name: &str, permissions: u32, file: alloc::boxed::Box<dyn TextFile>| {
+        debugfs::create_file(DIR, name, permissions, file)
+    };
+    add("counts", 0o444, read_only(|| Ok(oracle::show())))?;
+    add("reports", 0o444, read_only(|| Ok(reports())))?;
+    add("discipline", 0o644, read_write(|| Ok(format!("{}\n", HEAPS.discipline())), switch))?;
+    add("drain", 0o200, write_only(|_| Ok(object::drain())))?;
+    // The harness' canaries: what it must catch can be made to happen.
+    add("touch_freed", 0o200, write_only(|_| Ok(object::canary::touch_freed())))?;
+    add("free_twice", 0o200, write_only(|_| Ok(object::canary::free_twice())))?;
+    add("panic", 0o200, write_only(|_| panic!("a panic was asked for")))
+}
+
+fn switch(name: &str) -> Result<()> {
+    let discipline = name.trim_end().parse::<Discipline>().map_err(|_| Errno::EINVAL)?;
+    HEAPS.set_discipline(discipline)
+}
+
+fn reports() -> String {
+    let mut text = String::new();
+    report::each(|number, report| {
+        let comm = comm_of(report.tid).unwrap_or_else(|| "-".to_string());
+        text +=
+            &format!("{number} {} pc=[<{:016x}>] pid={} comm={comm}\n", report.kind, report.pc, report.tid);
+    });
+    text
+}
+
+/// The name of the process that thread `tid` belongs to, while it lives.
+fn comm_of(tid: u32) -> Option<String> {
+    let tree = process::tree::lock();
+    let process = tree.node(tree.process_of(tid)?)?.process.clone();
+    drop(tree);
+    Some(String::from_utf8_lossy(&process.program().comm).into_owned())
+}

@@ -1,0 +1,202 @@
+//! Making processes and threads: `clone` in its forms (Linux: `kernel/fork.c`).
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use bitflags::bitflags;
+use heaps::{Errno, Result};
+
+use super::group::Process;
+use super::thread::{Completion, Files, Parts, Thread, fp_snapshot};
+use super::tree::{self, Number};
+use crate::arch::{self, TrapFrame};
+use crate::mm::{commit, user};
+use crate::sched;
+
+bitflags! {
+    /// `clone`'s flags that mean something here; values as on Linux.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct CloneFlags: u64 {
+        /// Share memory.
+        const VM = 0x100;
+        /// Share root, current directory and umask.
+        const FS = 0x200;
+        /// Share descriptors.
+        const FILES = 0x400;
+        /// Share signal dispositions.
+        const SIGHAND = 0x800;
+        /// Trace the child too; nobody traces.
+        const PTRACE = 0x2000;
+        /// The parent waits until the child has its own memory.
+        const VFORK = 0x4000;
+        /// The caller's parent is the child's parent.
+        const PARENT = 0x8000;
+        /// A thread of the caller's process.
+        const THREAD = 0x1_0000;
+        /// Share System V semaphore undo lists; there are none.
+        const SYSVSEM = 0x4_0000;
+        /// Set the thread pointer.
+        const SETTLS = 0x8_0000;
+        /// Write the number to the parent's memory.
+        const PARENT_SETTID = 0x10_0000;
+        /// Clear a word in the child's memory when it ends, and wake who waits there.
+        const CHILD_CLEARTID = 0x20_0000;
+        /// Ignored by Linux too.
+        const DETACHED = 0x40_0000;
+        /// Nobody may trace the child.
+        const UNTRACED = 0x80_0000;
+        /// Write the number to the child's memory.
+        const CHILD_SETTID = 0x100_0000;
+        /// Share an I/O context; there is none.
+        const IO = 0x8000_0000;
+        /// Only for `clone3`: signal handlers are the default in the child.
+        const CLEAR_SIGHAND = 0x1_0000_0000;
+    }
+}
+
+/// What `clone` is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// How.
+    pub flags: CloneFlags,
+    /// The child's stack pointer; 0 for the parent's.
+    pub stack: u64,
+    /// Where the parent finds the number.
+    pub parent_tid: u64,
+    /// Where the child finds it, and what is cleared at its end.
+    pub child_tid: u64,
+    /// The child's thread pointer.
+    pub tls: u64,
+    /// The signal the parent gets at the child's end.
+    pub exit_signal: u32,
+}
+
+impl Request {
+    fn check(&self) -> Result<()> {
+        let flags = self.flags;
+        let needs = |flag, other| flags.contains(flag) && !flags.contains(other);
+        if needs(CloneFlags::THREAD, CloneFlags::SIGHAND)
+            || needs(CloneFlags::SIGHAND, CloneFlags::VM)
+            || (flags.contains(CloneFlags::CLEAR_SIGHAND) && flags.contains(CloneFlags::SIGHAND))
+            || self.exit_signal > super::signal::MAX_SIGNAL
+        {
+            return Err(Errno::EINVAL);
+        }
+        Ok(())
+    }
+}
+
+/// Makes a thread, or a process with one, that goes on from `frame` with 0 as its result; returns its number.
+/// `EINVAL`, `EAGAIN`, `ENOMEM`. May sleep.
+pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u32> {
+    request.check()?;
+    commit::admit(32)?;
+    let flags = request.flags;
+    let number = Number::alloc()?;
+    let tid = number.get();
+    let child = copy(parent, tid, request)?;
+    child.clear_tid.store(
+        if flags.contains(CloneFlags::CHILD_CLEARTID) { request.child_tid } else { 0 },
+        Ordering::Relaxed,
+    );
+    let written = write_numbers(&child, tid, request);
+    let entered = written.and_then(|()| enter(parent, number, &child, request));
+    if let Err(error) = entered {
+        child.files().release();
+        return Err(error);
+    }
+    let vfork = flags.contains(CloneFlags::VFORK).then(|| Arc::new(Completion::default()));
+    if let Some(done) = &vfork {
+        child.set_vfork(done.clone());
+    }
+    let tls = if flags.contains(CloneFlags::SETTLS) { request.tls } else { arch::current_tls() };
+    match sched::spawn_user(child.clone(), child_frame(frame, request.stack), fp_snapshot(), tls) {
+        Ok(task) => {
+            child.set_task(task.clone());
+            sched::wake(&task);
+        }
+        Err(error) => {
+            withdraw(&child);
+            return Err(error);
+        }
+    }
+    drop(child);
+    if let Some(done) = vfork {
+        done.wait();
+    }
+    Ok(tid)
+}
+
+fn child_frame(frame: &TrapFrame, stack: u64) -> TrapFrame {
+    let mut frame = frame.clone();
+    frame.x[0] = 0;
+    if stack != 0 {
+        frame.sp = stack;
+    }
+    frame
+}
+
+/// The child's side of everything, shared or copied.
+fn copy(parent: &Thread, tid: u32, request: &Request) -> Result<Thread> {
+    let flags = request.flags;
+    let shared = parent.mm().ok_or(Errno::ENOMEM)?;
+    let mm = if flags.contains(CloneFlags::VM) { shared } else { Arc::new(shared.fork()?) };
+    let fs = if flags.contains(CloneFlags::FS) { parent.fs().clone() } else { parent.fs().fork() };
+    let process = match flags.contains(CloneFlags::THREAD) {
+        true => parent.process().clone(),
+        false => fork_process(parent.process(), tid, flags),
+    };
+    let files = match flags.contains(CloneFlags::FILES) {
+        true => parent.files().share(),
+        false => Files::new(parent.files().table().fork()?),
+    };
+    Ok(Thread::new(Parts { tid, process, mm, files, fs, mask: parent.mask() }))
+}
+
+/// A process with the parent's dispositions and program. (Dispositions that are shared between processes, which only
+/// ancient thread libraries asked for, are copied instead.)
+fn fork_process(parent: &Process, pid: u32, flags: CloneFlags) -> Arc<Process> {
+    let mut signals = parent.signals.lock().fork();
+    if flags.contains(CloneFlags::CLEAR_SIGHAND) {
+        signals.reset_handlers();
+    }
+    Process::new(pid, signals, parent.program())
+}
+
+/// Writes the child's number where it was asked for. As on Linux, what cannot be written is not.
+fn write_numbers(child: &Thread, tid: u32, request: &Request) -> Result<()> {
+    if request.flags.contains(CloneFlags::PARENT_SETTID) {
+        user::write(request.parent_tid, &tid)?;
+    }
+    if request.flags.contains(CloneFlags::CHILD_SETTID)
+        && let Some(mm) = child.mm()
+    {
+        let _ = mm.write(request.child_tid, &tid.to_le_bytes());
+    }
+    Ok(())
+}
+
+/// Lets the child be found.
+fn enter(parent: &Thread, number: Number, child: &Thread, request: &Request) -> Result<()> {
+    let mut tree = tree::lock();
+    if request.flags.contains(CloneFlags::THREAD) {
+        return tree.add_thread(number, child.clone());
+    }
+    let me = parent.process().pid();
+    let parent = match request.flags.contains(CloneFlags::PARENT) {
+        true => tree.node(me).map_or(tree::INIT, |node| node.parent),
+        false => me,
+    };
+    tree.add_process(number, child.clone(), parent, request.exit_signal)
+}
+
+/// Takes back a child that never ran.
+fn withdraw(child: &Thread) {
+    child.files().release();
+    let mut tree = tree::lock();
+    let (held, last) = tree.remove_thread(child);
+    let node = if last { tree.reap(child.process().pid()) } else { None };
+    drop(tree);
+    drop((held, node));
+}

@@ -1,0 +1,97 @@
+//! The memory a program starts with: its segments, its stack, the page that signal handlers return through.
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+
+use heaps::{PAGE_SIZE, Result};
+use spin::Once;
+
+use super::auxv::{self, Facts, Strings};
+use super::elf::{Program, Segment};
+use super::random;
+use crate::mm::aspace::USER_END;
+use crate::mm::aspace::shared::SharedPages;
+use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
+use crate::mm::{AddressSpace, Prot, frames};
+
+/// Where the stack ends.
+pub const STACK_TOP: u64 = USER_END - 0x1_0000;
+/// What a stack has at first, below its first contents.
+const STACK_FIRST: u64 = 128 << 10;
+/// The page that handlers return through.
+pub const SIGNAL_PAGE: u64 = USER_END - 0x8000;
+/// `mov x8, #139` (rt_sigreturn); `svc #0`.
+const SIGRETURN: [u32; 2] = [0xd280_1168, 0xd400_0001];
+
+static SIGNAL_CODE: Once<Arc<SharedPages>> = Once::new();
+
+/// What a program starts with.
+pub struct Image {
+    /// Its memory.
+    pub mm: AddressSpace,
+    /// Its first stack pointer.
+    pub sp: u64,
+}
+
+/// Makes the page that handlers return through. At boot; `ENOMEM`.
+pub fn init() -> Result<()> {
+    let pages = SharedPages::new();
+    let page = pages.page(0)?;
+    for (i, word) in SIGRETURN.iter().enumerate() {
+        frames::write(page, i * 4, &word.to_le_bytes());
+    }
+    frames::unshare(page);
+    SIGNAL_CODE.call_once(|| Arc::new(pages));
+    Ok(())
+}
+
+/// Puts a program from `file`, known as `path`, into memory. `ENOMEM`, `E2BIG`.
+pub fn build(
+    program: &Program,
+    file: &Arc<dyn MapSource>,
+    path: &[u8],
+    argv: &Strings,
+    envp: &Strings,
+) -> Result<Image> {
+    let mm = AddressSpace::new()?;
+    for segment in &program.segments {
+        place(&mm, segment, file)?;
+    }
+    mm.set_brk_start(program.segments.last().map_or(0, |segment| segment.end));
+    if let Some(code) = SIGNAL_CODE.get() {
+        place_signal_page(&mm, code)?;
+    }
+    let mut facts =
+        Facts { phdr: program.phdr, phnum: program.phnum.into(), entry: program.entry, ..Facts::default() };
+    random::fill(&mut facts.random);
+    let (sp, contents) = auxv::build(STACK_TOP, path, argv, envp, &facts)?;
+    let start = (sp - STACK_FIRST) & !(PAGE_SIZE as u64 - 1);
+    mm.place(Vma::anonymous(start, STACK_TOP, Prot::READ | Prot::WRITE, VmFlags::GROWSDOWN))?;
+    mm.write(sp, &contents)?;
+    Ok(Image { mm, sp })
+}
+
+fn place(mm: &AddressSpace, segment: &Segment, file: &Arc<dyn MapSource>) -> Result<()> {
+    let &Segment { start, file_end, end, offset, len, prot } = segment;
+    if start < file_end {
+        let backing = Backing::Content { source: file.clone(), offset, len: Some(len) };
+        let max_prot = Prot::all();
+        mm.place(Vma { start, end: file_end, prot, max_prot, flags: VmFlags::empty(), backing })?;
+    }
+    if file_end < end {
+        mm.place(Vma::anonymous(file_end, end, prot, VmFlags::empty()))?;
+    }
+    Ok(())
+}
+
+fn place_signal_page(mm: &AddressSpace, code: &Arc<SharedPages>) -> Result<()> {
+    let prot = Prot::READ | Prot::EXEC;
+    mm.place(Vma {
+        start: SIGNAL_PAGE,
+        end: SIGNAL_PAGE + PAGE_SIZE as u64,
+        prot,
+        max_prot: prot,
+        flags: VmFlags::SHARED,
+        backing: Backing::Shared { pages: code.clone(), first: 0 },
+    })
+}

@@ -1,0 +1,73 @@
+//! With memory and CPUs there: devices, files, heaps, and process 1.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use heaps::{Discipline, PAGE_SIZE, PhysAddr, Result};
+
+use crate::cmdline::CommandLine;
+use crate::debug::{ktap, lab};
+use crate::drivers::{console, dma_heap, mem};
+use crate::dt::Machine;
+use crate::mm::boot::Layout;
+use crate::vfs::mounts;
+use crate::{arch, modules, process};
+
+/// What process 1 is when the command line does not say.
+const INIT: &str = "/sbin/init";
+
+/// Brings the rest of the kernel up and starts process 1; it runs once this CPU takes up tasks.
+///
+/// # Panics
+/// When the machine cannot be used: a damaged initramfs, no init, an unknown discipline.
+pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, layout: &Layout) {
+    let root = match mounts::boot(arch::boot_image(machine.initrd.clone())) {
+        Ok(root) => root,
+        Err(e) => panic!("initramfs: {e:?}"),
+    };
+    if let Err(e) = devices(&layout.pool) {
+        panic!("devices: {e}");
+    }
+    heaps(args);
+    if args.value("lastref.ktap").is_some() {
+        ktap::run();
+    }
+    let path = args.value("init").unwrap_or(INIT);
+    let argv: Vec<&[u8]> = [path].into_iter().chain(args.init_args()).map(str::as_bytes).collect();
+    if let Err(e) =
+        process::start_init(&root, path.as_bytes(), &argv, &[b"PATH=/bin:/sbin", b"HOME=/", b"TERM=linux"])
+    {
+        panic!("{path}: {e}");
+    }
+}
+
+fn devices(pool: &Range<u64>) -> Result<()> {
+    mem::init()?;
+    console::init()?;
+    lab::init()?;
+    let pages = (pool.end - pool.start) as usize / PAGE_SIZE;
+    if pages > 0 {
+        dma_heap::set_cma_region(PhysAddr::new(pool.start), pages)?;
+    }
+    Ok(())
+}
+
+/// Selects the discipline, and loads the providers the command line names.
+fn heaps(args: &CommandLine<'_>) {
+    if let Some(name) = args.value("lastref.discipline") {
+        match name.parse::<Discipline>() {
+            Ok(discipline) => dma_heap::HEAPS.set_discipline(discipline).expect("no heap is registered yet"),
+            Err(_) => panic!("lastref.discipline={name}: there is no such discipline"),
+        }
+    }
+    for name in args.value("lastref.heaps").unwrap_or("system,cma").split(',') {
+        let module = match name {
+            "system" => "system_heap",
+            "cma" => "cma_heap",
+            _ => continue,
+        };
+        if let Err(e) = modules::load(module, "") {
+            log::warn!("{module}: {e}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! From a trap to a function: numbers, arguments, results (Linux: `arch/arm64/kernel/syscall.c`).
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use heaps::{Errno, Result};
+
+use super::{Ctx, attr, fd, futex, memory, misc, module, names, nr, poll, process, rw, sched, signal, time};
+use crate::arch::TrapFrame;
+use crate::process::{Thread, with_current};
+
+/// Serves the system call that `frame` describes: X8 its number, X0 to X5 its arguments, X0 its result. Called with
+/// interrupts on and no lock held; may sleep.
+pub fn dispatch(frame: &mut TrapFrame) {
+    let outcome = with_current(|thread| {
+        let (first, number) = (frame.x[0], frame.x[8]);
+        let result = call(thread, frame);
+        if result == Err(Errno::EINTR) {
+            note_restart(thread, number, first, frame.x[3]);
+        }
+        result
+    });
+    frame.x[0] = match outcome.unwrap_or(Err(Errno::ENOSYS)) {
+        Ok(value) => value as u64,
+        Err(error) => error.to_syscall() as u64,
+    };
+}
+
+/// Lets an interrupted call that may be made again be made again, where the signal's action allows it.
+#[cold]
+fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
+    let again = match number {
+        nr::FUTEX => fourth == 0,
+        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => true,
+        nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => true,
+        _ => false,
+    };
+    if again {
+        thread.note_restart(number, first);
+    }
+}
+
+#[rustfmt::skip]
+fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
+    let [a, b, c, d, e, f] = [frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5]];
+    let ctx = &Ctx { files: thread.files().table(), fs: thread.fs() };
+    match frame.x[8] {
+        nr::READ => rw::sys_read(ctx, a as i32, b, c as usize),
+        nr::WRITE => rw::sys_write(ctx, a as i32, b, c as usize),
+        nr::READV => rw::sys_readv(ctx, a as i32, b, c as usize),
+        nr::WRITEV => rw::sys_writev(ctx, a as i32, b, c as usize),
+        nr::PREAD64 => rw::sys_pread64(ctx, a as i32, b, c as usize, d as i64),
+        nr::PWRITE64 => rw::sys_pwrite64(ctx, a as i32, b, c as usize, d as i64),
+        nr::PREADV => rw::sys_preadv(ctx, a as i32, b, c as usize, d as i64),
+        nr::PWRITEV => rw::sys_pwritev(ctx, a as i32, b, c as usize, d as i64),
+        nr::SENDFILE => rw::sys_sendfile(ctx, a as i32, b as i32, c, d as usize),
+        nr::LSEEK => rw::sys_lseek(ctx, a as i32, b as i64, c as u32),
+        nr::GETDENTS64 => rw::sys_getdents64(ctx, a as i32, b, c as usize),
+        nr::TRUNCATE => rw::sys_truncate(ctx, a, b as i64),
+        nr::FTRUNCATE => rw::sys_ftruncate(ctx, a as i32, b as i64),
+
+        nr::CLOSE => fd::sys_close(ctx, a as i32),
+        nr::CLOSE_RANGE => fd::sys_close_range(ctx, a as u32, b as u32, c as u32),
+        nr::DUP => fd::sys_dup(ctx, a as i32),
+        nr::DUP3 => fd::sys_dup3(ctx, a as i32, b as i32, c as u32),
+        nr::FCNTL => fd::sys_fcntl(ctx, a as i32, b as u32, c),
+        nr::IOCTL => fd::sys_ioctl(ctx, a as i32, b as u32, c),
+        nr::PIPE2 => fd::sys_pipe2(ctx, a, b as u32),
+        nr::FSYNC | nr::FDATASYNC => fd::sys_fsync(ctx, a as i32),
+
+        nr::OPENAT => names::sys_openat(ctx, a as i32, b, c as u32, d as u32),
+        nr::MKDIRAT => names::sys_mkdirat(ctx, a as i32, b, c as u32),
+        nr::MKNODAT => names::sys_mknodat(ctx, a as i32, b, c as u32, d as u32),
+        nr::SYMLINKAT => names::sys_symlinkat(ctx, a, b as i32, c),
+        nr::LINKAT => names::sys_linkat(ctx, a as i32, b, c as i32, d, e as u32),
+        nr::UNLINKAT => names::sys_unlinkat(ctx, a as i32, b, c as u32),
+        nr::RENAMEAT => names::sys_renameat2(ctx, a as i32, b, c as i32, d, 0),
+        nr::RENAMEAT2 => names::sys_renameat2(ctx, a as i32, b, c as i32, d, e as u32),
+        nr::READLINKAT => names::sys_readlinkat(ctx, a as i32, b, c, d as usize),
+        nr::CHDIR => names::sys_chdir(ctx, a),
+        nr::FCHDIR => names::sys_fchdir(ctx, a as i32),
+        nr::GETCWD => names::sys_getcwd(ctx, a, b as usize),
+        nr::UMASK => names::sys_umask(ctx, a as u32),
+        nr::FCHMOD => names::sys_fchmod(ctx, a as i32, b as u32),
+        nr::FCHMODAT => names::sys_fchmodat(ctx, a as i32, b, c as u32),
+        nr::FCHOWN => names::sys_fchown(ctx, a as i32, b as u32, c as u32),
+        nr::FCHOWNAT => names::sys_fchownat(ctx, a as i32, b, c as u32, d as u32),
+        nr::UTIMENSAT => names::sys_utimensat(ctx, a as i32, b, d as u32),
+
+        nr::PPOLL => poll::sys_ppoll(ctx, a, b as usize, c),
+        nr::PSELECT6 => poll::sys_pselect6(ctx, a as i32, [b, c, d], e),
+
+        nr::FSTAT => attr::sys_fstat(ctx, a as i32, b),
+        nr::NEWFSTATAT => attr::sys_newfstatat(ctx, a as i32, b, c, d as u32),
+        nr::STATX => attr::sys_statx(ctx, a as i32, b, c as u32, d as u32, e),
+        nr::STATFS => attr::sys_statfs(ctx, a, b),
+        nr::FSTATFS => attr::sys_fstatfs(ctx, a as i32, b),
+        nr::FACCESSAT => attr::sys_faccessat2(ctx, a as i32, b, c as u32, 0),
+        nr::FACCESSAT2 => attr::sys_faccessat2(ctx, a as i32, b, c as u32, d as u32),
+
+        nr::INIT_MODULE => module::sys_init_module(a, b as usize, c),
+        nr::FINIT_MODULE => module::sys_finit_module(ctx, a as i32, b, c as u32),
+        nr::DELETE_MODULE => module::sys_delete_module(a, b as u32),
+
+        nr::MMAP => memory::sys_mmap(thread, a, b, c as u32, d as u32, e as i32, f),
+        nr::MUNMAP => memory::sys_munmap(thread, a, b),
+        nr::MPROTECT => memory::sys_mprotect(thread, a, b, c as u32),
+        nr::MREMAP => memory::sys_mremap(thread, a, b, c, d as u32, e),
+        nr::MADVISE => memory::sys_madvise(thread, a, b, c as u32),
+        nr::MSYNC => memory::sys_msync(thread, a, b, c as u32),
+        nr::MLOCK | nr::MUNLOCK => memory::sys_mlock(thread, a, b),
+        nr::BRK => memory::sys_brk(thread, a),
+
+        nr::CLONE => process::sys_clone(thread, frame),
+        nr::CLONE3 => process::sys_clone3(thread, frame, a, b),
+        nr::EXECVE => process::sys_execve(thread, frame, a, b, c),
+        nr::EXECVEAT => process::sys_execveat(thread, frame),
+        nr::EXIT => process::sys_exit(thread, a as u32),
+        nr::EXIT_GROUP => process::sys_exit_group(thread, a as u32),
+        nr::WAIT4 => process::sys_wait4(thread, a as i32, b, c as u32, d),
+        nr::WAITID => process::sys_waitid(thread, a as u32, b as u32, c, d as u32, e),
+        nr::SET_TID_ADDRESS => process::sys_set_tid_address(thread, a),
+        nr::SET_ROBUST_LIST => process::sys_set_robust_list(thread, a, b),
+        nr::GETPID => Ok(thread.process().pid() as usize),
+        nr::GETTID => Ok(thread.tid() as usize),
+        nr::GETPPID => process::sys_getppid(thread),
+        nr::SETPGID => process::sys_setpgid(thread, a as u32, b as u32),
+        nr::GETPGID => process::sys_getpgid(thread, a as u32),
+        nr::GETSID => process::sys_getsid(thread, a as u32),
+        nr::SETSID => process::sys_setsid(thread),
+        nr::PRCTL => process::sys_prctl(thread, a as u32, b),
+
+        nr::FUTEX => futex::sys_futex(thread, a, b as u32, c as u32, d, e, f as u32),
+
+        nr::SCHED_YIELD => sched::sys_sched_yield(),
+        nr::SCHED_SETAFFINITY => sched::sys_sched_setaffinity(thread, a as u32, b as usize, c),
+        nr::SCHED_GETAFFINITY => sched::sys_sched_getaffinity(thread, a as u32, b as usize, c),
+        nr::GETCPU => sched::sys_getcpu(a, b),
+        nr::SCHED_GETSCHEDULER | nr::GETPRIORITY => sched::sys_ordinary(thread, nr::GETPRIORITY == frame.x[8]),
+        nr::SCHED_GET_PRIORITY_MAX => sched::sys_priority_bound(a as u32, 99),
+        nr::SCHED_GET_PRIORITY_MIN => sched::sys_priority_bound(a as u32, 1),
+
+        nr::KILL => signal::sys_kill(thread, a as i32, b as u32),
+        nr::TKILL => signal::sys_tgkill(thread, None, a as i32, b as u32),
+        nr::TGKILL => signal::sys_tgkill(thread, Some(a as i32), b as i32, c as u32),
+        nr::RT_SIGACTION => signal::sys_rt_sigaction(thread, a as u32, b, c, d),
+        nr::RT_SIGPROCMASK => signal::sys_rt_sigprocmask(thread, a as u32, b, c, d),
+        nr::RT_SIGPENDING => signal::sys_rt_sigpending(thread, a, b),
+        nr::RT_SIGSUSPEND => signal::sys_rt_sigsuspend(thread, a, b),
+        nr::RT_SIGTIMEDWAIT => signal::sys_rt_sigtimedwait(thread, a, b, c, d),
+        nr::RT_SIGRETURN => signal::sys_rt_sigreturn(thread, frame),
+        nr::SIGALTSTACK => signal::sys_sigaltstack(thread, a, b, frame.sp),
+
+        nr::NANOSLEEP => time::sys_nanosleep(a, b),
+        nr::CLOCK_NANOSLEEP => time::sys_clock_nanosleep(a as u32, b as u32, c, d),
+        nr::CLOCK_GETTIME => time::sys_clock_gettime(a as u32, b),
+        nr::CLOCK_GETRES => time::sys_clock_getres(a as u32, b),
+        nr::CLOCK_SETTIME => Err(Errno::EPERM),
+        nr::GETTIMEOFDAY => time::sys_gettimeofday(a, b),
+        nr::TIMES => time::sys_times(a),
+
+        nr::GETUID | nr::GETEUID | nr::GETGID | nr::GETEGID | nr::GETGROUPS | nr::SYNC => Ok(0),
+        nr::SETUID | nr::SETGID | nr::SETREUID | nr::SETREGID | nr::SETRESUID | nr::SETRESGID => misc::sys_set_id(a, b, c, frame.x[8]),
+        nr::GETRESUID | nr::GETRESGID => misc::sys_getresid(a, b, c),
+        nr::SETGROUPS => misc::sys_setgroups(a),
+        nr::PRLIMIT64 => misc::sys_prlimit64(thread, a as u32, b as u32, c, d),
+        nr::GETRLIMIT => misc::sys_prlimit64(thread, 0, a as u32, 0, b),
+        nr::SETRLIMIT => misc::sys_prlimit64(thread, 0, a as u32, b, 0),
+        nr::GETRUSAGE => misc::sys_getrusage(a as i32, b),
+        nr::UNAME => misc::sys_uname(a),
+        nr::SYSINFO => misc::sys_sysinfo(a),
+        nr::GETRANDOM => misc::sys_getrandom(a, b as usize, c as u32),
+        nr::PERSONALITY => misc::sys_personality(a as u32),
+        nr::REBOOT => misc::sys_reboot(a as u32, b as u32, c as u32),
+        nr::RSEQ => Err(Errno::ENOSYS),
+        unknown => Err(note_unknown(thread, unknown)),
+    }
+}
+
+/// Numbers that were asked for in vain, one bit each.
+static UNKNOWN: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
+
+#[cold]
+fn note_unknown(thread: &Thread, number: u64) -> Errno {
+    if let Some(word) = UNKNOWN.get((number / 64) as usize) {
+        let bit = 1 << (number % 64);
+        if word.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+            log::info!("pid {}: there is no system call {number}", thread.process().pid());
+        }
+    }
+    Errno::ENOSYS
+}

@@ -1,0 +1,167 @@
+//! `mmap` and its relatives (Linux: `mm/mmap.c`, `arch/arm64/kernel/sys.c`).
+#![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+
+use heaps::{Errno, PAGE_SIZE, Result};
+
+use crate::mm::aspace::{MapFlags, MapRequest};
+use crate::mm::vma::{Backing, VmFlags};
+use crate::mm::{AddressSpace, Prot};
+use crate::process::Thread;
+use crate::vfs::File;
+use crate::vfs::mmap::{Mmap, MmapRequest};
+
+/// `MAP_TYPE`: the bits that say shared or private.
+const MAP_TYPE: u32 = 0xf;
+const MAP_SHARED_VALIDATE: u32 = 3;
+/// The flags that `MAP_SHARED_VALIDATE` knows.
+const VALIDATED: u32 = 0xf_f9ff | 0x10_0000;
+/// `PROT_SEM`, `PROT_BTI`, `PROT_MTE`: accepted, without effect.
+const PROT_NO_EFFECT: u32 = 0x8 | 0x10 | 0x20;
+
+/// The calling thread's memory.
+fn mm(thread: &Thread) -> Result<Arc<AddressSpace>> {
+    thread.mm().ok_or(Errno::ENOMEM)
+}
+
+/// `mmap`.
+pub fn sys_mmap(
+    thread: &Thread,
+    addr: u64,
+    len: u64,
+    prot: u32,
+    flags: u32,
+    fd: i32,
+    offset: u64,
+) -> Result<usize> {
+    if !offset.is_multiple_of(PAGE_SIZE as u64) {
+        return Err(Errno::EINVAL);
+    }
+    let file =
+        if flags & MapFlags::ANONYMOUS.bits() == 0 { Some(thread.files().table().get(fd)?) } else { None };
+    let kept = check_flags(flags, file.is_some())?;
+    if len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let pages = len.checked_next_multiple_of(PAGE_SIZE as u64).ok_or(Errno::ENOMEM)?;
+    offset.checked_add(pages).ok_or(Errno::EOVERFLOW)?;
+    let prot = Prot::from_bits_truncate(prot as u8);
+    let (backing, max_prot) = match file {
+        Some(file) => from_file(file, pages, prot, kept, offset)?,
+        None => (None, Prot::all()),
+    };
+    let start = mm(thread)?.map(MapRequest { addr, len, prot, max_prot, flags: kept, backing })?;
+    Ok(start as usize)
+}
+
+/// The flags that mean something. `EINVAL`, `EOPNOTSUPP`.
+fn check_flags(flags: u32, file: bool) -> Result<MapFlags> {
+    let mut kept = MapFlags::from_bits_truncate(flags & !MAP_TYPE);
+    match flags & MAP_TYPE {
+        1 => kept |= MapFlags::SHARED,
+        2 => kept |= MapFlags::PRIVATE,
+        MAP_SHARED_VALIDATE if flags & !VALIDATED != 0 => return Err(Errno::EOPNOTSUPP),
+        MAP_SHARED_VALIDATE => kept |= MapFlags::SHARED,
+        _ => return Err(Errno::EINVAL),
+    }
+    let grows = kept.contains(MapFlags::GROWSDOWN);
+    if kept.contains(MapFlags::HUGETLB) || (grows && (file || kept.contains(MapFlags::SHARED))) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(kept)
+}
+
+/// What a file gives to be mapped, and what may be done with it at most. `EACCES`, `ENODEV` and what the file says.
+fn from_file(
+    file: Arc<File>,
+    len: u64,
+    prot: Prot,
+    flags: MapFlags,
+    offset: u64,
+) -> Result<(Option<Backing>, Prot)> {
+    if file.is_path() {
+        return Err(Errno::EBADF);
+    }
+    let shared = flags.contains(MapFlags::SHARED);
+    let write = prot.contains(Prot::WRITE);
+    if !file.readable() || (shared && write && !file.writable()) {
+        return Err(Errno::EACCES);
+    }
+    let request = MmapRequest { offset, len: len as usize, shared, write };
+    let kind = file.ops().mmap(&file, &request)?;
+    let max_prot = if shared && !file.writable() { Prot::READ | Prot::EXEC } else { Prot::all() };
+    let backing = match kind {
+        Mmap::Zero => None,
+        // Private copies would miss what others store: nothing here can be shared that way.
+        Mmap::Content if shared => return Err(Errno::ENODEV),
+        Mmap::Content => Some(Backing::Content { source: file, offset, len: None }),
+        Mmap::Runs => Some(Backing::Runs { source: file, first: offset / PAGE_SIZE as u64 }),
+    };
+    Ok((backing, max_prot))
+}
+
+/// `munmap`.
+pub fn sys_munmap(thread: &Thread, addr: u64, len: u64) -> Result<usize> {
+    mm(thread)?.unmap(addr, len).map(|()| 0)
+}
+
+/// `mprotect`.
+pub fn sys_mprotect(thread: &Thread, addr: u64, len: u64, prot: u32) -> Result<usize> {
+    if prot & !(7 | PROT_NO_EFFECT) != 0 || !addr.is_multiple_of(PAGE_SIZE as u64) {
+        return Err(Errno::EINVAL);
+    }
+    mm(thread)?.protect(addr, len, Prot::from_bits_truncate(prot as u8 & 7)).map(|()| 0)
+}
+
+/// `mremap`.
+pub fn sys_mremap(
+    thread: &Thread,
+    old: u64,
+    old_len: u64,
+    new_len: u64,
+    flags: u32,
+    to: u64,
+) -> Result<usize> {
+    mm(thread)?.remap(old, old_len, new_len, flags, to).map(|at| at as usize)
+}
+
+/// `madvise`: what changes contents or inheritance is done, what only hints is checked and forgotten.
+pub fn sys_madvise(thread: &Thread, addr: u64, len: u64, advice: u32) -> Result<usize> {
+    let mm = mm(thread)?;
+    match advice {
+        // MADV_DONTNEED, MADV_FREE.
+        4 | 8 => mm.discard(addr, len)?,
+        // MADV_DONTFORK, MADV_DOFORK.
+        10 | 11 => mm.set_flags(addr, len, VmFlags::DONTFORK, advice == 10)?,
+        // NORMAL, RANDOM, SEQUENTIAL, WILLNEED; MERGEABLE to NOHUGEPAGE; DONTDUMP, DODUMP; COLD, PAGEOUT.
+        0..=3 | 12..=17 | 20 | 21 => mm.check_mapped(addr, len)?,
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
+}
+
+/// `msync`: no mapping has a slower copy behind it.
+pub fn sys_msync(thread: &Thread, addr: u64, len: u64, flags: u32) -> Result<usize> {
+    if flags & !7 != 0 || flags & 5 == 5 || !addr.is_multiple_of(PAGE_SIZE as u64) {
+        return Err(Errno::EINVAL);
+    }
+    mm(thread)?.check_mapped(addr, len).map_err(|_| Errno::ENOMEM).map(|()| 0)
+}
+
+/// `mlock`, `munlock`: nothing is ever paged out; locking touches the pages.
+pub fn sys_mlock(thread: &Thread, addr: u64, len: u64) -> Result<usize> {
+    let page = PAGE_SIZE as u64;
+    let start = addr & !(page - 1);
+    let end =
+        addr.checked_add(len).and_then(|end| end.checked_next_multiple_of(page)).ok_or(Errno::EINVAL)?;
+    let mm = mm(thread)?;
+    mm.check_mapped(start, end - start).map_err(|_| Errno::ENOMEM)?;
+    mm.populate(start, end);
+    Ok(0)
+}
+
+/// `brk`.
+pub fn sys_brk(thread: &Thread, to: u64) -> Result<usize> {
+    Ok(mm(thread)?.brk(to) as usize)
+}

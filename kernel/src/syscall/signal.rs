@@ -1,0 +1,193 @@
+//! Signals (Linux: `kernel/signal.c`).
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::Ordering;
+
+use heaps::{Errno, Result};
+
+use super::time::{self, Timespec};
+use crate::arch::TrapFrame;
+use crate::mm::user;
+use crate::process::signal::frame;
+use crate::process::signal::{
+    Action, Info, MAX_SIGNAL, SI_TKILL, SI_USER, SigSet, SignalStack, UNBLOCKABLE, send_process, send_thread,
+};
+use crate::process::{Thread, signal, tree};
+use crate::sync::WaitQueue;
+use crate::sync::wait::Interruptible;
+
+fn check(signal: u32) -> Result<()> {
+    if signal > MAX_SIGNAL { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+/// `kill`: a process, the caller's group (0), all but init and the caller (-1), or a group. Signal 0 only looks.
+pub fn sys_kill(thread: &Thread, pid: i32, signal: u32) -> Result<usize> {
+    check(signal)?;
+    let me = thread.process().pid();
+    let targets: alloc::vec::Vec<_> = {
+        let tree = tree::lock();
+        let group = match pid {
+            0 => tree.node(me).map_or(0, |node| node.pgid),
+            _ => pid.unsigned_abs(),
+        };
+        let meant = |at: u32, node: &tree::Node| match pid {
+            -1 => at != me && at != tree::INIT,
+            1.. => at == group,
+            _ => node.pgid == group,
+        };
+        let found = tree.nodes().filter(|(at, node)| meant(**at, node));
+        found.map(|(_, node)| node.process.clone()).collect()
+    };
+    if targets.is_empty() {
+        return Err(Errno::ESRCH);
+    }
+    let info = Info { signal, code: SI_USER, detail: u64::from(me) };
+    targets.iter().filter(|_| signal != 0).for_each(|process| send_process(process, info));
+    Ok(0)
+}
+
+/// `tgkill`, and `tkill` without a process.
+pub fn sys_tgkill(thread: &Thread, pid: Option<i32>, tid: i32, signal: u32) -> Result<usize> {
+    check(signal)?;
+    if tid <= 0 || pid.is_some_and(|pid| pid <= 0) {
+        return Err(Errno::EINVAL);
+    }
+    let tid = tid as u32;
+    let target = {
+        let tree = tree::lock();
+        let of = tree.process_of(tid).ok_or(Errno::ESRCH)?;
+        if pid.is_some_and(|pid| pid as u32 != of) {
+            return Err(Errno::ESRCH);
+        }
+        tree.node(of).and_then(|node| node.threads.iter().find(|t| t.tid() == tid).cloned())
+    };
+    let target = target.ok_or(Errno::ESRCH)?;
+    if signal != 0 {
+        send_thread(&target, Info { signal, code: SI_TKILL, detail: u64::from(thread.process().pid()) });
+    }
+    Ok(0)
+}
+
+/// A set's size is always 8 bytes.
+fn check_size(size: u64) -> Result<()> {
+    if size == 8 { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+/// `rt_sigaction`.
+pub fn sys_rt_sigaction(thread: &Thread, signal: u32, new: u64, old: u64, size: u64) -> Result<usize> {
+    check_size(size)?;
+    if signal == 0 || signal > MAX_SIGNAL || (new != 0 && UNBLOCKABLE & signal::bit(signal) != 0) {
+        return Err(Errno::EINVAL);
+    }
+    let new = if new != 0 { Some(user::read::<Action>(new)?) } else { None };
+    let before = thread.process().change_action(signal, new);
+    if old != 0 {
+        user::write(old, &before)?;
+    }
+    Ok(0)
+}
+
+/// `rt_sigprocmask`.
+pub fn sys_rt_sigprocmask(thread: &Thread, how: u32, set: u64, old: u64, size: u64) -> Result<usize> {
+    check_size(size)?;
+    let before = thread.mask();
+    if set != 0 {
+        let set: SigSet = user::read(set)?;
+        thread.set_mask(match how {
+            0 => before | set,
+            1 => before & !set,
+            2 => set,
+            _ => return Err(Errno::EINVAL),
+        });
+        // What was blocked may be due now.
+        if thread.pending() & !thread.mask() != 0 {
+            thread.kick();
+        }
+    }
+    if old != 0 {
+        user::write(old, &before)?;
+    }
+    Ok(0)
+}
+
+/// `rt_sigpending`.
+pub fn sys_rt_sigpending(thread: &Thread, to: u64, size: u64) -> Result<usize> {
+    check_size(size)?;
+    user::write(to, &(thread.pending() & thread.mask())).map(|()| 0)
+}
+
+/// `rt_sigsuspend`: always `EINTR`, in the end.
+pub fn sys_rt_sigsuspend(thread: &Thread, set: u64, size: u64) -> Result<usize> {
+    check_size(size)?;
+    let set: SigSet = user::read(set)?;
+    thread.saved_mask.store(thread.mask(), Ordering::Relaxed);
+    thread.set_mask(set);
+    let _ = WaitQueue::new().wait_interruptible(Interruptible::Yes, || None::<()>);
+    thread.has_saved_mask.store(true, Ordering::Relaxed);
+    thread.kick();
+    Err(Errno::EINTR)
+}
+
+/// `rt_sigtimedwait`: takes a pending signal of a set, which the caller blocks. `EAGAIN` when none comes in time,
+/// `EINTR`.
+pub fn sys_rt_sigtimedwait(thread: &Thread, set: u64, info: u64, timeout: u64, size: u64) -> Result<usize> {
+    check_size(size)?;
+    let set: SigSet = user::read::<SigSet>(set)? & !UNBLOCKABLE;
+    let deadline = match timeout {
+        0 => None,
+        at => Some(time::after(user::read::<Timespec>(at)?.to_ns()?)),
+    };
+    // While it waits the set is open, so that a sender wakes it.
+    let before = thread.mask();
+    thread.set_mask(before & !set);
+    let waited = WaitQueue::new().wait_with(Interruptible::Yes, deadline, || thread.take_of(set));
+    let taken = waited.or_else(|e| thread.take_of(set).ok_or(e));
+    thread.set_mask(before);
+    let taken = taken.map_err(|e| if e == Errno::ETIMEDOUT { Errno::EAGAIN } else { e })?;
+    if info != 0 {
+        let mut bytes = [0u32; 32];
+        (bytes[0], bytes[2], bytes[4]) = (taken.signal, taken.code as u32, taken.detail as u32);
+        user::write(info, &bytes)?;
+    }
+    Ok(taken.signal as usize)
+}
+
+/// `rt_sigreturn`: back from a handler. A frame that is none kills.
+pub fn sys_rt_sigreturn(thread: &Thread, regs: &mut TrapFrame) -> Result<usize> {
+    match frame::pop(thread, regs) {
+        Ok(first) => {
+            thread.kick();
+            Ok(first as usize)
+        }
+        Err(_) => {
+            let info = Info { signal: signal::SIGSEGV, code: signal::SI_KERNEL, detail: regs.sp };
+            signal::force(thread, info);
+            thread.kick();
+            Ok(0)
+        }
+    }
+}
+
+/// `sigaltstack`. `EPERM` while it is in use, `ENOMEM` when too small, `EINVAL`.
+pub fn sys_sigaltstack(thread: &Thread, new: u64, old: u64, sp: u64) -> Result<usize> {
+    const SS_ONSTACK: u32 = 1;
+    const SS_DISABLE: u32 = 2;
+    const MIN: u64 = 5120;
+    let before = *thread.alt_stack.lock();
+    let used = frame::on_stack(&before, sp);
+    if new != 0 {
+        let new: SignalStack = user::read(new)?;
+        match () {
+            () if used => return Err(Errno::EPERM),
+            () if new.flags & !(SS_ONSTACK | SS_DISABLE) != 0 => return Err(Errno::EINVAL),
+            () if new.flags & SS_DISABLE != 0 => *thread.alt_stack.lock() = SignalStack::default(),
+            () if new.size < MIN => return Err(Errno::ENOMEM),
+            () => *thread.alt_stack.lock() = SignalStack { flags: 0, ..new },
+        }
+    }
+    if old != 0 {
+        let flags = if used { SS_ONSTACK } else { before.flags };
+        user::write(old, &SignalStack { flags, ..before })?;
+    }
+    Ok(0)
+}
