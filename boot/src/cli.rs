@@ -53,7 +53,7 @@ pub enum Command {
         #[arg(num_args = 0.., trailing_var_arg = true, value_name = "PROG")]
         command: Vec<String>,
     },
-    /// Count the guest instructions from reset to the first one at EL0.
+    /// Count the guest instructions of boot and of the hot calls, and compare them with Linux.
     Bench,
     /// Show what building and booting takes, and install what is missing.
     Doctor,

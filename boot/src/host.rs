@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::toolchain::{Lacking, TARGET, Toolchain};
+use crate::version::{LEAST_QEMU, Version};
 use crate::workspace;
 
 /// QEMU's program for the machines booted here.
@@ -27,6 +28,8 @@ pub enum Missing {
     Linker,
     /// QEMU.
     Qemu,
+    /// A newer QEMU than this one, whose memory tags do not work.
+    NewerQemu(Version),
     /// A C compiler for Linux/arm64 with a static C library. Only tests take it.
     CCompiler,
 }
@@ -37,26 +40,49 @@ impl Missing {
         match self {
             Missing::Compiler => format!("a Rust toolchain that can build for {TARGET}"),
             Missing::Linker => "the linker ld.lld".into(),
-            Missing::Qemu => format!("QEMU ({QEMU})"),
+            Missing::Qemu => format!("QEMU ({QEMU}) {LEAST_QEMU} or later"),
+            Missing::NewerQemu(version) => format!(
+                "QEMU ({QEMU}) {LEAST_QEMU} or later (there is {version}, which keeps memory tags by the \
+                 page: a use after free would go unseen)"
+            ),
             Missing::CCompiler => format!("a C compiler and static library for Linux/arm64 ({})", GCC[0]),
         }
+    }
+
+    /// Whether it is QEMU, or a newer one.
+    pub fn is_qemu(self) -> bool {
+        matches!(self, Missing::Qemu | Missing::NewerQemu(_))
     }
 }
 
 impl Host {
     /// Looks for everything; tells all that is missing.
     pub fn survey() -> Result<Host, Vec<Missing>> {
-        match (Toolchain::find(), workspace::which(QEMU)) {
-            (Ok(toolchain), Some(qemu)) => Ok(Host { toolchain, qemu }),
+        match (Toolchain::find(), find_qemu(workspace::all_of(QEMU))) {
+            (Ok(toolchain), Ok(qemu)) => Ok(Host { toolchain, qemu }),
             (toolchain, qemu) => {
                 let build = toolchain.err().map(|lacking| match lacking {
                     Lacking::Compiler => Missing::Compiler,
                     Lacking::Linker => Missing::Linker,
                 });
-                Err(build.into_iter().chain(qemu.is_none().then_some(Missing::Qemu)).collect())
+                Err(build.into_iter().chain(qemu.err()).collect())
             }
         }
     }
+}
+
+/// The first of these QEMUs that is new enough.
+fn find_qemu(candidates: impl Iterator<Item = PathBuf>) -> Result<PathBuf, Missing> {
+    let mut newest = None;
+    for qemu in candidates {
+        // One that does not run, or does not say what it is, is none.
+        let Some(version) = output_of(&qemu).and_then(|text| Version::of_qemu(&text)) else { continue };
+        if version >= LEAST_QEMU {
+            return Ok(qemu);
+        }
+        newest = newest.max(Some(version));
+    }
+    Err(newest.map_or(Missing::Qemu, Missing::NewerQemu))
 }
 
 /// Names that a C compiler for Linux/arm64 goes by, the usual one first.
@@ -76,7 +102,43 @@ fn has_static_library(gcc: &Path) -> bool {
 
 /// The first line that a program prints about its version.
 pub fn version_of(program: &Path) -> Option<String> {
+    output_of(program).map(|text| text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// All that a program prints about its version.
+fn output_of(program: &Path) -> Option<String> {
     let output = Command::new(program).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A program of that name that runs `script`.
+    fn fake(directory: &Path, name: &str, script: &str) -> PathBuf {
+        let path = directory.join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[test]
+    fn an_old_qemu_is_passed_over_and_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let says = |name: &str, version: &str| {
+            fake(directory.path(), name, &format!("echo 'QEMU emulator version {version}'"))
+        };
+        let (old, older, new) = (says("a", "7.2.19 (Debian)"), says("b", "6.2.0"), says("c", "8.0.0"));
+        let silent = fake(directory.path(), "d", "exit 1");
+        let find = |candidates: &[&PathBuf]| find_qemu(candidates.iter().map(|&path| path.clone()));
+        assert_eq!(find(&[&old, &silent, &new]), Ok(new.clone()));
+        assert_eq!(find(&[&older, &old]), Err(Missing::NewerQemu(Version(7, 2))));
+        assert_eq!(find(&[&silent]), Err(Missing::Qemu));
+        assert_eq!(find(&[]), Err(Missing::Qemu));
+        let told = Missing::NewerQemu(Version(7, 2)).describe();
+        assert!(told.contains("8.0 or later") && told.contains("there is 7.2") && told.contains("unseen"));
+    }
 }

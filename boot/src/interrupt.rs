@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 static PENDING: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
@@ -14,7 +14,7 @@ static PENDING: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 /// take down, they end it.
 pub fn watch() -> io::Result<()> {
     let pending = PENDING.get_or_init(Arc::default);
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         signal_hook::flag::register_usize(signal, Arc::clone(pending), signal as usize)?;
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! Has every cell of a plan observed: one machine per discipline, another one for what is left after
 //! a cell that changed the machine, two at a time.
 //!
-//! No cell is ever lost in silence. One that its machine did not report is a `crash` or a `hang`, and
+//! No verdict comes from a machine that cannot see a use after free: its kernel has to say that its
+//! memory tags are exact. No cell is ever lost in silence. One that its machine did not report is a `crash` or a `hang`, and
 //! what went wrong is told as a fault.
 
 use std::collections::VecDeque;
@@ -14,6 +15,8 @@ use serde::Serialize;
 use crate::machine::{End, Event};
 use crate::plan::Plan;
 use crate::records::{Cell, Record};
+use crate::report::Tags;
+use crate::version::LEAST_QEMU;
 
 /// How many machines run at once.
 const MACHINES: usize = 2;
@@ -113,10 +116,11 @@ impl<B: Boot> Discipline<'_, B> {
     fn observe(&self, mut cells: Vec<&str>) -> Result<()> {
         while !cells.is_empty() {
             let before = cells.len();
-            let mut log = String::new();
+            let (mut log, mut tags) = (String::new(), None);
             let (mut tainted, mut done) = (false, None);
             let end = self.boot.boot(self.name, &cells.clone(), &mut |event| match event {
                 Event::Log { line, report: true } => log.extend([line, "\n"]),
+                Event::Log { line, .. } => tags = tags.or(Tags::from_line(line)),
                 Event::Record(Record::Cell(cell)) => {
                     self.take(*cell, &mut cells, std::mem::take(&mut log));
                 }
@@ -125,6 +129,7 @@ impl<B: Boot> Discipline<'_, B> {
                 _ => {}
             })?;
             let reported = before - cells.len();
+            trust(tags, reported)?;
             if let End::Interrupted(signal) = end {
                 bail!("interrupted by signal {signal}");
             }
@@ -169,6 +174,22 @@ impl<B: Boot> Discipline<'_, B> {
     }
 }
 
+/// Refuses what a machine reported that may have missed a use after free.
+fn trust(tags: Option<Tags>, reported: usize) -> Result<()> {
+    let objection = match tags {
+        Some(tags) => tags.objection(),
+        None if reported > 0 => Some("its kernel did not say whether its memory tags work"),
+        None => None, // it never came that far, which is told as what it is
+    };
+    match objection {
+        None => Ok(()),
+        Some(objection) => bail!(
+            "no verdict of this machine can be trusted: {objection}, so that a use after free goes unseen; \
+             QEMU {LEAST_QEMU} or later with -machine virt,mte=on has working ones (cargo run -- doctor)"
+        ),
+    }
+}
+
 fn describe(end: End) -> String {
     match end {
         End::Status(101) => "panicked".into(),
@@ -189,7 +210,12 @@ mod tests {
         Plan { scenarios, disciplines: disciplines.to_vec() }
     }
 
+    fn say(sink: &mut dyn FnMut(Event<'_>), line: &str) {
+        sink(Event::Log { line, report: false });
+    }
+
     fn report(sink: &mut dyn FnMut(Event<'_>), id: &str, discipline: &str, verdict: &str) {
+        say(sink, "memory tags: exact");
         let (cell, discipline, verdict) = (id.into(), discipline.into(), verdict.into());
         sink(Event::Record(Record::Cell(Box::new(Cell { cell, discipline, verdict, ..Cell::default() }))));
     }
@@ -263,6 +289,25 @@ mod tests {
         };
         let survey = survey(&plan(&["kref"]), &boot, |_, _| ()).unwrap();
         assert_eq!(survey.faults, ["kref: the machine panicked after its last cell"]);
+    }
+
+    #[test]
+    fn a_machine_that_sees_no_use_after_free_is_not_believed() {
+        for (line, says) in [
+            ("memory tags: broken (per page)", "broken (per page)"),
+            ("memory tags: none", "no memory tags"),
+            ("", "did not say"),
+        ] {
+            let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {
+                say(sink, line);
+                let (cell, discipline, verdict) = (cells[0].into(), discipline.into(), "ok".into());
+                let cell = Cell { cell, discipline, verdict, ..Cell::default() };
+                sink(Event::Record(Record::Cell(Box::new(cell))));
+                Ok(End::Status(0))
+            };
+            let error = survey(&plan(&["kref"]), &boot, |_, _| ()).unwrap_err().to_string();
+            assert!(error.contains(says) && error.contains("QEMU 8.0"), "{error}");
+        }
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //!
 //! From the host to the verdict, in the order things happen:
 //!
-//! - [`host`], [`toolchain`], [`install`]: what the host has, and getting what it lacks;
+//! - [`host`], [`toolchain`], [`version`], [`install`]: what the host has, and getting what it lacks;
 //! - [`build`], [`image`]: the kernel and the userland, built by a nested cargo;
 //! - [`program`], [`initramfs`], [`cpio`], [`command_line`]: what a machine is given;
-//! - [`machine`], over [`qemu`] and [`process`]: one machine, from boot to exit status;
+//! - [`machine`], over [`qemu`], [`process`] and [`input`]: one machine, from boot to exit status;
 //! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
 //! - [`plan`], [`lab`], [`matrix`]: all cells observed, and drawn;
-//! - [`cli`], [`commands`]: what a person types. [`terminal`] and [`interrupt`] serve that person.
+//! - [`cli`], [`commands`]: what a person types, whom [`terminal`] and [`interrupt`] serve; [`figures`]:
+//!   what Linux takes.
 #![forbid(unsafe_code)]
 
 pub mod build;
@@ -17,9 +18,11 @@ pub mod command_line;
 pub mod commands;
 pub mod console;
 pub mod cpio;
+pub mod figures;
 pub mod host;
 pub mod image;
 pub mod initramfs;
+pub mod input;
 pub mod install;
 pub mod interrupt;
 pub mod lab;
@@ -34,8 +37,9 @@ pub mod report;
 pub mod symbolise;
 pub mod terminal;
 pub mod toolchain;
+pub mod version;
 pub mod workspace;
 
 pub use build::Guest;
+pub use input::Stdin;
 pub use machine::{End, Event, Machine, Outcome};
-pub use process::Stdin;

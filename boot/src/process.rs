@@ -5,7 +5,7 @@
 //! terminal's modes.
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -15,22 +15,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::input::Stdin;
 use crate::{interrupt, workspace};
 
 /// How often the deadline and Ctrl-C are looked at while the program says nothing.
 const TICK: Duration = Duration::from_millis(20);
-
-/// What a program reads.
-#[derive(Clone, Debug, Default)]
-pub enum Stdin {
-    /// Nothing.
-    #[default]
-    Null,
-    /// What the launcher is given to read.
-    Inherit,
-    /// These bytes.
-    Bytes(Vec<u8>),
-}
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,22 +139,7 @@ impl Drop for Group {
 fn feed(pipe: Option<std::process::ChildStdin>, stdin: Stdin) {
     let Some(mut pipe) = pipe else { return };
     // The thread ends with the pipe: a write to a dead child fails.
-    thread::spawn(move || match stdin {
-        Stdin::Null => Ok(()),
-        Stdin::Bytes(bytes) => pipe.write_all(&bytes),
-        Stdin::Inherit => forward(&mut io::stdin().lock(), &mut pipe),
-    });
-}
-
-/// Copies without waiting for a buffer to fill.
-fn forward(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
-    let mut buffer = [0; 4096];
-    loop {
-        match from.read(&mut buffer)? {
-            0 => return Ok(()),
-            count => to.write_all(&buffer[..count]).and_then(|()| to.flush())?,
-        }
-    }
+    thread::spawn(move || stdin.type_into(&mut pipe));
 }
 
 fn copy_chunks(mut from: impl Read, to: &SyncSender<Vec<u8>>) {

@@ -37,9 +37,56 @@ fn is_panic(line: &str) -> bool {
     line.to_ascii_lowercase().contains("kernel panic")
 }
 
+/// What the kernel found, at boot, about the machine's memory tags, without which it sees no use after
+/// free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tags {
+    /// Each 16 bytes have their own.
+    Exact,
+    /// A whole page shares those of its beginning, as under a QEMU that is too old.
+    Broken,
+    /// There are none.
+    None,
+}
+
+impl Tags {
+    /// Reads the kernel's line `memory tags: …`, if this is it.
+    pub fn from_line(line: &str) -> Option<Tags> {
+        let (_, found) = line.split_once("memory tags: ")?;
+        let word = found.split([' ', ':', ',']).next()?;
+        [("exact", Tags::Exact), ("broken", Tags::Broken), ("none", Tags::None)]
+            .into_iter()
+            .find_map(|(name, tags)| (name == word).then_some(tags))
+    }
+
+    /// Why nothing seen on the machine proves anything, if so.
+    pub fn objection(self) -> Option<&'static str> {
+        match self {
+            Tags::Exact => None,
+            Tags::Broken => Some("its memory tags are broken (per page)"),
+            Tags::None => Some("it has no memory tags"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernels_word_on_memory_tags_is_read() {
+        for (line, tags) in [
+            ("[    0.001234] memory tags: exact", Some(Tags::Exact)),
+            ("memory tags: broken (per page): use-after-free goes unseen", Some(Tags::Broken)),
+            ("memory tags: none: use-after-free goes unseen", Some(Tags::None)),
+            ("memory tags: none", Some(Tags::None)),
+            ("memory tags: exactly", None),
+            ("memory tags", None),
+        ] {
+            assert_eq!(Tags::from_line(line), tags, "{line}");
+        }
+        assert!(Tags::Exact.objection().is_none() && Tags::Broken.objection().is_some());
+    }
 
     #[test]
     fn reports_and_panics_are_picked_out() {

@@ -18,12 +18,15 @@ pub fn guest_target() -> PathBuf {
 
 /// Finds an executable by name in `PATH`, then in the places `PATH` often leaves out.
 pub fn which(name: &str) -> Option<PathBuf> {
+    all_of(name).next()
+}
+
+/// Every executable of that name, in the order of [`which`].
+pub fn all_of(name: &str) -> impl Iterator<Item = PathBuf> {
     const USUAL: [&str; 4] = ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/opt/homebrew/bin"];
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(USUAL.map(PathBuf::from))
-        .map(|directory| directory.join(name))
-        .find(|file| is_executable(file))
+    let directories: Vec<_> = std::env::split_paths(&path).chain(USUAL.map(PathBuf::from)).collect();
+    directories.into_iter().map(move |directory| directory.join(name)).filter(|file| is_executable(file))
 }
 
 fn is_executable(file: &Path) -> bool {

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use signal_hook::consts::SIGPIPE;
 
 use crate::cli::Options;
+use crate::input::Stdin;
 use crate::machine::{End, Event, Machine};
-use crate::process::Stdin;
 use crate::{build, interrupt, program};
 
 /// The status for a machine that had to be killed, as timeout(1) has it.

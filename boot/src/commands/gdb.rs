@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::exec;
 use crate::build;
 use crate::cli::Options;
-use crate::process::Stdin;
+use crate::input::Stdin;
 
 /// Debuggers that may know the guest's architecture, the likeliest first.
 const DEBUGGERS: [&str; 3] = ["gdb-multiarch", "aarch64-linux-gnu-gdb", "gdb"];

@@ -23,6 +23,7 @@ pub fn init() -> Result<()> {
     add("counts", 0o444, read_only(|| Ok(oracle::show())))?;
     add("reports", 0o444, read_only(|| Ok(reports())))?;
     add("discipline", 0o644, read_write(|| Ok(format!("{}\n", HEAPS.discipline())), switch))?;
+    add("survivors", 0o644, read_write(oracle::survivors, |_| Ok(oracle::mark())))?;
     add("drain", 0o200, write_only(|_| Ok(object::drain())))?;
     // The harness' canaries: what it must catch can be made to happen.
     add("touch_freed", 0o200, write_only(|_| Ok(object::canary::touch_freed())))?;

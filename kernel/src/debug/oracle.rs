@@ -2,8 +2,13 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use heaps::{Errno, Result};
 
 use crate::drivers::dma_heap::{HEAPS, cma_region};
+use crate::mm::object::Record;
 use crate::mm::{frames, object, stack};
 use crate::{arch, modules, sched, vfs};
 
@@ -29,4 +34,37 @@ pub fn show() -> String {
         ("module_refs", modules::module::references()),
     ];
     rows.iter().map(|(name, value)| format!("{name} {value}\n")).collect()
+}
+
+/// Serial number of the youngest object at the last [`mark`].
+static MARK: AtomicU32 = AtomicU32::new(0);
+/// How many survivors are described.
+const MOST: usize = 64;
+
+/// From here on objects are new.
+pub fn mark() {
+    MARK.store(object::serial(), Ordering::Relaxed);
+}
+
+/// Describes the live objects that are newer than the last [`mark`]: size, type, and who allocated them. `ENOMEM`.
+pub fn survivors() -> Result<String> {
+    let mark = MARK.load(Ordering::Relaxed);
+    let mut found: Vec<Record> = Vec::new();
+    found.try_reserve_exact(MOST).map_err(|_| Errno::ENOMEM)?;
+    object::each_live(&mut |record| {
+        if record.serial.wrapping_sub(mark) as i32 > 0 && found.len() < MOST {
+            found.push(*record);
+        }
+    });
+    found.sort_unstable_by_key(|record| record.serial);
+    Ok(found.iter().map(describe).collect())
+}
+
+fn describe(record: &Record) -> String {
+    let kind = record.kind.unwrap_or("object");
+    let mut line = format!("{kind} of {} bytes, allocated by task {}:", record.size, record.allocated.tid);
+    for address in record.allocated.addresses() {
+        line += &format!(" [<{address:016x}>]");
+    }
+    line + "\n"
 }

@@ -6,15 +6,14 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use heaps::Result;
+
+use super::children::{Children, Removed};
 use super::inode::Inode;
 use crate::sync::{SpinLock, order};
-
-/// Cookies count down from here, so that the youngest name is listed first, as in Linux.
-const FIRST_COOKIE: u64 = 1 << 31;
 
 /// A name and what it leads to.
 pub struct Dentry {
@@ -29,24 +28,12 @@ struct Link {
     name: Box<[u8]>,
 }
 
-struct Children {
-    by_name: BTreeMap<Box<[u8]>, (u64, Arc<Dentry>)>,
-    by_cookie: BTreeMap<u64, Arc<Dentry>>,
-    next_cookie: u64,
-}
-
-impl Default for Children {
-    fn default() -> Self {
-        Children { by_name: BTreeMap::new(), by_cookie: BTreeMap::new(), next_cookie: FIRST_COOKIE }
-    }
-}
-
 impl Dentry {
     fn with(link: Link, inode: Arc<Inode>, is_mount: bool) -> Arc<Dentry> {
         Arc::new(Dentry {
             inode,
             link: SpinLock::new(link),
-            children: SpinLock::new(Children::default()),
+            children: SpinLock::new(Children::new()),
             is_mount,
         })
     }
@@ -88,44 +75,35 @@ impl Dentry {
 
     /// The entry called `name`.
     pub fn child(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        self.children.lock().by_name.get(name).map(|(_, child)| child.clone())
+        self.children.lock().get(name).cloned()
     }
 
     /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
-        self.children.lock().by_name.is_empty()
+        self.children.lock().is_empty()
     }
 
     /// The first entry whose cookie is at least `from`, with its cookie.
     pub fn child_from(&self, from: u64) -> Option<(u64, Arc<Dentry>)> {
         let children = self.children.lock();
-        children.by_cookie.range(from..).next().map(|(cookie, child)| (*cookie, child.clone()))
+        children.next_from(from).map(|(cookie, child)| (cookie, child.clone()))
     }
 
-    /// Puts `child` into the table under its name and returns what was there. The namespace lock is held.
-    pub(super) fn insert(&self, child: Arc<Dentry>) -> Option<Arc<Dentry>> {
+    /// Makes room for one more entry. The namespace lock is held. `ENOMEM`.
+    pub(super) fn reserve(&self) -> Result<()> {
+        self.children.lock().reserve()
+    }
+
+    /// Puts `child` into the table under its name, in one step with taking out what had it. The namespace lock is
+    /// held, and has been since [`reserve`](Self::reserve).
+    pub(super) fn insert(&self, child: Arc<Dentry>) -> Option<Removed> {
         let name = child.name();
-        let mut children = self.children.lock();
-        let cookie = children.next_cookie;
-        children.next_cookie -= 1;
-        children.by_cookie.insert(cookie, child.clone());
-        let (old, before) = children.by_name.insert(name, (cookie, child))?;
-        let again = children.by_cookie.remove(&old);
-        drop(children);
-        drop(again);
-        Some(before)
+        self.children.lock().insert(name, child)
     }
 
     /// Takes the entry `name` out of the table. The namespace lock is held.
-    pub(super) fn remove(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        let mut children = self.children.lock();
-        let (cookie, child) = children.by_name.remove(name)?;
-        let again = children.by_cookie.remove(&cookie);
-        // An emptied table keeps memory that a new one does not have.
-        let emptied = children.by_name.is_empty().then(|| core::mem::take(&mut *children));
-        drop(children);
-        drop((again, emptied));
-        Some(child)
+    pub(super) fn remove(&self, name: &[u8]) -> Option<Removed> {
+        self.children.lock().remove(name)
     }
 
     /// Gives it another name in another directory. The namespace lock is held.

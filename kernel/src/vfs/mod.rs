@@ -13,6 +13,7 @@
 
 pub(crate) mod admit;
 mod bitmap;
+mod children;
 pub mod debugfs;
 pub mod dentry;
 pub mod devtmpfs;

@@ -54,6 +54,7 @@ fn add_locked(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Resu
     if dir.child(name).is_some() {
         return Err(Errno::EEXIST);
     }
+    dir.reserve()?;
     if inode.is_dir() {
         dir.inode().set_nlink(dir.inode().nlink() + 1);
     }
@@ -134,7 +135,7 @@ pub enum Target {
 }
 
 /// Moves a name. `ENOENT`, `EEXIST`, `EXDEV`, `EBUSY` for a mount, `EINVAL` into itself, `ENOTEMPTY`, `EISDIR`,
-/// `ENOTDIR`, `EACCES`. May sleep.
+/// `ENOTDIR`, `EACCES`, `ENOMEM`. May sleep.
 pub fn rename(
     (from_dir, from): (&Arc<Dentry>, &[u8]),
     (to_dir, to): (&Arc<Dentry>, &[u8]),
@@ -149,6 +150,7 @@ pub fn rename(
     if there.as_ref().is_some_and(|there| Arc::ptr_eq(there.inode(), moved.inode())) {
         return Ok(());
     }
+    to_dir.reserve()?;
     if let Some(there) = &there {
         if there.inode().is_dir() {
             bury(to_dir, there);
@@ -160,9 +162,10 @@ pub fn rename(
         from_dir.inode().set_nlink(from_dir.inode().nlink() - 1);
         to_dir.inode().set_nlink(to_dir.inode().nlink() + 1);
     }
-    let taken = from_dir.remove(from);
+    // For a moment the file has both names, and at no time none.
     moved.relink(to_dir, to);
     let replaced = to_dir.insert(moved);
+    let taken = from_dir.remove(from);
     from_dir.inode().touch();
     to_dir.inode().touch();
     drop(order);
@@ -198,7 +201,7 @@ fn check_rename(
 }
 
 /// Puts the root of a filesystem in the place of a directory, for good. `ENOTDIR`, `EBUSY` when that is the root of
-/// everything or a mount already. May sleep.
+/// everything or a mount already, `ENOMEM`. May sleep.
 pub fn mount(at: &Arc<Dentry>, root: &Arc<Dentry>) -> Result<()> {
     let order = NAMESPACE.lock();
     if !at.inode().is_dir() {
@@ -208,6 +211,7 @@ pub fn mount(at: &Arc<Dentry>, root: &Arc<Dentry>) -> Result<()> {
         return Err(Errno::EBUSY);
     }
     let parent = at.parent().ok_or(Errno::EBUSY)?;
+    parent.reserve()?;
     root.relink(&parent, &at.name());
     let covered = parent.insert(root.clone());
     drop(order);

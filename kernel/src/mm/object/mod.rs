@@ -71,7 +71,12 @@ pub fn find(addr: *const u8) -> Option<(Record, isize)> {
     REGION.lock().find(addr)
 }
 
-/// Calls `f` with every live object's record.
+/// How many objects there have ever been; the serial number of the youngest.
+pub fn serial() -> u32 {
+    REGION.lock().serial()
+}
+
+/// Calls `f` with every live object's record, under the heap's lock: `f` neither allocates nor prints.
 pub fn each_live(f: &mut dyn FnMut(&Record)) {
     REGION.lock().each_live(f);
 }

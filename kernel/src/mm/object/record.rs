@@ -66,6 +66,8 @@ pub struct Record {
     pub(super) lead: u16,
     /// The next record on the same list, as an offset into the region in units of 16; 0 ends it.
     pub(super) next: u32,
+    /// How many objects there had been when it was allocated.
+    pub serial: u32,
     /// Bytes asked for.
     pub size: u32,
     /// Bytes of its block.

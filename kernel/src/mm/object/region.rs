@@ -37,6 +37,8 @@ pub(super) struct Region {
     quarantined_objects: usize,
     quarantined_bytes: usize,
     quarantine_limit: usize,
+    /// Objects there have ever been.
+    serial: u32,
 }
 
 // SAFETY: the region owns the memory its pointers and addresses point to; the lock around it serialises access.
@@ -54,6 +56,7 @@ impl Region {
             quarantined_objects: 0,
             quarantined_bytes: 0,
             quarantine_limit: 0,
+            serial: 0,
         }
     }
 
@@ -84,7 +87,10 @@ impl Region {
                 self.pop_free(class).or_else(|| self.carve(class, size, layout.align()))
             })?,
         };
+        self.serial = self.serial.wrapping_add(1);
+        let serial = self.serial;
         let r = self.at(record);
+        r.serial = serial;
         r.tag = r.tag % LIVE_TAGS + 1;
         r.state = State::Live;
         r.size = layout.size() as u32;
@@ -120,6 +126,10 @@ impl Region {
             self.release_oldest();
         }
         Ok((size, block))
+    }
+
+    pub(super) fn serial(&self) -> u32 {
+        self.serial
     }
 
     pub(super) fn quarantined(&self) -> usize {
@@ -188,6 +198,7 @@ impl Region {
                 state: State::Idle,
                 lead: (lead / UNIT) as u16,
                 next: 0,
+                serial: 0,
                 size: 0,
                 block: layout.size() as u32,
                 kind: None,

@@ -33,3 +33,13 @@ pub fn settled_counts() -> Result<Counts> {
 pub fn reports() -> Result<Vec<Report>> {
     read_text("/sys/kernel/debug/lastref/reports").map(|text| report::parse(&text))
 }
+
+/// Has the kernel call every object from here on new.
+pub fn mark() -> Result<()> {
+    write_text("/sys/kernel/debug/lastref/survivors", "1")
+}
+
+/// The new objects that still live, a line each: what, and who allocated it.
+pub fn survivors() -> Result<String> {
+    read_text("/sys/kernel/debug/lastref/survivors")
+}

@@ -22,6 +22,8 @@ pub struct Record<'a> {
     pub reports: &'a [Report],
     /// The counts that differ.
     pub counts: &'a Counts,
+    /// Where counts differ: the objects that were made meanwhile and still live, a line each.
+    pub survivors: &'a str,
 }
 
 impl Record<'_> {
@@ -42,6 +44,9 @@ impl Record<'_> {
         json.strings("detail", self.observation.lines.iter().map(String::as_str))
             .strings("reports", self.reports.iter().map(|report| report.line.as_str()))
             .numbers("counts", self.counts.iter().map(|(name, by)| (name.as_str(), *by)));
+        if !self.survivors.is_empty() {
+            json.strings("survivors", self.survivors.lines());
+        }
         json.end();
         text
     }
@@ -83,6 +88,7 @@ mod tests {
             observation: &observation,
             reports: &report::parse("1 use-after-free pc=[<1>] pid=2 comm=s"),
             counts: &counts::parse("heaps 1"),
+            survivors: "dma_heap of 8 bytes",
         };
         assert_eq!(
             record.line(),
@@ -90,7 +96,8 @@ mod tests {
                 r#"{"cell":"H1","discipline":"kref","verdict":"use-after-free","where":"pc=[<1>]","#,
                 r#""expected":"use-after-free","met":true,"ended":"signal 9","concluded":"ok fine","#,
                 r#""detail":["open \"x\" -> fd 3","conclude ok fine"],"#,
-                r#""reports":["1 use-after-free pc=[<1>] pid=2 comm=s"],"counts":{"heaps":1}}"#
+                r#""reports":["1 use-after-free pc=[<1>] pid=2 comm=s"],"counts":{"heaps":1},"#,
+                r#""survivors":["dma_heap of 8 bytes"]}"#
             )
         );
         assert_eq!(tainted(2), r#"{"tainted":true,"done":2}"#);

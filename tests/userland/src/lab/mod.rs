@@ -3,10 +3,11 @@
 //! A cell that leaves the machine different from how it found it (a report, a count) is the last one here:
 //! what comes after would not be its own fault alone.
 
+use crate::guest::provider::TEE_IMAGE;
 use crate::guest::{oracle, read_text};
 use crate::judge::record::{self, Record};
 use crate::judge::{Ended, Observation, counts, judge, report};
-use crate::rt::{Fd, abi, file, process, time};
+use crate::rt::{Fd, abi, file, module, process, time};
 use crate::scenarios;
 use crate::scenarios::OBSERVATION;
 use alloc::format;
@@ -44,6 +45,7 @@ impl Lab {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(e) => return Err(e),
         }
+        rehearse()?;
         Ok(Lab { records, discipline: oracle::discipline()?, told: 0 })
     }
 
@@ -65,10 +67,12 @@ impl Lab {
         forget_observation()?;
         let reports_before = oracle::reports()?;
         let counts_before = oracle::settled_counts()?;
+        oracle::mark()?;
         let ended = play(cell)?;
         let text = read_text(OBSERVATION).unwrap_or_default();
         forget_observation()?;
         let counts = counts::delta(&counts_before, &oracle::settled_counts()?);
+        let survivors = if counts.is_empty() { String::new() } else { oracle::survivors()? };
         let reports = report::fresh(&reports_before, oracle::reports()?);
         let observation = Observation::parse(&text);
         let judgement = judge(&reports, ended, observation.conclusion.as_ref(), &counts);
@@ -82,6 +86,7 @@ impl Lab {
             observation: &observation,
             reports: &reports,
             counts: &counts,
+            survivors: &survivors,
         };
         let line = record.line();
         if cell != UNTOLD {
@@ -94,6 +99,18 @@ impl Lab {
     fn tell(&self, line: String) -> Result<()> {
         file::write_all(self.records.raw(), format!("{line}\n").as_bytes())
     }
+}
+
+/// Has the kernel's own tables grow, before anything is counted, to what a cell needs: a process, a sleep, an entry
+/// in the module list.
+fn rehearse() -> Result<()> {
+    let pid = process::spawn(|| {
+        // Refused for want of a name, after it was entered.
+        let refused = module::init(TEE_IMAGE, "");
+        i32::from(refused.is_ok())
+    })?;
+    time::sleep(LOOK)?;
+    wait_for(pid, GRACE).map(drop)
 }
 
 /// Removes the last cell's observation, so that neither its text nor its memory is there for the next.

@@ -1,0 +1,160 @@
+//! A directory's table of names: found by name, listed by cookie.
+//!
+//! Two sorted vectors. The memory they take is a function of how many names there are, whatever happened before: the
+//! leak oracle counts it.
+#![forbid(unsafe_code)]
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use heaps::{Errno, Result};
+
+use super::dentry::Dentry;
+
+/// Cookies count down from here, so that the youngest name is listed first, as in Linux.
+const FIRST_COOKIE: u64 = 1 << 31;
+/// Names that room is made for at once.
+const STEP: usize = 16;
+/// Tables of fewer names give room back when names go; larger ones keep it.
+const SMALL: usize = 96;
+
+struct Named {
+    name: Box<[u8]>,
+    cookie: u64,
+    child: Arc<Dentry>,
+}
+
+/// The table. Nothing it lets go of is dropped by it: a caller under a lock hands that out.
+pub struct Children {
+    by_name: Vec<Named>,
+    /// Descending cookies, so that the youngest is last.
+    by_cookie: Vec<(u64, Arc<Dentry>)>,
+    next_cookie: u64,
+}
+
+/// What a table let go of, to be dropped without a lock.
+pub struct Removed {
+    _child: Arc<Dentry>,
+    _again: Option<Arc<Dentry>>,
+    _name: Box<[u8]>,
+}
+
+impl Children {
+    /// No names.
+    pub const fn new() -> Children {
+        Children { by_name: Vec::new(), by_cookie: Vec::new(), next_cookie: FIRST_COOKIE }
+    }
+
+    fn place(&self, name: &[u8]) -> Result<usize, usize> {
+        self.by_name.binary_search_by(|named| (*named.name).cmp(name))
+    }
+
+    /// What a name leads to.
+    pub fn get(&self, name: &[u8]) -> Option<&Arc<Dentry>> {
+        self.place(name).ok().map(|at| &self.by_name[at].child)
+    }
+
+    /// Whether there are no names.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The first child in ascending order whose cookie is at least `from`, with its cookie.
+    pub fn next_from(&self, from: u64) -> Option<(u64, &Arc<Dentry>)> {
+        let end = self.by_cookie.partition_point(|(cookie, _)| *cookie >= from);
+        let (cookie, child) = self.by_cookie.get(end.checked_sub(1)?)?;
+        Some((*cookie, child))
+    }
+
+    /// Makes room for one more name. `ENOMEM`.
+    pub fn reserve(&mut self) -> Result<()> {
+        if self.by_name.len() == self.by_name.capacity() {
+            self.by_name.try_reserve_exact(STEP).map_err(|_| Errno::ENOMEM)?;
+        }
+        if self.by_cookie.len() == self.by_cookie.capacity() {
+            self.by_cookie.try_reserve_exact(STEP).map_err(|_| Errno::ENOMEM)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a name lead to `child`, and lets go of what it led to before. There is [room](Self::reserve).
+    pub fn insert(&mut self, name: Box<[u8]>, child: Arc<Dentry>) -> Option<Removed> {
+        let cookie = self.next_cookie;
+        self.next_cookie -= 1;
+        let place = self.place(&name);
+        let replaced = match place {
+            Ok(at) => {
+                let named = Named { name, cookie, child: child.clone() };
+                let before = core::mem::replace(&mut self.by_name[at], named);
+                Some(self.unlist(before))
+            }
+            Err(at) => {
+                self.by_name.insert(at, Named { name, cookie, child: child.clone() });
+                None
+            }
+        };
+        self.by_cookie.push((cookie, child));
+        replaced
+    }
+
+    fn unlist(&mut self, Named { name, cookie, child }: Named) -> Removed {
+        let listed = self.by_cookie.binary_search_by(|(c, _)| cookie.cmp(c));
+        let again = listed.ok().map(|at| self.by_cookie.remove(at).1);
+        Removed { _child: child, _again: again, _name: name }
+    }
+
+    /// Takes a name out.
+    pub fn remove(&mut self, name: &[u8]) -> Option<Removed> {
+        let at = self.place(name).ok()?;
+        let named = self.by_name.remove(at);
+        let removed = self.unlist(named);
+        let len = self.by_name.len();
+        if len < SMALL && len.is_multiple_of(STEP) {
+            self.by_name.shrink_to_fit();
+            self.by_cookie.shrink_to_fit();
+        }
+        Some(removed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vfs::namespace::dir_inode;
+    use alloc::collections::BTreeMap;
+
+    proptest::proptest! {
+        #[test]
+        fn behaves_as_a_map_and_forgets_its_past(ops in proptest::collection::vec((0u8..60, proptest::bool::ANY), 0..400)) {
+            let (mut table, mut model) = (Children::new(), BTreeMap::new());
+            for (time, (n, add)) in ops.into_iter().enumerate() {
+                let name = [n];
+                if !add {
+                    proptest::prop_assert_eq!(table.remove(&name).is_some(), model.remove(&n).is_some());
+                } else {
+                    let there = table.get(&name).is_some();
+                    if !there {
+                        table.reserve().unwrap();
+                    }
+                    let before = table.insert(name.into(), Dentry::anonymous(&name, dir_inode(1, 0, true)));
+                    proptest::prop_assert_eq!(before.is_some(), there);
+                    model.insert(n, time);
+                }
+                proptest::prop_assert_eq!(table.by_name.capacity(), model.len().next_multiple_of(STEP));
+                proptest::prop_assert_eq!(table.by_cookie.capacity(), model.len().next_multiple_of(STEP));
+            }
+            // Listed youngest first, and found by name.
+            let mut young: Vec<(usize, u8)> = model.iter().map(|(n, time)| (*time, *n)).collect();
+            young.sort_by(|a, b| b.cmp(a));
+            let mut from = 2;
+            for (_, n) in young {
+                let (cookie, child) = table.next_from(from).unwrap();
+                proptest::prop_assert_eq!(&*child.name(), &[n]);
+                proptest::prop_assert!(Arc::ptr_eq(child, table.get(&[n]).unwrap()));
+                from = cookie + 1;
+            }
+            proptest::prop_assert!(table.next_from(from).is_none());
+        }
+    }
+}
