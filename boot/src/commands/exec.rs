@@ -21,16 +21,24 @@ pub fn run(options: &Options, command: &[String]) -> Result<u8> {
     stream(machine.stdin(Stdin::Inherit), options)
 }
 
-/// A program of the host's that was found fit to run.
+/// A program that was found fit to run.
 pub struct Prepared {
-    elf: Vec<u8>,
+    /// Its contents, where the machine does not have it anyway.
+    elf: Option<Vec<u8>>,
     command: Vec<String>,
 }
 
-/// Reads and checks the program that `command` names.
+/// What stands before a program that is on the machine already.
+const ON_GUEST: &str = "guest:";
+
+/// Reads and checks the program that `command` names: a file of the host's, or `guest:PATH` for one of the machine's.
 pub fn prepare(command: &[String]) -> Result<Prepared> {
     let Some((path, arguments)) = command.split_first() else { bail!("no program was named") };
-    let elf = program::read(Path::new(path))?;
+    if let Some(path) = path.strip_prefix(ON_GUEST) {
+        let command = std::iter::once(path.to_owned()).chain(arguments.iter().cloned()).collect();
+        return Ok(Prepared { elf: None, command });
+    }
+    let elf = Some(program::read(Path::new(path))?);
     let name = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
     let command = std::iter::once(format!("/bin/{name}")).chain(arguments.iter().cloned()).collect();
     Ok(Prepared { elf, command })
@@ -39,7 +47,11 @@ pub fn prepare(command: &[String]) -> Result<Prepared> {
 impl Prepared {
     /// Puts the program on the machine, to be run there.
     pub fn install(self, machine: Machine<'_>) -> Machine<'_> {
-        machine.file(self.command[0].clone(), self.elf).command(self.command)
+        let machine = match self.elf {
+            Some(elf) => machine.file(self.command[0].clone(), elf),
+            None => machine,
+        };
+        machine.command(self.command)
     }
 }
 
