@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use lastref::process::{self, Ending, Stdin};
+use lastref::Stdin;
+use lastref::process::{self, Ending};
 use lastref::workspace;
 
 /// What came of a run.
