@@ -107,7 +107,11 @@ pub fn version_of(program: &Path) -> Option<String> {
 
 /// All that a program prints about its version.
 fn output_of(program: &Path) -> Option<String> {
-    let output = Command::new(program).arg("--version").output().ok()?;
+    let mut command = Command::new(program);
+    if program.ends_with("rust-lld") {
+        command.args(["-flavor", "gnu"]); // by that name it could be any linker
+    }
+    let output = command.arg("--version").output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

@@ -2,7 +2,9 @@
 //! a cell that changed the machine, two at a time.
 //!
 //! No verdict comes from a machine that cannot see a use after free: its kernel has to say that its
-//! memory tags are exact. No cell is ever lost in silence. One that its machine did not report is a `crash` or a `hang`, and
+//! memory tags are exact.
+//!
+//! No cell is ever lost in silence. One that its machine did not report is a `crash` or a `hang`, and
 //! what went wrong is told as a fault.
 
 use std::collections::VecDeque;

@@ -50,8 +50,8 @@ pub fn leashed(program: &OsStr) -> Command {
     }
 }
 
-/// Runs `command` to its end, or for `limit`, and hands what it prints to `output` as it comes.
-/// Returns how it ended and what it wrote on its standard error.
+/// Runs `command` to its end, or for `limit`: types `stdin` to it as at a terminal, and hands what it
+/// prints to `output` as it comes. Returns how it ended and what it wrote on its standard error.
 pub fn run(
     mut command: Command,
     stdin: Stdin,

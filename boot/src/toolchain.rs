@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::workspace;
+use crate::{process, workspace};
 
 /// The guest's target: no operating system, and no floating point in the kernel.
 pub const TARGET: &str = "aarch64-unknown-none-softfloat";
@@ -67,9 +67,9 @@ impl Toolchain {
     }
 
     /// Starts a cargo command for the guest: `program` (`cargo` or `cargo-clippy`), `verb`, then the
-    /// options that every guest build shares.
+    /// options that every guest build shares. It goes when the launcher does.
     pub fn cargo(&self, program: &str, verb: &str) -> Command {
-        let mut command = Command::new(self.program(program));
+        let mut command = process::leashed(self.program(program).as_os_str());
         forget_inherited(&mut command);
         let target = TARGET.to_uppercase().replace('-', "_");
         command

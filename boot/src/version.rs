@@ -13,7 +13,7 @@ pub struct Version(pub u32, pub u32);
 pub const LEAST_QEMU: Version = Version(8, 0);
 
 impl Version {
-    /// Reads the version in what `qemu-system-aarch64 --version` prints: `QEMU emulator version 10.0.2 (…)`.
+    /// Reads the version in what QEMU prints about it: `QEMU emulator version 10.0.2 (…)`.
     pub fn of_qemu(text: &str) -> Option<Version> {
         let line = text.lines().find(|line| line.contains("QEMU emulator version"))?;
         Version::read(line.split_once("version")?.1.trim_start())

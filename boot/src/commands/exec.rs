@@ -31,7 +31,8 @@ pub struct Prepared {
 /// What stands before a program that is on the machine already.
 const ON_GUEST: &str = "guest:";
 
-/// Reads and checks the program that `command` names: a file of the host's, or `guest:PATH` for one of the machine's.
+/// Reads and checks the program that `command` names: a file of the host's, or `guest:PATH` for one of
+/// the machine's.
 pub fn prepare(command: &[String]) -> Result<Prepared> {
     let Some((path, arguments)) = command.split_first() else { bail!("no program was named") };
     if let Some(path) = path.strip_prefix(ON_GUEST) {

@@ -20,6 +20,7 @@ pub fn run() -> Result<u8> {
     );
     let mut command = toolchain.cargo("cargo-clippy", "clippy");
     command.args(PACKAGES.iter().chain(&[LIBRARY]).flat_map(|package| ["--package", package]));
-    let status = command.args(["--", "-D", "warnings"]).status().context("cannot run clippy")?;
+    let status =
+        command.args(["--keep-going", "--", "-D", "warnings"]).status().context("cannot run clippy")?;
     Ok(u8::from(!status.success()))
 }

@@ -2,10 +2,12 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use heaps::{Discipline, Errno, Result};
 
 use super::{oracle, report};
+use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::HEAPS;
 use crate::mm::object;
 use crate::process;
@@ -25,6 +27,7 @@ pub fn init() -> Result<()> {
     add("discipline", 0o644, read_write(|| Ok(format!("{}\n", HEAPS.discipline())), switch))?;
     add("survivors", 0o644, read_write(oracle::survivors, |_| Ok(oracle::mark())))?;
     add("drain", 0o200, write_only(|_| Ok(object::drain())))?;
+    add("tasks", 0o444, read_only(|| Ok(tasks())))?;
     // The harness' canaries: what it must catch can be made to happen.
     add("touch_freed", 0o200, write_only(|_| Ok(object::canary::touch_freed())))?;
     add("free_twice", 0o200, write_only(|_| Ok(object::canary::free_twice())))?;
@@ -52,4 +55,18 @@ fn comm_of(tid: u32) -> Option<String> {
     let process = tree.node(tree.process_of(tid)?)?.process.clone();
     drop(tree);
     Some(String::from_utf8_lossy(&process.program().comm).into_owned())
+}
+
+/// Every thread, what it does, and for one that sleeps where.
+fn tasks() -> String {
+    let threads: Vec<_> = process::tree::lock().nodes().flat_map(|(_, node)| node.threads.clone()).collect();
+    let mut text = String::new();
+    for task in threads.iter().filter_map(|thread| thread.task()) {
+        text += &format!("{} {}", task.tid, task.state_name());
+        if let Some((fp, pc)) = task.execution.frame() {
+            core::iter::once(pc).chain(frames_from(fp)).for_each(|pc| text += &format!(" [<{pc:016x}>]"));
+        }
+        text.push('\n');
+    }
+    text
 }

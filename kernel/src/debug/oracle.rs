@@ -52,7 +52,8 @@ pub fn survivors() -> Result<String> {
     let mut found: Vec<Record> = Vec::new();
     found.try_reserve_exact(MOST).map_err(|_| Errno::ENOMEM)?;
     object::each_live(&mut |record| {
-        if record.serial.wrapping_sub(mark) as i32 > 0 && found.len() < MOST {
+        let new = record.serial.wrapping_sub(mark) as i32 > 0;
+        if new && !record.bookkeeping && found.len() < MOST {
             found.push(*record);
         }
     });

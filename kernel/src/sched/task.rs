@@ -115,6 +115,17 @@ impl Task {
         kind != Interruptible::No && self.thread.as_ref().is_some_and(|thread| thread.interrupted(kind))
     }
 
+    /// What it does, for people: running, ready, asleep.
+    pub fn state_name(&self) -> &'static str {
+        match self.state.load(Ordering::SeqCst) {
+            s if s == State::Running as u8 => "running",
+            s if s == State::Preparing as u8 => "about to sleep",
+            s if s == State::Asleep as u8 => "asleep",
+            s if s == State::Ready as u8 => "ready",
+            _ => "dead",
+        }
+    }
+
     /// Upper end of its kernel stack, if it has one of its own.
     pub fn stack_top(&self) -> Option<usize> {
         self.execution.stack_top()

@@ -1,7 +1,8 @@
 //! Wait queues: the one way to sleep.
 //!
-//! A waiter puts itself on the queue, looks at its condition once more, and only then leaves the CPU; a waker
-//! changes the condition first and takes waiters off the queue after. So no wake-up is lost.
+//! A waiter says that it is about to sleep, puts itself on the queue, looks at its condition once more, and only then
+//! leaves the CPU; a waker changes the condition first and takes waiters off the queue after. So no wake-up is lost: a
+//! waiter that was taken off the queue has been woken, and goes round again if the condition does not hold.
 
 use alloc::collections::VecDeque;
 
@@ -68,8 +69,8 @@ impl WaitQueue {
         }
         let me = sched::current();
         loop {
-            self.waiters.lock().push_back(me.clone());
             sched::prepare_to_sleep(&me);
+            self.waiters.lock().push_back(me.clone());
             let outcome = match condition() {
                 Some(value) => Some(Ok(value)),
                 None if sched::interrupted(&me, kind) => Some(Err(Errno::EINTR)),

@@ -199,6 +199,13 @@ impl Execution {
         self.stack.as_ref().map(KernelStack::top)
     }
 
+    /// Frame pointer and resume address, where a backtrace starts while it does not run; `None` while it does.
+    pub fn frame(&self) -> Option<(u64, u64)> {
+        // SAFETY: only whoever claims the execution writes the context. A claim in between makes this stale, not wrong.
+        let context = unsafe { &*self.context.get() };
+        (!self.on_cpu.load(Ordering::Acquire)).then_some((context.x29, context.x30))
+    }
+
     /// Waits until no CPU runs it, and makes it this CPU's. Interrupts are masked.
     pub fn claim(&self) {
         while self.on_cpu.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {

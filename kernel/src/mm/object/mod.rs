@@ -17,6 +17,7 @@ use heaps::{Errno, Result};
 pub use record::{Kind, Record, State, Trace};
 use region::Region;
 
+use crate::arch;
 use crate::debug::report;
 use crate::sync::{IrqLock, order};
 
@@ -46,7 +47,7 @@ pub fn admit() -> Result<()> {
     if ROOM.load(Ordering::Relaxed) < RESERVE.load(Ordering::Relaxed) { Err(Errno::ENOMEM) } else { Ok(()) }
 }
 
-/// Live objects, and the bytes asked for them.
+/// Live objects, and the bytes asked for them; nodes of the kernel's own books do not count.
 pub fn live() -> (usize, usize) {
     (LIVE_OBJECTS.load(Ordering::Relaxed), LIVE_BYTES.load(Ordering::Relaxed))
 }
@@ -91,11 +92,14 @@ unsafe impl GlobalAlloc for ObjectHeap {
             return core::ptr::null_mut();
         }
         let trace = Trace::here();
-        let Some((ptr, occupied)) = REGION.lock().alloc(layout, trace) else {
+        let bookkeeping = arch::held_locks() & order::BOOKKEEPING != 0;
+        let Some((ptr, occupied)) = REGION.lock().alloc(layout, bookkeeping, trace) else {
             return core::ptr::null_mut();
         };
-        LIVE_OBJECTS.fetch_add(1, Ordering::Relaxed);
-        LIVE_BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        if !bookkeeping {
+            LIVE_OBJECTS.fetch_add(1, Ordering::Relaxed);
+            LIVE_BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+        }
         ROOM.fetch_sub(occupied, Ordering::Relaxed);
         ptr
     }
@@ -105,10 +109,12 @@ unsafe impl GlobalAlloc for ObjectHeap {
         // Taken apart from the match: the report below must not be made under the lock.
         let freed = REGION.lock().free(ptr, trace);
         match freed {
-            Ok((size, occupied)) => {
-                LIVE_OBJECTS.fetch_sub(1, Ordering::Relaxed);
-                LIVE_BYTES.fetch_sub(size, Ordering::Relaxed);
-                ROOM.fetch_add(occupied, Ordering::Relaxed);
+            Ok(freed) => {
+                if !freed.bookkeeping {
+                    LIVE_OBJECTS.fetch_sub(1, Ordering::Relaxed);
+                    LIVE_BYTES.fetch_sub(freed.size, Ordering::Relaxed);
+                }
+                ROOM.fetch_add(freed.block, Ordering::Relaxed);
             }
             Err(record) => report::invalid_free(ptr, record.as_ref()),
         }

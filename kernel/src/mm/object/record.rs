@@ -62,6 +62,8 @@ pub struct Record {
     pub(super) tag: u8,
     /// In use, or not.
     pub state: State,
+    /// Whether it is a node of the kernel's own books, and no object to be missed.
+    pub bookkeeping: bool,
     /// Bytes from the start of its block to the object, in units of 16.
     pub(super) lead: u16,
     /// The next record on the same list, as an offset into the region in units of 16; 0 ends it.

@@ -25,6 +25,16 @@ impl List {
     const EMPTY: List = List { head: 0, tail: 0 };
 }
 
+/// What was freed.
+pub(super) struct Freed {
+    /// Bytes asked for.
+    pub size: usize,
+    /// Bytes its block occupies.
+    pub block: usize,
+    /// Whether it was a node of the kernel's own books.
+    pub bookkeeping: bool,
+}
+
 /// All of it; behind one lock.
 pub(super) struct Region {
     blocks: Heap,
@@ -77,7 +87,7 @@ impl Region {
     }
 
     /// An object for `layout` and the bytes its block occupies.
-    pub(super) fn alloc(&mut self, layout: Layout, by: Trace) -> Option<(*mut u8, usize)> {
+    pub(super) fn alloc(&mut self, layout: Layout, bookkeeping: bool, by: Trace) -> Option<(*mut u8, usize)> {
         let (class, size) = classes::of(layout.size().max(1));
         let class = if layout.align() > UNIT { LARGE_CLASS } else { class };
         let record = match self.pop_free(class) {
@@ -91,6 +101,7 @@ impl Region {
         let serial = self.serial;
         let r = self.at(record);
         r.serial = serial;
+        r.bookkeeping = bookkeeping;
         r.tag = r.tag % LIVE_TAGS + 1;
         r.state = State::Live;
         r.size = layout.size() as u32;
@@ -103,9 +114,9 @@ impl Region {
         Some((if mte::present() { mte::with_tag(object, tag) } else { object }, block))
     }
 
-    /// Frees the object at `ptr`: its size and the bytes its block occupies; or what is known of it when it is
+    /// Frees the object at `ptr`; or says what is known of it when it is
     /// no live object.
-    pub(super) fn free(&mut self, ptr: *mut u8, by: Trace) -> Result<(usize, usize), Option<Record>> {
+    pub(super) fn free(&mut self, ptr: *mut u8, by: Trace) -> Result<Freed, Option<Record>> {
         let Some(record) = self.record_of(ptr) else {
             return Err(self.find(ptr).map(|(record, _)| record));
         };
@@ -115,7 +126,7 @@ impl Region {
         }
         r.state = State::Freed;
         r.freed = by;
-        let (size, block) = (r.size as usize, r.block as usize);
+        let (size, block, bookkeeping) = (r.size as usize, r.block as usize, r.bookkeeping);
         let rounded = classes::of(size.max(1)).1;
         // SAFETY: the object's memory is ours again, whole units.
         unsafe { mte::set_tags(self.object(record), rounded, FREED_TAG) };
@@ -125,7 +136,7 @@ impl Region {
         while self.quarantined_bytes > self.quarantine_limit {
             self.release_oldest();
         }
-        Ok((size, block))
+        Ok(Freed { size, block, bookkeeping })
     }
 
     pub(super) fn serial(&self) -> u32 {
@@ -196,6 +207,7 @@ impl Region {
                 class,
                 tag: 0,
                 state: State::Idle,
+                bookkeeping: false,
                 lead: (lead / UNIT) as u16,
                 next: 0,
                 serial: 0,

@@ -49,7 +49,7 @@ fn watch(plan: &Plan) -> Result<bool> {
     let reports = report::fresh(&reports_before, oracle::reports()?);
     let delta = counts::delta(&counts_before, &oracle::settled_counts()?);
     match status {
-        None => say!("stress: it hangs, or died only of SIGKILL"),
+        None => say!("stress: it hangs, or died only of SIGKILL\n{}", oracle::tasks()?),
         Some(status) => say!("stress: the threads' process ended by {status}"),
     }
     for report in &reports {
@@ -75,6 +75,7 @@ fn play(plan: &Plan) -> Result<Option<Status>> {
             return Ok(Some(status));
         }
         if time::now() - start > (plan.seconds + GRACE) * 1000 * time::MS {
+            say!("stress: over time; what the tasks do:\n{}", oracle::tasks()?);
             process::kill(pid, abi::SIGKILL)?;
             time::sleep(1000 * time::MS)?;
             process::poll(pid)?;

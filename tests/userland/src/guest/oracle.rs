@@ -43,3 +43,8 @@ pub fn mark() -> Result<()> {
 pub fn survivors() -> Result<String> {
     read_text("/sys/kernel/debug/lastref/survivors")
 }
+
+/// What every thread does, and where those that sleep do.
+pub fn tasks() -> Result<String> {
+    read_text("/sys/kernel/debug/lastref/tasks")
+}
