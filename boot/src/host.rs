@@ -30,6 +30,8 @@ pub enum Missing {
     Qemu,
     /// A newer QEMU than this one, whose memory tags do not work.
     NewerQemu(Version),
+    /// A C compiler for Linux/arm64 with a static C library. Only tests take it.
+    CCompiler,
 }
 
 impl Missing {
@@ -43,6 +45,7 @@ impl Missing {
                 "QEMU ({QEMU}) {LEAST_QEMU} or later (there is {version}, which keeps memory tags by the \
                  page: a use after free would go unseen)"
             ),
+            Missing::CCompiler => format!("a C compiler and static library for Linux/arm64 ({})", GCC[0]),
         }
     }
 
@@ -80,6 +83,21 @@ fn find_qemu(candidates: impl Iterator<Item = PathBuf>) -> Result<PathBuf, Missi
         newest = newest.max(Some(version));
     }
     Err(newest.map_or(Missing::Qemu, Missing::NewerQemu))
+}
+
+/// Names that a C compiler for Linux/arm64 goes by, the usual one first.
+const GCC: [&str; 2] = ["aarch64-linux-gnu-gcc", "aarch64-unknown-linux-gnu-gcc"];
+
+/// Looks for a C compiler for Linux/arm64 that can link statically.
+pub fn c_compiler() -> Result<PathBuf, Vec<Missing>> {
+    let found = GCC.into_iter().filter_map(workspace::which).find(|gcc| has_static_library(gcc));
+    found.ok_or_else(|| vec![Missing::CCompiler])
+}
+
+/// A compiler that has the library prints where; one that has not prints the name it was given.
+fn has_static_library(gcc: &Path) -> bool {
+    let output = Command::new(gcc).arg("-print-file-name=libc.a").output();
+    output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_absolute())
 }
 
 /// The first line that a program prints about its version.

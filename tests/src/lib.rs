@@ -1,1 +1,60 @@
-//! Helpers shared by the guest tests.
+//! What is tested on machines, and how each trial tells good from bad.
+//!
+//! One machine a trial: nothing that one leaves behind can help or harm another.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`cells`] | every scenario under every discipline, held to what the scenario's file expects |
+//! | [`canaries`] | cells that go wrong on purpose: a trial passes when the harness caught its canary |
+//! | [`programs`] | the EL0 programs that print TAP |
+//! | [`in_kernel`] | the tests inside the kernel, which print KTAP |
+//! | [`stress`] | many threads on the same heaps, sound and unsound |
+//! | [`wrong_use`] | the launcher itself, used wrongly and rightly, as a process |
+//! | [`c_program`] | a C program against glibc, run by the launcher |
+//! | [`reports`] | whether a detection report says what its reader needs |
+//! | [`models`] | the loom models of `heaps`, in a build of their own |
+//!
+//! [`tap`] and [`ktap`] read the protocols strictly; [`transcript`] keeps what a machine said for the one
+//! who has to find out why; [`launcher`] runs the launcher; [`elf`] makes files that it must refuse.
+//! [`all`] is what the runner, `tests/guest.rs`, is given.
+#![forbid(unsafe_code)]
+
+pub mod c_program;
+pub mod canaries;
+pub mod cells;
+pub mod elf;
+pub mod in_kernel;
+pub mod ktap;
+pub mod launcher;
+pub mod models;
+pub mod programs;
+pub mod reports;
+pub mod stress;
+pub mod tap;
+pub mod transcript;
+pub mod wrong_use;
+
+use anyhow::Result;
+use libtest_mimic::{Failed, Trial};
+
+/// Every trial.
+pub fn all() -> Vec<Trial> {
+    let groups = [
+        // First, because it keeps one CPU busy for as long as the guest takes to build.
+        models::trials(),
+        cells::trials(),
+        canaries::trials(),
+        reports::trials(),
+        programs::trials(),
+        in_kernel::trials(),
+        stress::trials(),
+        wrong_use::trials(),
+        c_program::trials(),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+/// A trial that fails with the whole chain of an error's causes.
+fn trial(name: impl Into<String>, run: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, || run().map_err(|error| Failed::from(format!("{error:#}"))))
+}

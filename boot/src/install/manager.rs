@@ -63,6 +63,16 @@ impl Manager {
                 (Missing::Qemu | Missing::NewerQemu(_), _) if self.is_apt() => &[QEMU_PACKAGE],
                 (Missing::Qemu | Missing::NewerQemu(_), Manager::Brew) => &["qemu"],
                 (Missing::Qemu | Missing::NewerQemu(_), _) => &["qemu-system-aarch64"],
+                (Missing::CCompiler, _) if self.is_apt() => {
+                    &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]
+                }
+                (Missing::CCompiler, Manager::Brew) => {
+                    &["messense/macos-cross-toolchains/aarch64-unknown-linux-gnu"]
+                }
+                (Missing::CCompiler, Manager::Pacman) => {
+                    &["aarch64-linux-gnu-gcc", "aarch64-linux-gnu-glibc"]
+                }
+                (Missing::CCompiler, _) => &["gcc-aarch64-linux-gnu"],
             }
         };
         missing.iter().flat_map(package).copied().collect()

@@ -12,7 +12,7 @@ pub mod plan;
 pub mod sources;
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::host::{Host, Missing};
+use crate::host::{self, Host, Missing};
 use crate::process;
 use crate::toolchain::TARGET;
 use crate::workspace;
@@ -41,15 +41,26 @@ pub fn forbid() {
 /// The host, with everything it takes; what is missing is installed where that is allowed.
 pub fn ready() -> Result<&'static Host> {
     static HOST: OnceLock<Result<Host>> = OnceLock::new();
-    HOST.get_or_init(|| Host::survey().or_else(|missing| provide(&missing)))
-        .as_ref()
-        .map_err(|error| anyhow!("{error:#}"))
+    HOST.get_or_init(|| obtain(Host::survey)).as_ref().map_err(|error| anyhow!("{error:#}"))
 }
 
-fn provide(missing: &[Missing]) -> Result<Host> {
-    eprintln!("lastref: missing: {}", list(missing));
+/// A C compiler for Linux/arm64 with a static library, for the tests that run other people's kind of
+/// program; installed where that is allowed.
+pub fn c_compiler() -> Result<PathBuf> {
+    static COMPILER: OnceLock<Result<PathBuf>> = OnceLock::new();
+    let compiler = COMPILER.get_or_init(|| obtain(host::c_compiler));
+    compiler.as_ref().cloned().map_err(|error| anyhow!("{error:#}"))
+}
+
+/// What `survey` looks for, after installing what it misses.
+fn obtain<T>(survey: impl Fn() -> Result<T, Vec<Missing>>) -> Result<T> {
+    let missing = match survey() {
+        Ok(found) => return Ok(found),
+        Err(missing) => missing,
+    };
+    eprintln!("lastref: missing: {}", list(&missing));
     let manager = Manager::find();
-    let plan = Plan::new(manager, missing, Offer::of_host(missing));
+    let plan = Plan::new(manager, &missing, Offer::of_host(&missing));
     let advice = plan.line();
     if FORBIDDEN.load(Ordering::Relaxed) {
         bail!("not installing (--no-install); {advice}");
@@ -65,14 +76,14 @@ fn provide(missing: &[Missing]) -> Result<Host> {
     if let Some(rustup) = rustup {
         add_rustup_target(&rustup);
     }
-    let rest = match Host::survey() {
-        Ok(host) => return Ok(host),
+    let rest = match survey() {
+        Ok(found) => return Ok(found),
         Err(rest) => rest,
     };
     let plan = Plan::new(manager, &rest, Offer::of_host(&rest));
     let advice = plan.line();
     plan.carry_out();
-    Host::survey().map_err(|rest| anyhow!("still missing: {}; {advice}", list(&rest)))
+    survey().map_err(|rest| anyhow!("still missing: {}; {advice}", list(&rest)))
 }
 
 fn list(missing: &[Missing]) -> String {

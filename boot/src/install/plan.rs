@@ -102,6 +102,10 @@ mod tests {
             line(Manager::Unknown, &[Missing::Compiler]),
             "run: rustup target add aarch64-unknown-none-softfloat"
         );
+        assert_eq!(
+            line(Manager::Apt(None), &[Missing::CCompiler]),
+            "run: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+        );
         let newer = [Missing::NewerQemu(Version(7, 2))];
         assert_eq!(line(Manager::Dnf, &newer), "run: sudo dnf install qemu-system-aarch64");
     }

@@ -1,0 +1,115 @@
+//! The EL0 programs that print TAP: status and transcript both have to say that every check held.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
+use lastref::{Machine, Outcome, build};
+use libtest_mimic::Trial;
+use userland::misuse::CASES;
+
+use crate::{tap, transcript, trial};
+
+/// A program and its machine.
+struct Program {
+    name: &'static str,
+    cpus: u32,
+    memory: u32,
+    seconds: u64,
+}
+
+const fn program(name: &'static str, cpus: u32, memory: u32, seconds: u64) -> Program {
+    Program { name, cpus, memory, seconds }
+}
+
+/// The programs that are run without arguments.
+const PROGRAMS: [Program; 6] = [
+    program("filetest", 1, 256, 60),
+    program("forktest", 2, 256, 60),
+    program("fpsimd", 2, 256, 120),
+    program("modtest", 1, 256, 60),
+    program("threads", 4, 256, 120),
+    program("vmtest", 1, 256, 60),
+];
+
+/// The machine for a case of wrong use: little memory, so that it is soon exhausted.
+const MISUSE: Program = program("misuse", 1, 128, 120);
+
+/// One trial a program, and one a case of wrong use: `program::forktest`, `misuse::bad-ioctl`.
+pub fn trials() -> Vec<Trial> {
+    let programs = PROGRAMS
+        .iter()
+        .map(|program| trial(format!("program::{}", program.name), || judge(&run(program, None)?)));
+    let misuse = CASES
+        .iter()
+        .map(|case| trial(format!("misuse::{}", case.name), || judge(&run(&MISUSE, Some(case.name))?)));
+    programs.chain(misuse).collect()
+}
+
+fn run(program: &Program, argument: Option<&str>) -> Result<Outcome> {
+    let path = format!("/bin/{}", program.name);
+    let command = std::iter::once(path.as_str()).chain(argument);
+    let machine = Machine::new(build::guest()?).cpus(program.cpus).memory(program.memory).command(command);
+    machine.limit(Some(Duration::from_secs(program.seconds))).capture()
+}
+
+/// Holds a program's end to what it printed.
+fn judge(outcome: &Outcome) -> Result<()> {
+    check(outcome).map_err(|error| anyhow!("{error:#}\n{}", transcript::of(outcome)))
+}
+
+fn check(outcome: &Outcome) -> Result<()> {
+    ensure!(!outcome.timed_out(), "the machine did not end in time");
+    let summary = tap::parse(&String::from_utf8_lossy(&outcome.stdout))?;
+    ensure!(
+        summary.failed.is_empty(),
+        "{} of {} failed: {}",
+        summary.failed.len(),
+        summary.run,
+        summary.failed.join("; ")
+    );
+    ensure!(outcome.status() == Some(0), "all checks held, and yet the status is {:?}", outcome.status());
+    // On this kernel there is nothing that could be missing.
+    ensure!(summary.skipped.is_empty(), "skipped: {}", summary.skipped.join("; "));
+    ensure!(outcome.reports.is_empty(), "the kernel reported something");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lastref::End;
+
+    fn outcome(stdout: &str, end: End, reports: &str) -> Outcome {
+        Outcome {
+            end,
+            stdout: stdout.into(),
+            stderr: Vec::new(),
+            log: reports.into(),
+            reports: reports.into(),
+            records: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    const GOOD: &str = "TAP version 13\nok 1 - a\n1..1\n";
+    const BAD: &str = "TAP version 13\nnot ok 1 - a\n1..1\n";
+    const SKIPPED: &str = "TAP version 13\nok 1 - a # SKIP b\n1..1\n";
+
+    #[test]
+    fn status_transcript_and_reports_must_agree() {
+        let fine = End::Status(0);
+        judge(&outcome(GOOD, fine, "")).unwrap();
+        for (stdout, end, reports) in [
+            (BAD, fine, ""),
+            (BAD, End::Status(1), ""),
+            (GOOD, End::Status(1), ""),
+            (GOOD, End::Status(101), ""),
+            (GOOD, End::TimedOut, ""),
+            (GOOD, fine, "BUG"),
+            (SKIPPED, fine, ""),
+            ("", fine, ""),
+        ] {
+            judge(&outcome(stdout, end, reports)).expect_err(stdout);
+        }
+    }
+}
