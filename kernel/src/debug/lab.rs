@@ -10,10 +10,10 @@ use super::{oracle, report};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::HEAPS;
 use crate::mm::object;
-use crate::process;
 use crate::vfs::debugfs;
 use crate::vfs::dynamic::TextFile;
 use crate::vfs::pseudo::{read_only, read_write, write_only};
+use crate::{process, sched};
 
 const DIR: &str = "lastref";
 
@@ -26,12 +26,18 @@ pub fn init() -> Result<()> {
     add("reports", 0o444, read_only(|| Ok(reports())))?;
     add("discipline", 0o644, read_write(|| Ok(format!("{}\n", HEAPS.discipline())), switch))?;
     add("survivors", 0o644, read_write(oracle::survivors, done(oracle::mark)))?;
-    add("drain", 0o200, write_only(done(object::drain)))?;
+    add("drain", 0o200, write_only(done(settle)))?;
     add("tasks", 0o444, read_only(|| Ok(tasks())))?;
     // The harness' canaries: what it must catch can be made to happen.
     add("touch_freed", 0o200, write_only(done(object::canary::touch_freed)))?;
     add("free_twice", 0o200, write_only(done(object::canary::free_twice)))?;
     add("panic", 0o200, write_only(|_| panic!("a panic was asked for")))
+}
+
+/// Waits for what is on its way out, so that the counts are exact.
+fn settle() {
+    sched::settle();
+    object::drain();
 }
 
 /// Does `what`, whatever is written.

@@ -43,6 +43,7 @@ pub(super) fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
 
 /// Ends the calling thread with a status word. Only where nothing on the kernel stack has to be dropped.
 pub fn do_exit(status: u32) -> ! {
+    sched::leave();
     if let Some(thread) = current() {
         release(&thread, status);
     }

@@ -7,7 +7,7 @@ use heaps::Result;
 use spin::Once;
 
 use super::task::{State, Task, TaskRef};
-use super::{queue, timers};
+use super::{queue, task, timers};
 use crate::arch::percpu::{self, work};
 use crate::arch::{self, FpState, MAX_CPUS, TrapFrame, context, irq, timer};
 use crate::process::Thread;
@@ -228,6 +228,20 @@ pub fn set_affinity(task: &TaskRef, mask: u64) {
 /// CPUs the task may run on, one bit each.
 pub fn affinity(task: &TaskRef) -> u64 {
     task.affinity.load(Ordering::Relaxed)
+}
+
+/// Waits until tasks that are about to end are gone, for a second at most: what they hold on to
+/// would be taken for a leak, or its end for a gain. May sleep.
+pub fn settle() {
+    let deadline = arch::now_ns() + 1_000_000_000;
+    while task::leaving() > 0 && arch::now_ns() < deadline {
+        yield_now();
+    }
+}
+
+/// The running task is about to end: from here on [`settle`] waits for it.
+pub fn leave() {
+    current().note_leaving();
 }
 
 /// The running task is done: its process has let go of everything. Does not return.

@@ -101,3 +101,6 @@ pub fn exit_current() -> ! {
 pub fn online_cpus() -> u64 {
     1
 }
+
+/// The calling task is about to end.
+pub fn leave() {}

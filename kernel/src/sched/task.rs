@@ -15,6 +15,13 @@ use crate::sync::wait::Interruptible;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 
+static LEAVING: AtomicUsize = AtomicUsize::new(0);
+
+/// Tasks that are about to end and not gone yet.
+pub(super) fn leaving() -> usize {
+    LEAVING.load(Ordering::Acquire)
+}
+
 /// Tasks there are, idle ones included.
 pub fn live_tasks() -> usize {
     LIVE.load(Ordering::Relaxed)
@@ -51,6 +58,7 @@ pub struct Task {
     pub(super) affinity: AtomicU64,
     /// Somebody posted a signal since it last looked.
     pub(super) notified: AtomicBool,
+    leaving: AtomicBool,
     /// What may end the sleep it is in or about to enter.
     pub(super) sleep_kind: AtomicU8,
 }
@@ -66,6 +74,7 @@ impl Task {
             cpu: AtomicUsize::new(cpu),
             affinity: AtomicU64::new(u64::MAX),
             notified: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             sleep_kind: AtomicU8::new(0),
         });
         crate::mm::object::name(Arc::as_ptr(&task).cast(), "task");
@@ -87,6 +96,13 @@ impl Task {
     ) -> Result<TaskRef> {
         let execution = Execution::user(KernelStack::new()?, frame, fp, tls);
         Ok(Task::create(thread.tid(), Some(thread), execution, State::Asleep, cpu))
+    }
+
+    /// It is about to end, and will be counted as such until it is gone.
+    pub(super) fn note_leaving(&self) {
+        if !self.leaving.swap(true, Ordering::Relaxed) {
+            LEAVING.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -135,6 +151,9 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         LIVE.fetch_sub(1, Ordering::Relaxed);
+        if *self.leaving.get_mut() {
+            LEAVING.fetch_sub(1, Ordering::Release);
+        }
     }
 }
 
