@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 use super::group::Process;
 use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SIGCHLD, SIGKILL};
 use super::thread::{Thread, current};
-use super::{futex, tree};
+use super::{futex, robust, tree};
 use crate::mm::user;
 use crate::{arch, sched};
 
@@ -60,6 +60,7 @@ pub fn oops_exit() -> ! {
 }
 
 fn release(thread: &Thread, status: u32) {
+    robust::release(thread);
     clear_tid(thread);
     let mm = thread.replace_mm(None);
     thread.complete_vfork();

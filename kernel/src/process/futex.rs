@@ -75,9 +75,18 @@ fn remove(waiter: &Arc<Waiter>) -> bool {
         Some((*key, waiters.is_empty()))
     });
     if let Some((key, true)) = found {
-        table.remove(&key);
+        forget(&mut table, key);
     }
     found.is_some()
+}
+
+/// Takes out a word nobody waits at.
+fn forget(table: &mut Table, key: FutexKey) {
+    table.remove(&key);
+    if table.is_empty() {
+        // An emptied map keeps a node.
+        *table = Table::new();
+    }
 }
 
 /// Wakes up to `most` that wait at `addr` with one of `bits`; returns how many. `EFAULT`, `EINVAL`.
@@ -103,7 +112,7 @@ fn take(table: &mut Table, key: FutexKey, most: usize, bits: u32) -> Vec<Arc<Wai
     let woken: Vec<_> = waiters.extract_if(.., matches).collect();
     woken.iter().for_each(|waiter| waiter.woken.store(true, Ordering::Release));
     if waiters.is_empty() {
-        table.remove(&key);
+        forget(table, key);
     }
     woken
 }
@@ -132,7 +141,7 @@ pub fn requeue(
         moved = waiters.len().min(move_most);
         let movers: Vec<_> = waiters.drain(..moved).collect();
         if waiters.is_empty() {
-            table.remove(&from);
+            forget(&mut table, from);
         }
         if moved > 0 {
             table.entry(to).or_default().extend(movers);

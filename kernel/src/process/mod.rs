@@ -5,7 +5,7 @@
 //! * [`clone`], [`exec`], [`exit`], [`wait`]: a life, from copy to status word
 //! * [`elf`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
 //! * [`signal`]: sending, and acting on the way back to user space; [`fault`]: what an access that failed does
-//! * [`futex`]: sleeping on user memory
+//! * [`futex`], [`robust`]: sleeping on user memory
 //! * [`init`]: process 1; [`procfs`]: what `/proc` says
 //!
 //! A thread ends only in [`before_user`], where its kernel stack holds no reference any more: calls that end it
@@ -25,6 +25,7 @@ pub mod init;
 pub mod mapping;
 pub mod procfs;
 pub mod random;
+mod robust;
 pub mod signal;
 pub mod thread;
 pub mod tree;

@@ -194,6 +194,10 @@ impl Tree {
         let node = self.nodes.remove(&pid)?;
         if let Some(parent) = self.nodes.get_mut(&node.parent) {
             parent.children.remove(&pid);
+            if parent.children.is_empty() {
+                // An emptied set keeps a node.
+                parent.children = BTreeSet::new();
+            }
         }
         Some(node)
     }

@@ -9,9 +9,9 @@
 pub mod deliver;
 pub mod frame;
 
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
+use arrayvec::ArrayVec;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::group::Process;
@@ -124,22 +124,25 @@ pub struct Info {
     pub detail: u64,
 }
 
+/// Pending signals whose reason is kept; of more, only that they are pending.
+const INFOS: usize = 16;
+
 /// A process' dispositions, and why the pending signals were sent.
 pub struct Signals {
     actions: [Action; MAX_SIGNAL as usize],
-    infos: Vec<Info>,
+    infos: ArrayVec<Info, INFOS>,
 }
 
 impl Default for Signals {
     fn default() -> Self {
-        Signals { actions: [Action::default(); MAX_SIGNAL as usize], infos: Vec::new() }
+        Signals { actions: [Action::default(); MAX_SIGNAL as usize], infos: ArrayVec::new() }
     }
 }
 
 impl Signals {
     /// The same dispositions with nothing pending, for fork.
     pub fn fork(&self) -> Signals {
-        Signals { actions: self.actions, infos: Vec::new() }
+        Signals { actions: self.actions, infos: ArrayVec::new() }
     }
 
     /// What is done about a signal.
@@ -171,7 +174,7 @@ impl Signals {
 
     fn note(&mut self, info: Info) {
         if !self.infos.iter().any(|known| known.signal == info.signal) {
-            self.infos.push(info);
+            let _ = self.infos.try_push(info);
         }
     }
 
