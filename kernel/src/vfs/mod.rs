@@ -1,7 +1,7 @@
 //! The virtual filesystem: names, inodes, open files, and what is mounted where.
 //!
 //! * [`inode`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
-//! * [`file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
+//! * [`mod@file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
 //! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
 //! * [`ramfs`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand

@@ -1,8 +1,8 @@
 //! The console: `/dev/console` and `/dev/tty`, `/dev/console_err`, `/dev/lab_records`, and the kernel log's way out.
 //!
-//! * [`frame`]: several channels on one wire
-//! * [`tty`]: lines from keys
-//! * [`termios`]: the terminal's settings as user space sees them
+//! * `frame`: several channels on one wire
+//! * `tty`: lines from keys
+//! * `termios`: the terminal's settings as user space sees them
 //!
 //! Everything leaves through [`emit`], under one lock with interrupts masked; everything arrives at [`input`],
 //! from the receiver's interrupt. Models `drivers/tty/n_tty.c` in small.

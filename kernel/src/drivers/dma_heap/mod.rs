@@ -1,8 +1,8 @@
 //! dma-buf heaps: the glue between the portable subsystem and this kernel's files, devices and memory.
 //!
-//! * [`platform`]: what the subsystem asks of the kernel
-//! * [`heap`]: an open `/dev/dma_heap/NAME`
-//! * [`buffer`]: a dma-buf's descriptor
+//! * `platform`: what the subsystem asks of the kernel
+//! * `heap`: an open `/dev/dma_heap/NAME`
+//! * `buffer`: a dma-buf's descriptor
 #![forbid(unsafe_code)]
 
 mod buffer;
