@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use heaps::PhysAddr;
 
-use crate::arch::{self, exceptions, gic, mmu, mte, percpu, phys, smp, timer, uart};
+use crate::arch::{self, exceptions, gic, mmu, mte, percpu, phys, power, smp, timer, uart};
 use crate::cmdline::CommandLine;
 use crate::debug::print::Logger;
 use crate::dt::Machine;
@@ -40,6 +40,7 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
         Err(e) => panic!("device tree at {blob_at:#x}: {e:?}"),
     };
     uart::init(PhysAddr::new(machine.uart.base));
+    power::set_psci_by_smc(machine.psci_by_smc);
     let args = CommandLine::new(machine.bootargs);
     crate::drivers::console::set_output(&uart::Console, args.value("lastref.console") == Some("framed"));
     let layout = mm::boot::init(&machine, PhysAddr::new(image_at), blob_range, &args);
