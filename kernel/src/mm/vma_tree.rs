@@ -21,7 +21,7 @@ pub struct VmaTree {
 impl VmaTree {
     /// No areas; free ranges are looked for between `low` and `high`.
     pub fn new(low: u64, high: u64) -> VmaTree {
-        let mut gaps = Gaps { low, high, by_class: BTreeSet::new() };
+        let mut gaps = Gaps::new(low, high);
         gaps.add(low, high);
         VmaTree { areas: BTreeMap::new(), gaps }
     }
@@ -135,29 +135,44 @@ impl VmaTree {
     }
 }
 
-/// The free ranges inside a window, as pairs of a size class (log2 of the pages) and an end address.
+/// Size classes: one for each power of two of pages below 2^48 bytes.
+const CLASSES: usize = 36;
+
+/// The free ranges inside a window, by size class (log2 of the pages), each as end and start.
 struct Gaps {
     low: u64,
     high: u64,
-    by_class: BTreeSet<(u32, u64, u64)>,
+    by_class: [BTreeSet<(u64, u64)>; CLASSES],
+    /// The classes that have any, one bit each.
+    present: u64,
 }
 
 impl Gaps {
-    fn entry(&self, start: u64, end: u64) -> Option<(u32, u64, u64)> {
+    fn new(low: u64, high: u64) -> Gaps {
+        Gaps { low, high, by_class: [const { BTreeSet::new() }; CLASSES], present: 0 }
+    }
+
+    fn clip(&self, start: u64, end: u64) -> Option<(u64, u64)> {
         let (start, end) = (start.max(self.low), end.min(self.high));
-        (start < end).then(|| (class(end - start), end, start))
+        (start < end).then_some((start, end))
     }
 
     fn add(&mut self, start: u64, end: u64) {
-        if let Some(entry) = self.entry(start, end) {
-            self.by_class.insert(entry);
+        if let Some((start, end)) = self.clip(start, end) {
+            let class = class(end - start);
+            self.by_class[class].insert((end, start));
+            self.present |= 1 << class;
         }
     }
 
     fn remove(&mut self, start: u64, end: u64) {
-        if let Some(entry) = self.entry(start, end) {
-            let was = self.by_class.remove(&entry);
+        if let Some((start, end)) = self.clip(start, end) {
+            let class = class(end - start);
+            let was = self.by_class[class].remove(&(end, start));
             debug_assert!(was, "a gap that was not known: {start:#x}..{end:#x}");
+            if self.by_class[class].is_empty() {
+                self.present &= !(1 << class);
+            }
         }
     }
 
@@ -170,25 +185,25 @@ impl Gaps {
         near.max(far).or_else(|| self.fitting(own, len).flatten().next())
     }
 
-    fn fitting(&self, class: u32, len: u64) -> impl Iterator<Item = Option<u64>> {
-        let of_class = self.by_class.range((class, 0, 0)..(class + 1, 0, 0)).rev();
-        of_class.map(move |&(_, end, start)| (end - start >= len).then_some(end))
+    fn fitting(&self, class: usize, len: u64) -> impl Iterator<Item = Option<u64>> {
+        let of_class = self.by_class.get(class).into_iter().flat_map(|gaps| gaps.iter().rev());
+        of_class.map(move |&(end, start)| (end - start >= len).then_some(end))
     }
 
-    fn highest_above(&self, class: u32) -> Option<u64> {
+    fn highest_above(&self, class: usize) -> Option<u64> {
+        let mut left = self.present & !0 << class << 1;
         let mut best = None;
-        let mut from = class + 1;
-        while let Some(&(class, ..)) = self.by_class.range((from, 0, 0)..).next() {
-            from = class + 1;
-            let top = self.by_class.range(..(from, 0, 0)).next_back().map(|&(_, end, _)| end);
-            best = best.max(top);
+        while left != 0 {
+            let gaps = &self.by_class[left.trailing_zeros() as usize];
+            best = best.max(gaps.last().map(|&(end, _)| end));
+            left &= left - 1;
         }
         best
     }
 }
 
-fn class(len: u64) -> u32 {
-    (len / PAGE_SIZE as u64).ilog2()
+fn class(len: u64) -> usize {
+    (len / PAGE_SIZE as u64).ilog2() as usize
 }
 
 #[cfg(test)]

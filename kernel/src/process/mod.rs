@@ -41,13 +41,9 @@ use crate::arch::TrapFrame;
 /// The last thing before user space goes on: ends the thread if it shall, delivers signals. Called with interrupts
 /// on and no lock held, after every system call, and after an interrupt or exception that came from user space.
 pub fn before_user(frame: &mut TrapFrame) {
-    loop {
-        if !with_current(Thread::has_work).unwrap_or(false) {
-            return;
-        }
-        match with_current(|thread| signal::deliver::act(thread, frame)).flatten() {
-            Some(status) => exit::do_exit(status),
-            None => continue,
+    while with_current(Thread::has_work).unwrap_or(false) {
+        if let Some(status) = with_current(|thread| signal::deliver::act(thread, frame)).flatten() {
+            exit::do_exit(status)
         }
     }
 }

@@ -36,6 +36,12 @@ pub fn try_current() -> Option<TaskRef> {
     percpu::current()
 }
 
+/// Calls `f` with the running task; `None` before the first. Cheaper than [`current`]. `f` may sleep.
+#[inline]
+pub fn with_current<R>(f: impl FnOnce(&Task) -> R) -> Option<R> {
+    percpu::with_current(f)
+}
+
 /// The running task's number, or 0.
 pub fn current_tid() -> u32 {
     percpu::current_tid()

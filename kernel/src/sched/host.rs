@@ -69,6 +69,11 @@ pub fn try_current() -> Option<TaskRef> {
     Some(current())
 }
 
+/// Calls `f` with the calling task.
+pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
+    Some(f(&current()))
+}
+
 /// Lets the calling host thread play a user thread.
 pub fn play(thread: Option<Thread>) {
     PLAYS.set(thread);

@@ -139,6 +139,15 @@ pub fn current() -> Option<TaskRef> {
     })
 }
 
+/// Calls `f` with the running task, without counting a reference; `None` before the first. `f` may sleep.
+#[inline]
+pub fn with_current<R>(f: impl FnOnce(&Task) -> R) -> Option<R> {
+    let task = this().current.load(Ordering::Relaxed);
+    // SAFETY: set_current keeps a count for the pointer while the task runs, and who wakes or resumes it has one
+    // while it does not; it cannot end in `f`, for it is `f` that it runs.
+    (!task.is_null()).then(|| f(unsafe { &*task }))
+}
+
 /// Makes `task` the running one. Interrupts are masked.
 pub fn set_current(task: TaskRef) {
     let cpu = this();
