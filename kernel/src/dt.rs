@@ -44,6 +44,8 @@ pub struct Machine<'a> {
     pub redistributors: Device,
     /// The PL011 console.
     pub uart: Device,
+    /// Whether PSCI is called by SMC, as where we start at EL2, rather than by HVC.
+    pub psci_by_smc: bool,
     /// The command line.
     pub bootargs: &'a str,
     /// The initramfs.
@@ -81,6 +83,8 @@ impl<'a> Machine<'a> {
                 machine.uart = device(regs(node).next(), interrupt(node));
             }
         }
+        let psci = fdt.find_node("/psci").and_then(|node| node.property("method"));
+        machine.psci_by_smc = psci.is_some_and(|method| method.value_as::<&str>() == Ok("smc"));
         machine.read_cpus(fdt);
         machine.read_reserved(fdt);
         if let Some(chosen) = fdt.find_node("/chosen") {

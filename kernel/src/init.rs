@@ -5,8 +5,7 @@ use core::sync::atomic::Ordering;
 
 use heaps::PhysAddr;
 
-use crate::arch::layout::linear;
-use crate::arch::{self, exceptions, gic, mmu, mte, percpu, phys, smp, timer, uart};
+use crate::arch::{self, exceptions, gic, mmu, mte, percpu, phys, power, smp, timer, uart};
 use crate::cmdline::CommandLine;
 use crate::debug::print::Logger;
 use crate::dt::Machine;
@@ -34,13 +33,14 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     mmu::IMAGE_AT.store(image_at, Ordering::Relaxed);
     let _ = log::set_logger(&LOGGER).map(|()| log::set_max_level(log::LevelFilter::Info));
 
-    let blob = blob(blob_at);
+    let blob = phys::boot_blob(blob_at);
     let blob_range = blob_at..blob_at + blob.len() as u64;
     let machine = match Machine::read(blob) {
         Ok(machine) => machine,
         Err(e) => panic!("device tree at {blob_at:#x}: {e:?}"),
     };
     uart::init(PhysAddr::new(machine.uart.base));
+    power::set_psci_by_smc(machine.psci_by_smc);
     let args = CommandLine::new(machine.bootargs);
     crate::drivers::console::set_output(&uart::Console, args.value("lastref.console") == Some("framed"));
     let layout = mm::boot::init(&machine, PhysAddr::new(image_at), blob_range, &args);
@@ -50,22 +50,6 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     start_cpus(&machine);
     crate::start::start(&machine, &args, &layout);
     sched::run_cpu()
-}
-
-/// The device tree blob, in the linear map.
-fn blob(at: u64) -> &'static [u8] {
-    if at == 0 || !at.is_multiple_of(8) {
-        return &[];
-    }
-    let start = linear(PhysAddr::new(at));
-    // SAFETY: the boot protocol puts a blob there, of at least a header, which says how long it is; the memory is
-    // kept from the allocators.
-    unsafe {
-        let header = core::slice::from_raw_parts(start, 8);
-        let magic = header[..4] == [0xd0, 0x0d, 0xfe, 0xed];
-        let len = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
-        if magic && len <= 2 << 20 { core::slice::from_raw_parts(start, len) } else { &[] }
-    }
 }
 
 fn announce(machine: &Machine<'_>) {

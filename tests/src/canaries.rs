@@ -29,7 +29,7 @@ const SHORT: Duration = Duration::from_secs(5);
 const DISCIPLINE: &str = "lastref";
 
 /// The trial's name where it is not the canary's, the canary, its time, and how it is to be caught.
-const CANARIES: [(&str, &str, Duration, Caught); 8] = [
+const CANARIES: [(&str, &str, Duration, Caught); 11] = [
     ("fail", "canary-fail", LIMIT, Caught::Verdict("failed(this canary always fails)")),
     ("hang", "canary-hang", LIMIT, Caught::Verdict("hang")),
     ("hang-machine", "canary-hang", SHORT, Caught::Lost("hang", "did not end in time")),
@@ -37,6 +37,9 @@ const CANARIES: [(&str, &str, Duration, Caught); 8] = [
     ("under-report", "canary-under-report", LIMIT, Caught::Lost("crash", "was not reported")),
     ("leak", "canary-leak", LIMIT, Caught::Verdict("leak(")),
     ("panic", "canary-panic", LIMIT, Caught::Lost("crash", "panicked")),
+    ("double-free", "canary-double-free", LIMIT, Caught::Verdict("invalid-free")),
+    ("lock-order", "canary-lock-order", LIMIT, Caught::Verdict("deadlock")),
+    ("overflow", "canary-overflow", LIMIT, Caught::Lost("crash", "panicked")),
     ("uaf", "canary-uaf", LIMIT, Caught::Verdict("use-after-free")),
 ];
 

@@ -46,11 +46,11 @@ fn tags_are_exact() -> bool {
 }
 
 fn objects_are_tagged() -> bool {
-    let object = Box::into_raw(Box::new([0u64; 4]));
-    let live = (mte::tag_of(object.cast()), mte::memory_tag(object.cast()));
-    // SAFETY: the pointer came from into_raw just now.
-    drop(unsafe { Box::from_raw(object) });
-    live.0 == live.1 && mte::memory_tag(object.cast()) != live.0
+    let object = Box::new([0u64; 4]);
+    let at: *const u8 = (&raw const *object).cast();
+    let live = (mte::tag_of(at), mte::memory_tag(at));
+    drop(object);
+    live.0 == live.1 && mte::memory_tag(at) != live.0
 }
 
 fn double_free_is_reported() -> bool {

@@ -87,13 +87,13 @@ pub fn schedule() {
     let cpu = arch::cpu_id();
     let prev = current();
     let goes_on = !prev.change(State::Preparing, State::Asleep) && prev.is(State::Running);
-    let next = match queue::take(cpu) {
+    let next = match queue::take(cpu, &prev) {
         Some(next) => next,
         None if goes_on => {
             irq::irq_restore(flags);
             return;
         }
-        None => idle_of(cpu),
+        None => claimed_idle(cpu),
     };
     if goes_on && !prev.is_idle() {
         prev.set_state(State::Ready);
@@ -105,12 +105,13 @@ pub fn schedule() {
     irq::irq_restore(flags);
 }
 
-fn idle_of(cpu: usize) -> TaskRef {
-    CPUS[cpu].idle.get().expect("every CPU adopts its idle task first").clone()
+fn claimed_idle(cpu: usize) -> TaskRef {
+    let idle = CPUS[cpu].idle.get().expect("every CPU adopts its idle task first").clone();
+    assert!(idle.execution.try_claim(), "an idle task runs on its own CPU only, and not while another does");
+    idle
 }
 
 fn switch(cpu: usize, prev: TaskRef, next: TaskRef) {
-    next.execution.claim();
     next.set_state(State::Running);
     next.cpu.store(cpu, Ordering::Relaxed);
     match &next.thread {

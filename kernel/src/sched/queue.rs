@@ -41,19 +41,23 @@ fn place(task: &TaskRef) -> usize {
     others().find(|&cpu| idle(cpu)).unwrap_or_else(fallback)
 }
 
-/// The next ready task for `cpu`: its own, or one it takes from another CPU. It is Running from here on.
-pub(super) fn take(cpu: usize) -> Option<TaskRef> {
-    take_from(cpu, cpu)
-        .or_else(|| percpu::online().filter(|&other| other != cpu).find_map(|other| take_from(other, cpu)))
+/// The next ready task for `cpu`, which runs `prev`: its own, or one it takes from another CPU. The task is claimed and
+/// Running from here on. One that another CPU has not left yet is passed over: two CPUs that each waited for what the
+/// other is leaving would wait for ever.
+pub(super) fn take(cpu: usize, prev: &TaskRef) -> Option<TaskRef> {
+    take_from(cpu, cpu, prev).or_else(|| {
+        percpu::online().filter(|&other| other != cpu).find_map(|other| take_from(other, cpu, prev))
+    })
 }
 
-fn take_from(queue: usize, cpu: usize) -> Option<TaskRef> {
+fn take_from(queue: usize, cpu: usize, prev: &TaskRef) -> Option<TaskRef> {
     if !has_ready(queue) {
         return None;
     }
     let task = {
         let mut ready = QUEUES[queue].lock();
-        let at = ready.iter().position(|task| task.may_run_on(cpu))?;
+        let can = |task: &TaskRef| TaskRef::same(task, prev) || task.execution.try_claim();
+        let at = ready.iter().position(|task| task.may_run_on(cpu) && can(task))?;
         ready.remove(at)?
     };
     LENGTHS[queue].fetch_sub(1, Ordering::Release);

@@ -206,11 +206,10 @@ impl Execution {
         (!self.on_cpu.load(Ordering::Acquire)).then_some((context.x29, context.x30))
     }
 
-    /// Waits until no CPU runs it, and makes it this CPU's. Interrupts are masked.
-    pub fn claim(&self) {
-        while self.on_cpu.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            core::hint::spin_loop();
-        }
+    /// Makes it this CPU's, unless a CPU runs it. Interrupts are masked.
+    #[must_use]
+    pub fn try_claim(&self) -> bool {
+        self.on_cpu.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Lets another CPU have it, now that this one runs something else.

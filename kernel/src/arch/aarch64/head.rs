@@ -175,7 +175,12 @@ drop_to_el1:
     mov     x9, #0xf
     msr     s3_4_c12_c9_5, x9           // ICC_SRE_EL2
     isb
-8:  mov     x9, #0x3c5
+8:  mrs     x9, id_aa64mmfr1_el1
+    ubfx    x9, x9, #40, #4
+    cbz     x9, 7f
+    mov     x9, #0x800                  // HCRX_EL2.MSCEn: memory-set instructions are EL1's too
+    msr     s3_4_c1_c2_2, x9
+7:  mov     x9, #0x3c5
     msr     spsr_el2, x9
     msr     elr_el2, x30
     eret

@@ -105,3 +105,19 @@ pub fn boot_image(range: Option<Range<u64>>) -> &'static [u8] {
         core::slice::from_raw_parts(linear(PhysAddr::new(range.start)), (range.end - range.start) as usize)
     }
 }
+
+/// The device tree blob at physical address `at`; nothing when there is none.
+pub fn boot_blob(at: u64) -> &'static [u8] {
+    if at == 0 || !at.is_multiple_of(8) {
+        return &[];
+    }
+    let start = linear(PhysAddr::new(at));
+    // SAFETY: the boot protocol puts a blob there, of at least a header, which says how long it is; the memory is
+    // kept from the allocators.
+    unsafe {
+        let header = core::slice::from_raw_parts(start, 8);
+        let magic = header[..4] == [0xd0, 0x0d, 0xfe, 0xed];
+        let len = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
+        if magic && len <= 2 << 20 { core::slice::from_raw_parts(start, len) } else { &[] }
+    }
+}

@@ -2,7 +2,17 @@
 
 use core::arch::asm;
 
-use smccc::{Hvc, psci};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use smccc::{Hvc, Smc, psci};
+
+/// PSCI is called by SMC rather than by HVC.
+static BY_SMC: AtomicBool = AtomicBool::new(false);
+
+/// Tells how PSCI is called on this machine.
+pub fn set_psci_by_smc(by_smc: bool) {
+    BY_SMC.store(by_smc, Ordering::Relaxed);
+}
 
 /// Ends the machine with `status` (0..=255) as QEMU's own, by semihosting SYS_EXIT; by PSCI where nobody listens.
 pub fn power_off(status: u32) -> ! {
@@ -11,7 +21,7 @@ pub fn power_off(status: u32) -> ! {
     let block = [APPLICATION_EXIT, u64::from(status)];
     // SAFETY: the call reads the block, and does not return where it is supported.
     unsafe { asm!("hlt #0xf000", in("x0") SYS_EXIT, in("x1") block.as_ptr(), options(nostack)) }
-    let _ = psci::system_off::<Hvc>();
+    let _ = if by_smc() { psci::system_off::<Smc>() } else { psci::system_off::<Hvc>() };
     loop {
         super::irq::wait_for_interrupt();
     }
@@ -19,5 +29,12 @@ pub fn power_off(status: u32) -> ! {
 
 /// Starts the CPU with affinity `mpidr` at physical address `entry`, with `id` in X0.
 pub fn cpu_on(mpidr: u64, entry: u64, id: usize) -> Result<(), psci::error::Error> {
-    psci::cpu_on::<Hvc>(mpidr, entry, id as u64)
+    match by_smc() {
+        true => psci::cpu_on::<Smc>(mpidr, entry, id as u64),
+        false => psci::cpu_on::<Hvc>(mpidr, entry, id as u64),
+    }
+}
+
+fn by_smc() -> bool {
+    BY_SMC.load(Ordering::Relaxed)
 }

@@ -65,6 +65,18 @@ pub const LEAK: Scenario = canary("canary-leak", "a process, a heap and a buffer
     Ok(())
 });
 
+/// Has the kernel free an object twice.
+pub const DOUBLE_FREE: Scenario =
+    canary("canary-double-free", "an object freed twice on purpose", |s| provoke(s, "free_twice"));
+
+/// Has the kernel take locks against their order.
+pub const LOCK_ORDER: Scenario =
+    canary("canary-lock-order", "locks taken against their order on purpose", |s| provoke(s, "invert_locks"));
+
+/// Has the kernel run out of stack.
+pub const OVERFLOW: Scenario =
+    canary("canary-overflow", "a kernel stack overflow on purpose", |s| provoke(s, "overflow_stack"));
+
 /// Has the kernel panic.
 pub const PANIC: Scenario = canary("canary-panic", "a kernel panic on purpose", |s| provoke(s, "panic"));
 

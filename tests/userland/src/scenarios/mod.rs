@@ -75,7 +75,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 15] = [
+pub const ALL: [&Scenario; 18] = [
     &h1::SCENARIO,
     &h4::SCENARIO,
     &h5::SCENARIO,
@@ -90,6 +90,9 @@ pub const ALL: [&Scenario; 15] = [
     &canary::UNDER_REPORT,
     &canary::LEAK,
     &canary::PANIC,
+    &canary::DOUBLE_FREE,
+    &canary::LOCK_ORDER,
+    &canary::OVERFLOW,
     &canary::UAF,
 ];
 
