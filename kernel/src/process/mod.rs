@@ -27,6 +27,8 @@ pub mod procfs;
 pub mod random;
 mod robust;
 pub mod signal;
+#[cfg(test)]
+mod tests;
 pub mod thread;
 pub mod tree;
 pub mod wait;

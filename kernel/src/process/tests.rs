@@ -1,0 +1,188 @@
+//! Threads that a host plays: futexes, signals, and who waits for whom.
+
+use alloc::sync::Arc;
+
+use heaps::{Errno, Result};
+
+use super::signal::{self, Action, DEFAULT, IGNORE, Info, SA_RESTART, SIGCHLD, SIGKILL, bit};
+use super::thread::{Files, Parts};
+use super::tree::Number;
+use super::wait::{Ended, WNOHANG, Which};
+use super::*;
+use crate::arch::{USER_ARENA, now_ns};
+use crate::mm::{AddressSpace, user};
+use crate::sched;
+use crate::vfs::{FdTable, FsContext, ramfs};
+
+const WORD: u64 = USER_ARENA.0;
+const USR1: u32 = 10;
+
+fn thread(process: Arc<Process>, tid: u32, mm: &Arc<AddressSpace>) -> Thread {
+    let (files, fs) = (Files::new(FdTable::new()), FsContext::new(ramfs::new(1)));
+    Thread::new(Parts { tid, process, mm: mm.clone(), files, fs, mask: 0 })
+}
+
+/// A new process with one thread, under `parent`.
+fn process(parent: u32) -> Thread {
+    let mut number = Number::alloc().unwrap();
+    while number.get() == tree::INIT {
+        // Signals treat init as special; nobody gets its number here.
+        let init = core::mem::replace(&mut number, Number::alloc().unwrap());
+        core::mem::forget(init);
+    }
+    let pid = number.get();
+    let mm = Arc::new(AddressSpace::new().unwrap());
+    let thread = thread(Process::new(pid, Default::default(), Default::default()), pid, &mm);
+    tree::lock().add_process(&mut number, thread.clone(), parent, SIGCHLD).unwrap();
+    thread
+}
+
+fn on_host<T: Send + 'static>(
+    thread: &Thread,
+    f: impl FnOnce(&Thread) -> T + Send + 'static,
+) -> std::thread::JoinHandle<T> {
+    let thread = thread.clone();
+    std::thread::spawn(move || {
+        sched::play(Some(thread.clone()));
+        f(&thread)
+    })
+}
+
+fn sleeper(thread: &Thread, addr: u64, bits: u32) -> std::thread::JoinHandle<Result<()>> {
+    on_host(thread, move |thread| futex::wait(thread, addr, true, 0, Some(now_ns() + 10_000_000_000), bits))
+}
+
+/// Wakes until as many woke as asked for; they may not sleep yet.
+fn wake_all(thread: &Thread, addr: u64, count: usize, bits: u32) {
+    let mut woken = 0;
+    while woken < count {
+        woken += futex::wake(thread, addr, true, 1, bits).unwrap();
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_futex_sleeps_only_while_the_word_is_as_expected() {
+    let me = process(0);
+    assert_eq!(futex::wait(&me, WORD, true, 1, None, !0), Err(Errno::EAGAIN));
+    assert_eq!(futex::wait(&me, WORD, true, 0, Some(now_ns() + 1_000_000), !0), Err(Errno::ETIMEDOUT));
+    assert_eq!(futex::wait(&me, WORD + 1, true, 0, None, !0), Err(Errno::EINVAL));
+    assert_eq!(futex::wait(&me, WORD, true, 0, None, 0), Err(Errno::EINVAL));
+    assert_eq!(futex::wait(&me, 8, true, 0, None, !0), Err(Errno::EFAULT));
+    assert_eq!(futex::wake(&me, WORD, true, 1, !0), Ok(0), "nobody was left in the table");
+}
+
+#[test]
+fn a_futex_wakes_those_whose_bits_are_meant() {
+    let me = process(0);
+    let (one, two) = (sleeper(&me, WORD, 1), sleeper(&me, WORD, 2));
+    wake_all(&me, WORD, 1, 2);
+    assert_eq!(two.join().unwrap(), Ok(()));
+    assert_eq!(futex::wake(&me, WORD, true, 9, 2), Ok(0));
+    wake_all(&me, WORD, 1, !0);
+    assert_eq!(one.join().unwrap(), Ok(()));
+}
+
+#[test]
+fn requeued_waiters_are_woken_where_they_went() {
+    let me = process(0);
+    let sleepers: Vec<_> = (0..3).map(|_| sleeper(&me, WORD, !0)).collect();
+    let mut moved = 0;
+    while moved < 3 {
+        moved += futex::requeue(&me, WORD, WORD + 64, true, 0, 3, Some(0)).unwrap();
+    }
+    assert_eq!(futex::wake(&me, WORD, true, 9, !0), Ok(0));
+    assert_eq!(futex::requeue(&me, WORD, WORD + 64, true, 0, 3, Some(7)), Err(Errno::EAGAIN));
+    wake_all(&me, WORD + 64, 3, !0);
+    assert!(sleepers.into_iter().all(|sleeper| sleeper.join().unwrap() == Ok(())));
+}
+
+#[test]
+fn a_killed_thread_leaves_the_futex() {
+    let me = process(0);
+    let asleep = on_host(&me, |thread| {
+        thread.set_task(sched::current());
+        futex::wait(thread, WORD, true, 0, None, !0)
+    });
+    while me.task().is_none() {
+        std::thread::yield_now();
+    }
+    signal::send_process(me.process(), Info { signal: SIGKILL, code: 0, detail: 0 });
+    assert_eq!(asleep.join().unwrap(), Err(Errno::EINTR));
+    assert!(me.is_killed());
+    me.forget_task();
+}
+
+fn send(thread: &Thread, signal: u32) {
+    signal::send_thread(thread, Info { signal, code: signal::SI_TKILL, detail: 5 });
+}
+
+fn act_on(thread: &Thread, frame: &mut TrapFrame) -> Option<u32> {
+    signal::deliver::act(thread, frame)
+}
+
+#[test]
+fn what_is_ignored_is_dropped_and_what_is_blocked_waits() {
+    let me = process(0);
+    let mut frame = TrapFrame::user(0x40_0000, WORD + 0x8000);
+    send(&me, SIGCHLD);
+    assert!(!me.has_work());
+    me.set_mask(bit(USR1) | bit(SIGKILL));
+    assert_eq!(me.mask(), bit(USR1), "nobody blocks SIGKILL");
+    send(&me, USR1);
+    assert!(!me.has_work() && me.pending() == bit(USR1));
+    me.process().change_action(USR1, Some(Action { handler: IGNORE, ..Action::default() }));
+    me.set_mask(0);
+    assert_eq!(act_on(&me, &mut frame), None);
+    me.process().change_action(USR1, Some(Action { handler: DEFAULT, ..Action::default() }));
+    send(&me, USR1);
+    assert_eq!(act_on(&me, &mut frame), Some(USR1));
+    assert_eq!(me.process().group_exit(), Some(USR1));
+}
+
+#[test]
+fn a_handler_gets_a_frame_and_comes_back_from_it() {
+    let me = process(0);
+    let action = Action { handler: 0x40_1000, flags: SA_RESTART, restorer: 0, mask: bit(12) };
+    me.process().change_action(USR1, Some(action));
+    let mut frame = TrapFrame::user(0x40_0004, WORD + 0x8000);
+    (frame.x[0], frame.x[29], frame.spsr) = (!3, 7, 0x6000_0000);
+    me.note_restart(63, 3);
+    send(&me, USR1);
+    assert_eq!(act_on(&me, &mut frame), None);
+    assert_eq!((frame.elr, frame.x[0], frame.x[30]), (0x40_1000, 10, image::SIGNAL_PAGE));
+    assert_eq!(me.mask(), bit(USR1) | bit(12));
+    assert!(frame.sp.is_multiple_of(16) && frame.sp < WORD + 0x8000);
+    assert_eq!(user::read::<i32>(frame.x[1]), Ok(10));
+    assert_eq!(user::read::<[u64; 2]>(frame.x[29]), Ok([7, 0]));
+    assert_eq!(signal::frame::pop(&me, &mut frame), Ok(3), "the call is made again");
+    assert_eq!((frame.elr, frame.x[8], frame.sp), (0x40_0000, 63, WORD + 0x8000));
+    assert_eq!((me.mask(), frame.spsr, frame.x[29]), (0, 0x6000_0000, 7));
+    frame.sp = WORD;
+    assert_eq!(signal::frame::pop(&me, &mut frame), Err(Errno::EFAULT), "no frame there");
+}
+
+/// What the end of a process' only thread leaves.
+fn end(thread: &Thread, status: u32) {
+    let (held, last) = tree::lock().remove_thread(thread);
+    assert!(held.is_some() && last);
+    let mut tree = tree::lock();
+    tree.orphan_children(thread.process().pid());
+    tree.node_mut(thread.process().pid()).unwrap().status = Some(status);
+}
+
+#[test]
+fn a_child_is_waited_for_once() {
+    let me = process(0);
+    assert_eq!(wait::wait(&me, Which::Any, 0), Err(Errno::ECHILD));
+    let child = process(me.process().pid());
+    let pid = child.process().pid();
+    assert_eq!(wait::wait(&me, Which::Pid(pid), WNOHANG), Ok(None));
+    assert_eq!(wait::wait(&me, Which::Pid(pid + 1), WNOHANG), Err(Errno::ECHILD));
+    end(&child, 0x700);
+    let ended = Ended { pid, status: 0x700 };
+    assert_eq!(wait::wait(&me, Which::Any, wait::WNOWAIT), Ok(Some(ended)));
+    assert_eq!(wait::wait(&me, Which::Group(me.process().pid()), 0), Ok(Some(ended)));
+    assert_eq!(wait::wait(&me, Which::Any, 0), Err(Errno::ECHILD));
+    assert!(tree::lock().node(pid).is_none());
+}
