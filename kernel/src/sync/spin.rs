@@ -19,14 +19,20 @@ pub type IrqLock<T, const RANK: Rank> = lock_api::Mutex<RawIrqSpin<RANK>, T>;
 /// The guard of an [`IrqLock`].
 pub type IrqGuard<'a, T, const RANK: Rank> = lock_api::MutexGuard<'a, RawIrqSpin<RANK>, T>;
 
+/// How long anybody may hold a spinning lock: no CPU that runs is kept from it this long.
+const PATIENCE_NS: u64 = 30_000_000_000;
+
 /// The raw lock behind [`SpinLock`].
 pub struct RawSpin<const RANK: Rank>(spin::mutex::SpinMutex<()>);
 
 impl<const RANK: Rank> RawSpin<RANK> {
+    #[cold]
     fn spin(&self) {
+        let patience = arch::now_ns() + PATIENCE_NS;
         while !self.try_take() {
             while self.0.is_locked() {
                 core::hint::spin_loop();
+                assert!(arch::now_ns() < patience, "deadlock: {} is not released", order::name(RANK));
             }
         }
     }
