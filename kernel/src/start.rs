@@ -1,5 +1,7 @@
 //! With memory and CPUs there: devices, files, heaps, and process 1.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -62,12 +64,15 @@ fn heaps(args: &CommandLine<'_>) {
         }
     }
     for name in args.value("lastref.heaps").unwrap_or("system,cma").split(',') {
-        let module = match name {
-            "system" => "system_heap",
-            "cma" => "cma_heap",
+        let (module, params) = match name {
+            "system" => ("system_heap", String::new()),
+            "cma" => (
+                "cma_heap",
+                args.value("lastref.cma_name").map_or_else(String::new, |name| format!("name={name}")),
+            ),
             _ => continue,
         };
-        if let Err(e) = modules::load(module, "") {
+        if let Err(e) = modules::load(module, &params) {
             log::warn!("{module}: {e}");
         }
     }

@@ -46,10 +46,14 @@ fn system(_: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
     Device::start("system", module, false, make)
 }
 
-fn cma(_: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
+/// What the heap over the default region is called, where no `name=` says so. Linux 6.1 takes its region's name, which
+/// is `reserved` for one that the command line asked for.
+const DEFAULT_REGION: &str = "default_cma_region";
+
+fn cma(params: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
     let region = dma_heap::cma_region().ok_or(Errno::ENODEV)?;
     let make = move |name: &str, module| ProviderData::new(name, CmaHeap::new(region), Some(module));
-    Device::start("default_cma_region", module, false, make)
+    Device::start(params.name().unwrap_or(DEFAULT_REGION), module, false, make)
 }
 
 fn tee(params: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
