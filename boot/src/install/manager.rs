@@ -98,10 +98,9 @@ impl Manager {
             Manager::Apt(through) => {
                 let mut install = vec!["install", "--yes", "--no-install-recommends", "--no-remove"];
                 install.extend(packages);
-                // The package lists may be old, or not be there at all.
-                if !apt(through, &install) && apt(through, &["update"]) {
-                    apt(through, &install);
-                }
+                // The package lists may not be there, or be so old that what they offer does not serve.
+                apt(through, &["update"]);
+                apt(through, &install);
             }
             Manager::Brew => {
                 let mut brew = Command::new("brew");
