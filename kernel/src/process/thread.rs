@@ -282,7 +282,7 @@ pub fn current() -> Option<Thread> {
 /// Calls `f` with the calling thread. `None` in a kernel task.
 #[inline]
 pub fn with_current<R>(f: impl FnOnce(&Thread) -> R) -> Option<R> {
-    sched::try_current()?.thread.as_ref().map(f)
+    sched::with_current(|task| task.thread.as_ref().map(f)).flatten()
 }
 
 /// A box of the FP/SIMD registers as they are now.

@@ -69,6 +69,14 @@ pub fn try_current() -> Option<TaskRef> {
     Some(current())
 }
 
+/// Calls `f` with the calling task.
+pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
+    Some(f(&current()))
+}
+
+/// The running task is about to look at its signals.
+pub fn signals_seen() {}
+
 /// Lets the calling host thread play a user thread.
 pub fn play(thread: Option<Thread>) {
     PLAYS.set(thread);

@@ -1,7 +1,7 @@
 //! The aarch64 machine, as QEMU's `virt` has it. The only place, with `mm`, that holds unsafe code.
 //!
 //! * [`head`], [`vectors`], [`exceptions`]: the first instructions, and the ways in and out
-//! * [`layout`], [`table`], [`mmu`], [`pgtable`], [`tlb`], [`phys`], [`uaccess`]: memory
+//! * [`layout`], [`table`], [`mmu`], [`pgtable`], [`tlb`], [`phys`], [`mem`], [`uaccess`]: memory
 //! * [`context`], [`percpu`], [`smp`]: CPUs and what runs on them
 //! * [`gic`], [`timer`], [`uart`], [`power`], [`mte`]: devices and features
 
@@ -12,6 +12,7 @@ pub mod gic;
 pub mod head;
 pub mod irq;
 pub mod layout;
+pub mod mem;
 pub mod mmu;
 pub mod mte;
 pub mod percpu;

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::mem::offset_of;
+use core::mem::{ManuallyDrop, offset_of};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use aarch64_cpu::registers::{Readable, TPIDR_EL1, Writeable};
@@ -137,6 +137,21 @@ pub fn current() -> Option<TaskRef> {
         Arc::increment_strong_count(task);
         TaskRef::from(Arc::from_raw(task))
     })
+}
+
+/// Calls `f` with the running task, without counting; `None` before the first.
+#[inline]
+pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
+    let task = this().current.load(Ordering::Relaxed);
+    if task.is_null() {
+        return None;
+    }
+    // SAFETY: the pointer came from set_current's Arc, and is not given back here. It is the task that runs `f`, so
+    // the task is there: while on a CPU, that CPU's count keeps it; while off it, until it goes on, the run queue's
+    // or that of the wait queue's caller, who is further down on the task's own stack, does. A task that leaves the
+    // CPU otherwise is dead, and does not go on.
+    let task = ManuallyDrop::new(TaskRef::from(unsafe { Arc::from_raw(task) }));
+    Some(f(&task))
 }
 
 /// Makes `task` the running one. Interrupts are masked.
