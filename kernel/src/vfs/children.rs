@@ -124,9 +124,10 @@ impl Children {
 
 /// A name's first eight bytes as a number: where two differ, they are in the order of the names.
 fn prefix(name: &[u8]) -> u64 {
-    let start = &name[..name.len().min(8)];
-    let number = start.iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
-    if start.is_empty() { 0 } else { number << (64 - 8 * start.len()) }
+    match name.first_chunk() {
+        Some(start) => u64::from_be_bytes(*start),
+        None => name.iter().rev().fold(0, |number, &byte| number >> 8 | u64::from(byte) << 56),
+    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,9 @@ pub fn backtrace_offsets<const N: usize>(fp: u64, stack: &mut [u32; N]) {
         // SAFETY: the first record was checked to lie in a mapped kernel stack, `end` is the last byte of that, and
         // each further record begins above the one before and 16 bytes before `end` at the latest. A record that is
         // none need not be aligned, which LDP does not mind.
-        unsafe { asm!("ldp {}, {}, [{}]", out(reg) next, out(reg) lr, in(reg) fp, options(nostack, readonly)) };
+        unsafe {
+            asm!("ldp {}, {}, [{}]", out(reg) next, out(reg) lr, in(reg) fp, options(nostack, readonly))
+        };
         *slot = lr.wrapping_sub(IMAGE_BASE) as u32;
         if next <= fp || next > end - 15 {
             slots.next().into_iter().for_each(|after| *after = 0);

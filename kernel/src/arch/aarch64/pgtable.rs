@@ -168,7 +168,8 @@ impl PageTable {
         let mut at = va;
         while at < end {
             let next = end.min((at | (BLOCK_SIZE as u64 - 1)) + 1);
-            let l2 = (0..2).try_fold(self.root, |t, level| as_table(t.entry(at, level).load(Ordering::Relaxed)));
+            let l2 =
+                (0..2).try_fold(self.root, |t, level| as_table(t.entry(at, level).load(Ordering::Relaxed)));
             if let Some(entry) = l2.map(|t| t.entry(at, 2)) {
                 let e = entry.load(Ordering::Relaxed);
                 if e != 0 {

@@ -11,11 +11,11 @@ use heaps::{CdevPtr, DevT, HeapFile, PhysAddr, Platform, Result};
 use super::heap::OpenHeap;
 use super::machine;
 use crate::modules::Module;
+use crate::process::{self, Thread};
 use crate::sync::order;
 use crate::sync::sleep::RawSleepRwLock;
 use crate::sync::spin::RawSpin;
 use crate::vfs::{FileOps, devtmpfs};
-use crate::process::{self, Thread};
 use crate::{arch, chrdev, sync};
 
 /// This kernel.

@@ -140,10 +140,12 @@ impl Layout {
             return None;
         }
         let mut memory = 0;
-        source.runs(first, 1, &mut |pa, _| {
-            memory = pa.get();
-            Ok(())
-        }).ok()?;
+        source
+            .runs(first, 1, &mut |pa, _| {
+                memory = pa.get();
+                Ok(())
+            })
+            .ok()?;
         let room = len + block - PAGE_SIZE as u64;
         let last = self.areas.find_free(room)? + (room - len);
         Some(last - (last.wrapping_sub(memory) & (block - 1)))
