@@ -12,6 +12,10 @@ use crate::{process, workspace};
 /// The guest's target: no operating system, and no floating point in the kernel.
 pub const TARGET: &str = "aarch64-unknown-none-softfloat";
 
+/// How the guest's code is made: every frame has a record, for backtraces, and atomic instructions are there on every
+/// CPU that has memory tags, which came after them.
+const CODE_GENERATION: &str = "-C force-frame-pointers=yes -C target-feature=+lse";
+
 /// The oldest compiler the code is kept working on, `(major, minor)`.
 pub const OLDEST: (u32, u32) = (1, 95);
 
@@ -79,7 +83,7 @@ impl Toolchain {
             // What Rust's own library does is not for this workspace to mend.
             .env("CARGO_FUTURE_INCOMPAT_REPORT_FREQUENCY", "never")
             .env(format!("CARGO_TARGET_{target}_LINKER"), &self.linker)
-            .env(format!("CARGO_TARGET_{target}_RUSTFLAGS"), "-C force-frame-pointers=yes")
+            .env(format!("CARGO_TARGET_{target}_RUSTFLAGS"), CODE_GENERATION)
             .args([verb, "--target", TARGET, "--profile", "guest", "--target-dir"])
             .arg(workspace::guest_target());
         if self.core == Core::FromSource {

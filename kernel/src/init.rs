@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use heaps::PhysAddr;
 
-use crate::arch::{self, exceptions, gic, mmu, mte, percpu, phys, power, smp, timer, uart};
+use crate::arch::{self, exceptions, gic, mem, mmu, mte, percpu, phys, power, smp, timer, uart};
 use crate::cmdline::CommandLine;
 use crate::debug::print::Logger;
 use crate::dt::Machine;
@@ -29,7 +29,7 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     timer::init_clock();
     timer::init_cpu();
     mte::init();
-    phys::init();
+    mem::init();
     mmu::IMAGE_AT.store(image_at, Ordering::Relaxed);
     let _ = log::set_logger(&LOGGER).map(|()| log::set_max_level(log::LevelFilter::Info));
 

@@ -43,6 +43,9 @@ pub fn now_ns() -> u64 {
     START.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64
 }
 
+/// Bytes that one large entry of a page table maps.
+pub const BLOCK_SIZE: usize = 2 << 20;
+
 /// This CPU's number.
 pub fn cpu_id() -> usize {
     0
@@ -136,6 +139,11 @@ impl PageTable {
             gone(va, pa, 1);
         }
         Ok(())
+    }
+
+    /// Unmaps.
+    pub fn forget(&mut self, va: u64, pages: usize) -> Result<(), Errno> {
+        self.unmap(va, pages, &mut |_, _, _| ())
     }
 
     /// Changes what the pages that are mapped allow; without any access they stay known.

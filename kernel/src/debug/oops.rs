@@ -4,7 +4,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::arch::backtrace::{frame_pointer, frames_from};
-use crate::arch::{self, TrapFrame, irq, percpu, smp};
+use crate::arch::{self, TrapFrame, irq, mem, percpu, smp};
 use crate::debug::print::{RULE, print};
 use crate::debug::report::{self, Kind};
 use crate::sync::order;
@@ -40,7 +40,7 @@ pub fn kernel_fault(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) -> ! {
     let held = arch::held_locks();
     arch::set_held_locks(0);
     match cause {
-        Cause::TagCheck { write } => report::tag_check(write, far, frame.elr, frame.x[29]),
+        Cause::TagCheck { write } => report::tag_check(write, far, frame.elr, callers(frame)),
         _ => describe(cause, esr, far, frame),
     }
     if held >> order::FIRST_SPINNING != 0 {
@@ -72,8 +72,14 @@ fn describe(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) {
     }
     print!("lr  {:016x}  sp  {:016x}  spsr {:08x}", frame.x[30], frame.sp, frame.spsr);
     let pc = if cause == Cause::InstructionAbort { frame.x[30] } else { frame.elr };
-    report::stack("Call trace", core::iter::once(pc).chain(frames_from(frame.x[29])));
+    report::stack("Call trace", core::iter::once(pc).chain(callers(frame)));
     print!("{RULE}");
+}
+
+/// Who called what faulted. What makes no frame has its caller in X30.
+fn callers(frame: &TrapFrame) -> impl Iterator<Item = u64> {
+    let direct = mem::is_frameless(frame.elr).then_some(frame.x[30]);
+    direct.into_iter().chain(frames_from(frame.x[29]))
 }
 
 /// A kernel stack ran into its guard; what lies above may be anything.

@@ -136,8 +136,8 @@ mod guest {
         print!("{RULE}");
     }
 
-    /// An access at `addr` by the instruction at `pc` met memory with another tag.
-    pub fn tag_check(write: bool, addr: u64, pc: u64, fp: u64) {
+    /// An access at `addr` by the instruction at `pc`, which `callers` had got to, met memory with another tag.
+    pub fn tag_check(write: bool, addr: u64, pc: u64, callers: impl Iterator<Item = u64>) {
         let found = object::find(addr as *const u8);
         let kind = match &found {
             Some((r, offset)) if r.state == State::Live && (0..r.size as isize).contains(offset) => {
@@ -155,7 +155,7 @@ mod guest {
         print!("{access} at addr {addr:016x} by task {tid} on CPU {}", arch::cpu_id());
         let (pointer, memory) = (mte::tag_of(addr as *const u8), mte::memory_tag(addr as *const u8));
         print!("Pointer tag: [{pointer:x}], memory tag: [{memory:x}]");
-        stack("Call trace", core::iter::once(pc).chain(frames_from(fp)));
+        stack("Call trace", core::iter::once(pc).chain(callers));
         if let Some((record, offset)) = found {
             history(&record);
             let (size, kind) = (record.size, record.kind.unwrap_or("object"));

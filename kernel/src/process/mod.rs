@@ -39,13 +39,16 @@ pub use init::start_init;
 pub use thread::{Thread, current, with_current};
 
 use crate::arch::TrapFrame;
+use crate::sched;
 
-/// The last thing before user space goes on: ends the thread if it shall, delivers signals. Called with interrupts
-/// on and no lock held, after every system call, and after an interrupt or exception that came from user space.
+/// The last thing before user space goes on, where somebody [kicked](thread::State::kick) the thread: ends it if it
+/// shall, delivers signals. Called with interrupts on and no lock held. Whatever gives a thread something to do here
+/// kicks it afterwards, the thread itself included.
 pub fn before_user(frame: &mut TrapFrame) {
+    sched::signals_seen();
     while with_current(Thread::has_work).unwrap_or(false) {
         if let Some(status) = with_current(|thread| signal::deliver::act(thread, frame)).flatten() {
-            exit::do_exit(status)
+            exit::do_exit(status);
         }
     }
 }

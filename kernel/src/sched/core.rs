@@ -36,9 +36,9 @@ pub fn try_current() -> Option<TaskRef> {
     percpu::current()
 }
 
-/// Calls `f` with the running task; `None` before the first. Cheaper than [`current`]. `f` may sleep.
+/// Calls `f` with the running task, if there is one yet; cheaper than to count a reference.
 #[inline]
-pub fn with_current<R>(f: impl FnOnce(&Task) -> R) -> Option<R> {
+pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
     percpu::with_current(f)
 }
 
@@ -112,18 +112,24 @@ fn claimed_idle(cpu: usize) -> TaskRef {
 }
 
 fn switch(cpu: usize, prev: TaskRef, next: TaskRef) {
+    next.cpu.store(cpu, Ordering::SeqCst);
     next.set_state(State::Running);
-    next.cpu.store(cpu, Ordering::Relaxed);
     match &next.thread {
         Some(thread) => thread.activate(),
         None => arch::pgtable::deactivate(),
     }
-    if next.notified.load(Ordering::Relaxed) {
-        percpu::this().add_work(work::SIGNAL);
-    }
+    look_at_signals(&next);
     arm_timer(next.is_idle());
     context::switch(prev, next, |prev| *CPUS[cpu].left.lock() = Some(prev));
     after_switch();
+}
+
+/// Makes `task`, which runs on this CPU from now on, look at its signals before it returns to user space if somebody
+/// posted one. Whoever posts says so first and looks whether the task runs after (see [`wake_interruptible`]).
+fn look_at_signals(task: &Task) {
+    if task.notified.load(Ordering::SeqCst) {
+        percpu::this().add_work(work::SIGNAL);
+    }
 }
 
 /// The first thing a task does on a CPU: lets go of the one that was there before.
@@ -162,6 +168,7 @@ pub fn prepare_to_sleep(me: &TaskRef) {
 /// Takes [`prepare_to_sleep`] back.
 pub fn cancel_sleep(me: &TaskRef) {
     me.set_state(State::Running);
+    look_at_signals(me);
 }
 
 /// Sleeps until woken or until the deadline, in nanoseconds since boot.
@@ -200,7 +207,7 @@ pub fn wake_interruptible(task: &TaskRef) {
         wake(task);
     }
     if task.is(State::Running) {
-        let cpu = task.cpu.load(Ordering::Relaxed);
+        let cpu = task.cpu.load(Ordering::SeqCst);
         percpu::of(cpu).add_work(work::SIGNAL);
         if cpu != arch::cpu_id() {
             arch::smp::kick(cpu);
@@ -208,11 +215,9 @@ pub fn wake_interruptible(task: &TaskRef) {
     }
 }
 
-/// The running task has looked at its signals.
+/// The running task is about to look at its signals.
 pub fn signals_seen() {
-    if let Some(me) = try_current() {
-        me.notified.store(false, Ordering::SeqCst);
-    }
+    with_current(|me| me.notified.store(false, Ordering::SeqCst));
 }
 
 /// Makes a task of a user thread: once woken, it runs with `frame`, `fp` and thread pointer `tls`. `ENOMEM`.

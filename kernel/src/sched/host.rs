@@ -74,6 +74,9 @@ pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
     Some(f(&current()))
 }
 
+/// The running task is about to look at its signals.
+pub fn signals_seen() {}
+
 /// Lets the calling host thread play a user thread.
 pub fn play(thread: Option<Thread>) {
     PLAYS.set(thread);

@@ -73,8 +73,9 @@ impl Task {
             state: AtomicU8::new(state as u8),
             cpu: AtomicUsize::new(cpu),
             affinity: AtomicU64::new(u64::MAX),
-            notified: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
+            // What was posted before there was a task to notify is looked at when it first runs.
+            notified: AtomicBool::new(true),
             sleep_kind: AtomicU8::new(0),
         });
         crate::mm::object::name(Arc::as_ptr(&task).cast(), "task");

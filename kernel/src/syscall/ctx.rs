@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Deref;
 
-use arrayvec::ArrayVec;
 use heaps::{Errno, Result};
+use zerocopy::IntoBytes;
 
 use crate::mm::user;
 use crate::vfs::flags::AT_FDCWD;
@@ -65,13 +65,13 @@ impl Ctx<'_> {
 
 /// A path read from user memory. Most are short and need no memory of their own.
 pub enum UserPath {
-    /// A short one.
-    Short(ArrayVec<u8, SHORT>),
+    /// A short one, and its length.
+    Short([u64; SHORT / 8], usize),
     /// Any.
     Long(Vec<u8>),
 }
 
-/// Longest short path, in bytes.
+/// Longest short path and its NUL, in bytes.
 const SHORT: usize = 128;
 const PAGE: u64 = 4096;
 
@@ -80,7 +80,7 @@ impl Deref for UserPath {
 
     fn deref(&self) -> &[u8] {
         match self {
-            UserPath::Short(path) => path,
+            UserPath::Short(words, len) => &words.as_bytes()[..*len],
             UserPath::Long(path) => path,
         }
     }
@@ -90,10 +90,37 @@ impl Deref for UserPath {
 pub fn user_path(addr: u64) -> Result<UserPath> {
     // Never past the page the path may end in.
     let room = (PAGE - addr % PAGE).min(SHORT as u64) as usize;
-    let mut bytes = [0; SHORT];
-    user::read_bytes(addr, &mut bytes[..room])?;
-    match bytes[..room].iter().position(|&b| b == 0) {
-        Some(len) => Ok(UserPath::Short(bytes[..len].iter().copied().collect())),
-        None => user::read_cstr(addr, PATH_MAX - 1).map(UserPath::Long),
+    let mut words = [0; SHORT / 8];
+    user::read_bytes(addr, &mut words.as_mut_bytes()[..room])?;
+    match first_zero(&words) {
+        Some(len) if len < room => Ok(UserPath::Short(words, len)),
+        _ => user::read_cstr(addr, PATH_MAX - 1).map(UserPath::Long),
+    }
+}
+
+/// Where the first byte of zero is.
+fn first_zero(words: &[u64]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    // The lowest bit set is in the first byte of zero: a borrow only reaches higher ones.
+    let zeroes = |word: u64| word.wrapping_sub(ONES) & !word & ONES << 7;
+    let at = words.iter().position(|&word| zeroes(word.to_le()) != 0)?;
+    Some(at * 8 + zeroes(words[at].to_le()).trailing_zeros() as usize / 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_zero_is_found_wherever_it_is() {
+        for at in 0..32 {
+            for after in [0, 1, 0x80, 0xff] {
+                let mut words = [0x8001_ff7f_0180_ff01; 4];
+                words.as_mut_bytes()[at..].fill(after);
+                words.as_mut_bytes()[at] = 0;
+                assert_eq!(first_zero(&words), Some(at));
+            }
+        }
+        assert_eq!(first_zero(&[u64::MAX; 3]), None);
     }
 }

@@ -20,6 +20,8 @@ const STEP: usize = 16;
 const SMALL: usize = 96;
 
 struct Named {
+    /// [`prefix`] of the name.
+    prefix: u64,
     name: Box<[u8]>,
     cookie: u64,
     child: Arc<Dentry>,
@@ -47,7 +49,8 @@ impl Children {
     }
 
     fn place(&self, name: &[u8]) -> Result<usize, usize> {
-        self.by_name.binary_search_by(|named| (*named.name).cmp(name))
+        let prefix = prefix(name);
+        self.by_name.binary_search_by(|named| named.prefix.cmp(&prefix).then_with(|| (*named.name).cmp(name)))
     }
 
     /// What a name leads to.
@@ -83,14 +86,15 @@ impl Children {
         let cookie = self.next_cookie;
         self.next_cookie -= 1;
         let place = self.place(&name);
+        let prefix = prefix(&name);
         let replaced = match place {
             Ok(at) => {
-                let named = Named { name, cookie, child: child.clone() };
+                let named = Named { prefix, name, cookie, child: child.clone() };
                 let before = core::mem::replace(&mut self.by_name[at], named);
                 Some(self.unlist(before))
             }
             Err(at) => {
-                self.by_name.insert(at, Named { name, cookie, child: child.clone() });
+                self.by_name.insert(at, Named { prefix, name, cookie, child: child.clone() });
                 None
             }
         };
@@ -98,7 +102,7 @@ impl Children {
         replaced
     }
 
-    fn unlist(&mut self, Named { name, cookie, child }: Named) -> Removed {
+    fn unlist(&mut self, Named { name, cookie, child, .. }: Named) -> Removed {
         let listed = self.by_cookie.binary_search_by(|(c, _)| cookie.cmp(c));
         let again = listed.ok().map(|at| self.by_cookie.remove(at).1);
         Removed { _child: child, _again: again, _name: name }
@@ -115,6 +119,14 @@ impl Children {
             self.by_cookie.shrink_to_fit();
         }
         Some(removed)
+    }
+}
+
+/// A name's first eight bytes as a number: where two differ, they are in the order of the names.
+fn prefix(name: &[u8]) -> u64 {
+    match name.first_chunk() {
+        Some(start) => u64::from_be_bytes(*start),
+        None => name.iter().rev().fold(0, |number, &byte| number >> 8 | u64::from(byte) << 56),
     }
 }
 

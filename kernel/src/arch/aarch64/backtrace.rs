@@ -34,11 +34,31 @@ impl Iterator for Frames {
     }
 }
 
-/// Fills `stack` with the caller's return addresses as offsets into the image.
-#[inline(always)]
-pub fn backtrace_offsets(stack: &mut [u32]) {
-    for (slot, pc) in stack.iter_mut().zip(frames_from(frame_pointer())) {
-        *slot = (pc - IMAGE_BASE as u64) as u32;
+/// Fills `stack` with the return addresses from frame pointer `fp` upwards, innermost first, as offsets into the
+/// image; a 0 ends them where there are fewer. This is for every allocation, so it takes for granted what [`Frames`]
+/// checks: that a frame record leads to the next one above it in its stack, and that a return address is in the text.
+#[inline]
+pub fn backtrace_offsets<const N: usize>(fp: u64, stack: &mut [u32; N]) {
+    let (mut fp, end) = (fp as usize, fp as usize | (STACK_SIZE - 1));
+    if fp >> 47 != 0x1ffff || fp & 15 != 0 || fp & STACK_SIZE == 0 {
+        stack[0] = 0;
+        return;
+    }
+    let mut slots = stack.iter_mut();
+    while let Some(slot) = slots.next() {
+        let (next, lr): (usize, usize);
+        // SAFETY: the first record was checked to lie in a mapped kernel stack, `end` is the last byte of that, and
+        // each further record begins above the one before and 16 bytes before `end` at the latest. A record that is
+        // none need not be aligned, which LDP does not mind.
+        unsafe {
+            asm!("ldp {}, {}, [{}]", out(reg) next, out(reg) lr, in(reg) fp, options(nostack, readonly))
+        };
+        *slot = lr.wrapping_sub(IMAGE_BASE) as u32;
+        if next <= fp || next > end - 15 {
+            slots.next().into_iter().for_each(|after| *after = 0);
+            return;
+        }
+        fp = next;
     }
 }
 

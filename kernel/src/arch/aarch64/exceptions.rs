@@ -64,12 +64,17 @@ extern "C" fn user_sync(frame: &mut TrapFrame) {
     if esr >> 26 & 0x3f == EC_SVC {
         irq::irq_enable();
         syscall::dispatch(frame);
-        return process::before_user(frame);
+    } else {
+        fault_from_user(frame, esr);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn fault_from_user(frame: &mut TrapFrame, esr: u64) {
     let fault = user_fault(esr, FAR_EL1.get(), frame.elr);
     irq::irq_enable();
     process::fault::user_fault(frame, fault);
-    process::before_user(frame);
 }
 
 fn user_fault(esr: u64, far: u64, elr: u64) -> UserFault {

@@ -1,7 +1,7 @@
 //! The aarch64 machine, as QEMU's `virt` has it. The only place, with `mm`, that holds unsafe code.
 //!
 //! * [`head`], [`vectors`], [`exceptions`]: the first instructions, and the ways in and out
-//! * [`layout`], [`table`], [`mmu`], [`pgtable`], [`tlb`], [`phys`], [`uaccess`]: memory
+//! * [`layout`], [`table`], [`mmu`], [`pgtable`], [`tlb`], [`phys`], [`mem`], [`uaccess`]: memory
 //! * [`context`], [`percpu`], [`smp`]: CPUs and what runs on them
 //! * [`gic`], [`timer`], [`uart`], [`power`], [`mte`]: devices and features
 
@@ -12,6 +12,7 @@ pub mod gic;
 pub mod head;
 pub mod irq;
 pub mod layout;
+pub mod mem;
 pub mod mmu;
 pub mod mte;
 pub mod percpu;
@@ -36,6 +37,7 @@ pub use percpu::{MAX_CPUS, cpu_id, held_locks, set_held_locks};
 pub use pgtable::{PageTable, UserRoot, deactivate};
 pub use phys::{boot_image, copy_page, read_phys, write_phys, zero_pages};
 pub use power::power_off;
+pub use table::BLOCK_SIZE;
 pub use timer::now_ns;
 pub use tls::{current_tls, set_current_tls};
 pub use uaccess::{Fault, copy_from_user, copy_to_user};

@@ -58,10 +58,13 @@ pub unsafe fn set_tags(ptr: *mut u8, len: usize, tag: u8) {
     }
     let mut at = with_tag(ptr, tag);
     let end = at.wrapping_add(len);
-    while at < end {
+    if len & GRANULE != 0 {
         // SAFETY: the caller vouches for the range; STG writes tags only.
-        unsafe { asm!(".arch_extension memtag", "stg {0}, [{0}]", in(reg) at, options(nostack)) }
-        at = at.wrapping_add(GRANULE);
+        unsafe { asm!(".arch_extension memtag", "stg {0}, [{0}], #16", inout(reg) at, options(nostack)) }
+    }
+    while at < end {
+        // SAFETY: as above, for two granules.
+        unsafe { asm!(".arch_extension memtag", "st2g {0}, [{0}], #32", inout(reg) at, options(nostack)) }
     }
 }
 

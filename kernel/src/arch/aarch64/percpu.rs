@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use core::cell::UnsafeCell;
-use core::mem::offset_of;
+use core::mem::{ManuallyDrop, offset_of};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use aarch64_cpu::registers::{Readable, TPIDR_EL1, Writeable};
@@ -139,13 +139,19 @@ pub fn current() -> Option<TaskRef> {
     })
 }
 
-/// Calls `f` with the running task, without counting a reference; `None` before the first. `f` may sleep.
+/// Calls `f` with the running task, without counting; `None` before the first.
 #[inline]
-pub fn with_current<R>(f: impl FnOnce(&Task) -> R) -> Option<R> {
+pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
     let task = this().current.load(Ordering::Relaxed);
-    // SAFETY: set_current keeps a count for the pointer while the task runs, and who wakes or resumes it has one
-    // while it does not; it cannot end in `f`, for it is `f` that it runs.
-    (!task.is_null()).then(|| f(unsafe { &*task }))
+    if task.is_null() {
+        return None;
+    }
+    // SAFETY: the pointer came from set_current's Arc, and is not given back here. It is the task that runs `f`, so
+    // the task is there: while on a CPU, that CPU's count keeps it; while off it, until it goes on, the run queue's
+    // or that of the wait queue's caller, who is further down on the task's own stack, does. A task that leaves the
+    // CPU otherwise is dead, and does not go on.
+    let task = ManuallyDrop::new(TaskRef::from(unsafe { Arc::from_raw(task) }));
+    Some(f(&task))
 }
 
 /// Makes `task` the running one. Interrupts are masked.

@@ -3,6 +3,7 @@
 //! Callers serialise changes (the address space's MMAP lock). Frames that were mapped are handed back only
 //! after no CPU can reach them any more: un-exposing comes before freeing.
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use aarch64_cpu::registers::{TTBR0_EL1, Writeable};
@@ -132,6 +133,52 @@ impl PageTable {
         self.split(end)?;
         self.clear(va, end, gone);
         Ok(())
+    }
+
+    /// Unmaps `pages` pages from `va` and flushes; what was mapped is not the address space's to give back, so nobody
+    /// asks what it was. Tables that map nothing any more go. `ENOMEM` as for `unmap`.
+    pub fn forget(&mut self, va: u64, pages: usize) -> Result<()> {
+        let end = va + (pages * PAGE_SIZE) as u64;
+        self.split(va)?;
+        self.split(end)?;
+        self.each_block(va, end, |entry, table, part| match table {
+            Some(table) if part.len() < 512 => {
+                table.entries()[part].iter().for_each(|page| page.store(0, Ordering::Relaxed));
+            }
+            // Not valid, but still there: the table goes once nobody can be walking it.
+            Some(table) => entry.store(table.addr().get() | PARKED, Ordering::Relaxed),
+            None => entry.store(0, Ordering::Relaxed),
+        });
+        tlb::flush_user(self.asid.get(), va, pages);
+        if pages >= 512 {
+            self.each_block(va, end, |entry, _, _| {
+                let parked = entry.load(Ordering::Relaxed);
+                if parked & (desc::VALID | PARKED) == PARKED {
+                    entry.store(0, Ordering::Relaxed);
+                    frames::unshare(PhysAddr::new(parked & desc::ADDR));
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Calls `f` for the descriptor of each 2 MiB with a byte in `va..end` that is not 0: with the table it points to,
+    /// if it does, and which of that table's descriptors the range covers.
+    fn each_block(&self, va: u64, end: u64, mut f: impl FnMut(&AtomicU64, Option<Table>, Range<usize>)) {
+        let mut at = va;
+        while at < end {
+            let next = end.min((at | (BLOCK_SIZE as u64 - 1)) + 1);
+            let l2 =
+                (0..2).try_fold(self.root, |t, level| as_table(t.entry(at, level).load(Ordering::Relaxed)));
+            if let Some(entry) = l2.map(|t| t.entry(at, 2)) {
+                let e = entry.load(Ordering::Relaxed);
+                if e != 0 {
+                    let first = table::index(at, 3);
+                    f(entry, as_table(e), first..first + (next - at) as usize / PAGE_SIZE);
+                }
+            }
+            at = next;
+        }
     }
 
     fn clear(&mut self, va: u64, end: u64, gone: &mut dyn FnMut(u64, PhysAddr, usize)) {

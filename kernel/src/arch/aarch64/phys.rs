@@ -2,29 +2,18 @@
 
 use core::arch::asm;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::{PAGE_SIZE, PhysAddr};
 
 use super::layout::linear;
-
-/// Whether the machine sets memory in one go (FEAT_MOPS; ID_AA64ISAR2_EL1.MOPS).
-static SETS_MEMORY: AtomicBool = AtomicBool::new(false);
-
-/// Looks how this machine zeroes memory fastest. Once, at boot.
-pub fn init() {
-    let isar2: u64;
-    // SAFETY: reading an identification register has no side effect.
-    unsafe { asm!("mrs {}, id_aa64isar2_el1", out(reg) isar2, options(nomem, nostack)) }
-    SETS_MEMORY.store(isar2 >> 16 & 0xf != 0, Ordering::Relaxed);
-}
+use super::mem;
 
 /// Zeroes whole frames.
 pub fn zero_pages(start: PhysAddr, pages: usize) {
     let (at, len) = (linear(start), pages * PAGE_SIZE);
     // SAFETY: the caller owns the frames, which the linear map holds as normal memory.
     unsafe {
-        if SETS_MEMORY.load(Ordering::Relaxed) {
+        if mem::has_mops() {
             set_zero(at, len);
         } else {
             zero_blocks(at, len);

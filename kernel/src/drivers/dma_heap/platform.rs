@@ -11,11 +11,12 @@ use heaps::{CdevPtr, DevT, HeapFile, PhysAddr, Platform, Result};
 use super::heap::OpenHeap;
 use super::machine;
 use crate::modules::Module;
+use crate::process::{self, Thread};
 use crate::sync::order;
 use crate::sync::sleep::RawSleepRwLock;
 use crate::sync::spin::RawSpin;
 use crate::vfs::{FileOps, devtmpfs};
-use crate::{arch, chrdev, sched, sync};
+use crate::{arch, chrdev, sync};
 
 /// This kernel.
 pub struct Kernel;
@@ -51,7 +52,7 @@ impl Platform for Kernel {
     }
 
     fn fatal_signal_pending() -> bool {
-        sched::interrupted(&sched::current(), sync::wait::Interruptible::Killable)
+        process::with_current(Thread::is_killed).unwrap_or(false)
     }
 
     fn cpu() -> usize {

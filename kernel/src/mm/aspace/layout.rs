@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use heaps::{Errno, PAGE_SIZE, Result};
+use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
 use super::{MAX_AREAS, MMAP_TOP, USER_END, USER_START};
 use crate::arch::PageTable;
@@ -78,12 +78,13 @@ impl Layout {
 
     /// Unmaps an area's pages and gives them back where they are counted. No block reaches across its ends.
     pub fn unmap_pages(&mut self, vma: &Vma) {
-        let counted = vma.backing.counts_pages();
-        let done = self.table.unmap(vma.start, vma.pages(), &mut |_, pa, pages| {
-            if counted {
+        let done = if vma.backing.counts_pages() {
+            self.table.unmap(vma.start, vma.pages(), &mut |_, pa, pages| {
                 (0..pages as u64).for_each(|i| frames::unshare(pa.add_pages(i)));
-            }
-        });
+            })
+        } else {
+            self.table.forget(vma.start, vma.pages())
+        };
         debug_assert!(done.is_ok(), "a block across an area's end");
     }
 
@@ -92,11 +93,23 @@ impl Layout {
         if let Backing::Runs { source, first } = &vma.backing {
             let mut at = vma.start;
             let table = &mut self.table;
-            let mapped = source.runs(*first, vma.pages() as u64, &mut |pa, pages| {
+            let mut put = |pa: PhysAddr, pages: usize| {
                 table.map(at, pa, pages, vma.prot, MemKind::Normal)?;
                 at += (pages * PAGE_SIZE) as u64;
                 Ok(())
-            });
+            };
+            // Runs that touch are one: it may have room for blocks.
+            let mut whole = (PhysAddr::new(0), 0);
+            let mapped = source
+                .runs(*first, vma.pages() as u64, &mut |pa, pages| {
+                    if whole.0.add_pages(whole.1 as u64) == pa {
+                        whole.1 += pages;
+                        return Ok(());
+                    }
+                    let (pa, pages) = core::mem::replace(&mut whole, (pa, pages));
+                    if pages == 0 { Ok(()) } else { put(pa, pages) }
+                })
+                .and_then(|()| put(whole.0, whole.1));
             debug_assert!(mapped.is_err() || at == vma.end, "a source with fewer pages than were mapped");
             if mapped.is_err() {
                 self.unmap_pages(&vma);

@@ -8,7 +8,8 @@ use heaps::{Errno, PAGE_SIZE, Result};
 use super::layout::{Layout, Released, page_align, user_range};
 use super::shared::SharedPages;
 use super::{AddressSpace, MMAP_TOP, USER_END, USER_START};
-use crate::mm::vma::{Backing, VmFlags, Vma};
+use crate::arch::BLOCK_SIZE;
+use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
 use crate::mm::{Prot, commit};
 
 bitflags! {
@@ -63,7 +64,13 @@ impl AddressSpace {
         let mut released = Released::default();
         let mut layout = self.lock();
         layout.admit_areas(2)?;
-        let start = layout.place(request.addr, len, flags)?;
+        let mut start = layout.place(request.addr, len, flags)?;
+        if request.addr == 0
+            && let Some(Backing::Runs { source, first }) = &request.backing
+            && let Some(better) = layout.place_for_blocks(len, &**source, *first)
+        {
+            start = better;
+        }
         if flags.contains(MapFlags::FIXED) && layout.areas.overlaps(start, start + len) {
             layout.clear(start, start + len, &mut released)?;
         }
@@ -123,6 +130,25 @@ impl Layout {
             return Ok(hint);
         }
         self.areas.find_free(len).ok_or(Errno::ENOMEM)
+    }
+
+    /// Where `len` bytes of fixed memory may go so that large blocks can map it: as far from a block's start as the
+    /// memory itself is. `None` for what is smaller than a block, and where there is no such place.
+    fn place_for_blocks(&self, len: u64, source: &dyn MapSource, first: u64) -> Option<u64> {
+        let block = BLOCK_SIZE as u64;
+        if len < block {
+            return None;
+        }
+        let mut memory = 0;
+        source
+            .runs(first, 1, &mut |pa, _| {
+                memory = pa.get();
+                Ok(())
+            })
+            .ok()?;
+        let room = len + block - PAGE_SIZE as u64;
+        let last = self.areas.find_free(room)? + (room - len);
+        Some(last - (last.wrapping_sub(memory) & (block - 1)))
     }
 
     fn place_fixed(&self, addr: u64, len: u64, flags: MapFlags) -> Result<u64> {

@@ -17,7 +17,7 @@ use heaps::{Errno, Result};
 pub use record::{Kind, Record, State, Trace};
 use region::Region;
 
-use crate::arch;
+use crate::arch::{self, backtrace::frame_pointer};
 use crate::debug::report;
 use crate::sync::{IrqLock, order};
 
@@ -91,9 +91,9 @@ unsafe impl GlobalAlloc for ObjectHeap {
         if layout.size() >= LARGE && admit_bytes(layout.size()).is_err() {
             return core::ptr::null_mut();
         }
-        let trace = Trace::here();
+        let fp = frame_pointer();
         let bookkeeping = arch::held_locks() & order::BOOKKEEPING != 0;
-        let Some((ptr, occupied)) = REGION.lock().alloc(layout, bookkeeping, trace) else {
+        let Some((ptr, occupied)) = REGION.lock().alloc(layout, bookkeeping, fp) else {
             return core::ptr::null_mut();
         };
         if !bookkeeping {
@@ -105,9 +105,9 @@ unsafe impl GlobalAlloc for ObjectHeap {
     }
 
     unsafe fn dealloc(&self, ptr: *mut u8, _: Layout) {
-        let trace = Trace::here();
+        let fp = frame_pointer();
         // Taken apart from the match: the report below must not be made under the lock.
-        let freed = REGION.lock().free(ptr, trace);
+        let freed = REGION.lock().free(ptr, fp);
         match freed {
             Some(freed) => {
                 if !freed.bookkeeping {

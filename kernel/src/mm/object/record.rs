@@ -4,7 +4,7 @@ use crate::arch;
 use crate::sched;
 
 /// Return addresses kept of a stack, as offsets into the kernel's image.
-const DEPTH: usize = 10;
+const DEPTH: usize = 8;
 
 /// The type of an object, for reports.
 pub type Kind = &'static str;
@@ -24,17 +24,18 @@ impl Trace {
     /// Nobody.
     pub const NONE: Trace = Trace { tid: 0, cpu: 0, stack: [0; DEPTH] };
 
-    /// The caller.
-    #[inline(always)]
-    pub fn here() -> Trace {
-        let mut stack = [0; DEPTH];
-        arch::backtrace_offsets(&mut stack);
-        Trace { tid: sched::current_tid(), cpu: arch::cpu_id() as u32, stack }
+    /// Notes the running task as the one, and the stack from frame pointer `fp` on.
+    #[inline]
+    pub(super) fn note(&mut self, fp: u64) {
+        self.tid = sched::current_tid();
+        self.cpu = arch::cpu_id() as u32;
+        arch::backtrace_offsets(fp, &mut self.stack);
     }
 
     /// The return addresses, innermost first.
     pub fn addresses(&self) -> impl Iterator<Item = u64> + '_ {
-        self.stack.iter().take_while(|&&offset| offset != 0).map(|&o| arch::IMAGE_BASE as u64 + u64::from(o))
+        let addresses = self.stack.iter().take_while(|&&offset| offset != 0);
+        addresses.map(|&o| arch::IMAGE_BASE as u64 + u64::from(o)).take_while(|&pc| arch::mmu::is_text(pc))
     }
 }
 
@@ -85,4 +86,4 @@ pub struct Record {
 /// Bytes of a record.
 pub(super) const RECORD: usize = size_of::<Record>();
 pub(super) const MAGIC: u32 = 0x6f62_6a21;
-const _: () = assert!(RECORD == 144);
+const _: () = assert!(RECORD == 128);

@@ -1,6 +1,7 @@
 //! The heap's memory: blocks, free lists by class, the quarantine, and a bitmap of where records stand.
 
 use core::alloc::Layout;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use linked_list_allocator::Heap;
@@ -13,6 +14,8 @@ const UNIT: usize = 16;
 /// The tag of freed memory. Live objects have 1 to 13; 0 is memory that never was an object.
 const FREED_TAG: u8 = 14;
 const LIVE_TAGS: u8 = 13;
+/// Bytes of memory that new small objects are cut from, so that few of them search for a block.
+const SLAB: usize = 4096;
 
 /// A list of records, oldest first.
 #[derive(Clone, Copy)]
@@ -23,6 +26,29 @@ struct List {
 
 impl List {
     const EMPTY: List = List { head: 0, tail: 0 };
+
+    /// Appends a record of the region at `base`. `next` of the last one means nothing.
+    #[inline]
+    fn push(&mut self, base: usize, record: u32) {
+        let tail = core::mem::replace(&mut self.tail, record);
+        match self.head {
+            0 => self.head = record,
+            // SAFETY: records on a list are idle or freed: only the list, which is borrowed, has them.
+            _ => unsafe { record_at(base, tail) }.next = record,
+        }
+    }
+
+    /// Takes the first record out.
+    #[inline]
+    fn pop(&mut self, base: usize) -> Option<u32> {
+        let head = self.head;
+        if head == 0 {
+            return None;
+        }
+        // SAFETY: as above.
+        self.head = if head == self.tail { 0 } else { unsafe { record_at(base, head) }.next };
+        Some(head)
+    }
 }
 
 /// What was freed.
@@ -43,6 +69,8 @@ pub(super) struct Region {
     /// One bit for each 16 bytes: a record starts here.
     records: &'static mut [u64],
     free: [List; classes::COUNT],
+    /// What is left of the block that each class' last new object was cut from.
+    slabs: [Range<usize>; classes::COUNT],
     quarantine: List,
     quarantined_objects: usize,
     quarantined_bytes: usize,
@@ -62,6 +90,7 @@ impl Region {
             end: 0,
             records: &mut [],
             free: [List::EMPTY; classes::COUNT],
+            slabs: [const { 0..0 }; classes::COUNT],
             quarantine: List::EMPTY,
             quarantined_objects: 0,
             quarantined_bytes: 0,
@@ -86,16 +115,14 @@ impl Region {
         self.quarantine_limit = (len / 8).min(4 << 20);
     }
 
-    /// An object for `layout` and the bytes its block occupies.
-    pub(super) fn alloc(&mut self, layout: Layout, bookkeeping: bool, by: Trace) -> Option<(*mut u8, usize)> {
+    /// An object for `layout` and the bytes its block occupies. The stack from frame pointer `fp` on is who asked.
+    #[inline]
+    pub(super) fn alloc(&mut self, layout: Layout, bookkeeping: bool, fp: u64) -> Option<(*mut u8, usize)> {
         let (class, size) = classes::of(layout.size().max(1));
         let class = if layout.align() > UNIT { LARGE_CLASS } else { class };
         let record = match self.pop_free(class) {
             Some(record) => record,
-            None => self.carve(class, size, layout.align()).or_else(|| {
-                self.drain();
-                self.pop_free(class).or_else(|| self.carve(class, size, layout.align()))
-            })?,
+            None => self.fresh(class, size, layout.align())?,
         };
         self.serial = self.serial.wrapping_add(1);
         let serial = self.serial;
@@ -106,7 +133,7 @@ impl Region {
         r.state = State::Live;
         r.size = layout.size() as u32;
         r.kind = None;
-        r.allocated = by;
+        r.allocated.note(fp);
         let (tag, block) = (r.tag, r.block as usize);
         let object = self.object(record);
         // SAFETY: the object's memory is ours, whole units, not in use.
@@ -114,20 +141,21 @@ impl Region {
         Some((if mte::present() { mte::with_tag(object, tag) } else { object }, block))
     }
 
-    /// Frees the object at `ptr`; `None`, and nothing changed, when there is no live object.
-    pub(super) fn free(&mut self, ptr: *mut u8, by: Trace) -> Option<Freed> {
+    /// Frees the object at `ptr`; `None`, and nothing changed, when there is no live object. `fp` as for `alloc`.
+    #[inline]
+    pub(super) fn free(&mut self, ptr: *mut u8, fp: u64) -> Option<Freed> {
         let record = self.record_of(ptr)?;
         let r = self.at(record);
         if r.state != State::Live || mte::present() && mte::tag_of(ptr) != r.tag {
             return None;
         }
         r.state = State::Freed;
-        r.freed = by;
+        r.freed.note(fp);
         let (size, block, bookkeeping) = (r.size as usize, r.block as usize, r.bookkeeping);
         let rounded = classes::of(size.max(1)).1;
         // SAFETY: the object's memory is ours again, whole units.
         unsafe { mte::set_tags(self.object(record), rounded, FREED_TAG) };
-        self.push(Which::Quarantine, record);
+        self.quarantine.push(self.base, record);
         self.quarantined_objects += 1;
         self.quarantined_bytes += block;
         while self.quarantined_bytes > self.quarantine_limit {
@@ -186,18 +214,47 @@ impl Region {
         }
     }
 
-    /// A fresh block with its record set up, from the list allocator.
+    /// An object that never was one, or one from the quarantine when there is no memory else.
+    #[cold]
+    #[inline(never)]
+    fn fresh(&mut self, class: u8, size: usize, align: usize) -> Option<u32> {
+        self.carve(class, size, align).or_else(|| {
+            self.drain();
+            self.pop_free(class).or_else(|| self.carve(class, size, align))
+        })
+    }
+
+    /// A fresh block with its record set up. Small ones are cut from a slab of several, if there is room for that.
     fn carve(&mut self, class: u8, size: usize, align: usize) -> Option<u32> {
         let lead = RECORD.next_multiple_of(align.max(UNIT));
-        let layout = Layout::from_size_align(lead.checked_add(size)?, align.max(UNIT)).ok()?;
-        if layout.size() > u32::MAX as usize || lead / UNIT > usize::from(u16::MAX) {
+        let block = Layout::from_size_align(lead.checked_add(size)?, align.max(UNIT)).ok()?;
+        if block.size() > u32::MAX as usize || lead / UNIT > usize::from(u16::MAX) {
             return None;
         }
-        let block = self.blocks.allocate_first_fit(layout).ok()?;
-        let record = (block.addr().get() + lead - RECORD - self.base) / UNIT;
+        if class == LARGE_CLASS {
+            let start = self.blocks.allocate_first_fit(block).ok()?.addr().get();
+            return Some(self.set_up(start, class, lead, block.size()));
+        }
+        let slab = &mut self.slabs[usize::from(class)];
+        if slab.start == slab.end {
+            let several = Layout::from_size_align((SLAB / block.size()).max(1) * block.size(), UNIT).ok()?;
+            let got = [several, block].into_iter().find_map(|layout| {
+                self.blocks.allocate_first_fit(layout).ok().map(|start| (start.addr().get(), layout.size()))
+            });
+            let (start, len) = got?;
+            *slab = start..start + len;
+        }
+        let start = slab.start;
+        slab.start += block.size();
+        Some(self.set_up(start, class, lead, block.size()))
+    }
+
+    /// Puts a record into the block at `start`, `lead` bytes of which are before the object.
+    fn set_up(&mut self, start: usize, class: u8, lead: usize, block: usize) -> u32 {
+        let record = (start + lead - RECORD - self.base) / UNIT;
         self.records[record / 64] |= 1 << (record % 64);
         let at = self.base as *mut u8;
-        // SAFETY: the record lies in the block just allocated, aligned to 16.
+        // SAFETY: the record lies in a block that is nobody's, aligned to 16.
         unsafe {
             at.add(record * UNIT).cast::<Record>().write(Record {
                 magic: MAGIC,
@@ -209,24 +266,24 @@ impl Region {
                 next: 0,
                 serial: 0,
                 size: 0,
-                block: layout.size() as u32,
+                block: block as u32,
                 kind: None,
                 allocated: Trace::NONE,
                 freed: Trace::NONE,
             });
         }
-        Some(record as u32)
+        record as u32
     }
 
     fn release_oldest(&mut self) {
-        let Some(record) = self.pop(Which::Quarantine) else { return };
+        let Some(record) = self.quarantine.pop(self.base) else { return };
         let r = self.at(record);
         let (class, block, lead) = (r.class, r.block as usize, usize::from(r.lead) * UNIT);
         r.state = State::Idle;
         self.quarantined_objects -= 1;
         self.quarantined_bytes -= block;
-        if class != LARGE_CLASS {
-            return self.push(Which::Class(class), record);
+        if let Some(list) = self.free.get_mut(usize::from(class)) {
+            return list.push(self.base, record);
         }
         let object = self.object(record);
         let size = block - lead;
@@ -239,39 +296,9 @@ impl Region {
         }
     }
 
+    #[inline]
     fn pop_free(&mut self, class: u8) -> Option<u32> {
-        if class == LARGE_CLASS { None } else { self.pop(Which::Class(class)) }
-    }
-
-    fn list(&mut self, which: Which) -> &mut List {
-        match which {
-            Which::Quarantine => &mut self.quarantine,
-            Which::Class(class) => &mut self.free[usize::from(class)],
-        }
-    }
-
-    fn push(&mut self, which: Which, record: u32) {
-        self.at(record).next = 0;
-        let tail = core::mem::replace(&mut self.list(which).tail, record);
-        if tail == 0 {
-            self.list(which).head = record;
-        } else {
-            self.at(tail).next = record;
-        }
-    }
-
-    fn pop(&mut self, which: Which) -> Option<u32> {
-        let head = self.list(which).head;
-        if head == 0 {
-            return None;
-        }
-        let next = self.at(head).next;
-        let list = self.list(which);
-        list.head = next;
-        if next == 0 {
-            list.tail = 0;
-        }
-        Some(head)
+        self.free.get_mut(usize::from(class))?.pop(self.base)
     }
 
     /// The record of the object that starts at `ptr`, if there is one.
@@ -282,12 +309,10 @@ impl Region {
         (at.is_multiple_of(UNIT) && stands).then_some(unit as u32)
     }
 
+    #[inline]
     fn at(&mut self, record: u32) -> &mut Record {
-        let ptr = self.base as *mut u8;
-        // SAFETY: `record` came from the bitmap or a list: a record stands there, and nobody else has it.
-        let record = unsafe { &mut *ptr.add(record as usize * UNIT).cast::<Record>() };
-        debug_assert!(record.magic == MAGIC);
-        record
+        // SAFETY: `record` came from the bitmap or a list, and `self` is borrowed for as long as it is.
+        unsafe { record_at(self.base, record) }
     }
 
     fn object(&self, record: u32) -> *mut u8 {
@@ -295,8 +320,13 @@ impl Region {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Which {
-    Quarantine,
-    Class(u8),
+/// # Safety
+/// In the region that begins at `base`, a record stands at `record`, and nobody else has it.
+#[inline]
+unsafe fn record_at<'a>(base: usize, record: u32) -> &'a mut Record {
+    let ptr = base as *mut u8;
+    // SAFETY: the caller vouches for it.
+    let record = unsafe { &mut *ptr.add(record as usize * UNIT).cast::<Record>() };
+    debug_assert!(record.magic == MAGIC);
+    record
 }
