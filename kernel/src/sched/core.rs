@@ -113,12 +113,13 @@ fn claimed_idle(cpu: usize) -> TaskRef {
 
 fn switch(cpu: usize, prev: TaskRef, next: TaskRef) {
     next.set_state(State::Running);
-    next.cpu.store(cpu, Ordering::Relaxed);
+    next.cpu.store(cpu, Ordering::SeqCst);
     match &next.thread {
         Some(thread) => thread.activate(),
         None => arch::pgtable::deactivate(),
     }
-    if next.notified.load(Ordering::Relaxed) {
+    // After the CPU is known, as wake_interruptible notifies before it asks for it: one of the two sees the other.
+    if next.notified.swap(false, Ordering::SeqCst) {
         percpu::this().add_work(work::SIGNAL);
     }
     arm_timer(next.is_idle());
@@ -200,18 +201,11 @@ pub fn wake_interruptible(task: &TaskRef) {
         wake(task);
     }
     if task.is(State::Running) {
-        let cpu = task.cpu.load(Ordering::Relaxed);
+        let cpu = task.cpu.load(Ordering::SeqCst);
         percpu::of(cpu).add_work(work::SIGNAL);
         if cpu != arch::cpu_id() {
             arch::smp::kick(cpu);
         }
-    }
-}
-
-/// The running task has looked at its signals.
-pub fn signals_seen() {
-    if let Some(me) = try_current() {
-        me.notified.store(false, Ordering::SeqCst);
     }
 }
 
