@@ -127,7 +127,8 @@ impl Writer {
                 return None;
             }
             let len = room.min(part.len());
-            if queue.bytes.try_reserve(len).is_err() {
+            let grows = queue.bytes.capacity() - queue.bytes.len() < len;
+            if grows && (admit().is_err() || queue.bytes.try_reserve(len).is_err()) {
                 return Some(Err(Errno::ENOMEM));
             }
             queue.bytes.extend(&part[..len]);
