@@ -1,5 +1,6 @@
 //! Memory: page frames, the kernel object heap, address spaces, and the way to user memory.
 
+pub mod admit;
 pub mod aspace;
 #[cfg(target_os = "none")]
 pub mod boot;

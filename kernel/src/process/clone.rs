@@ -11,6 +11,7 @@ use super::group::Process;
 use super::thread::{Completion, Files, Parts, Thread, fp_snapshot};
 use super::tree::{self, Number};
 use crate::arch::{self, TrapFrame};
+use crate::mm::admit::admit;
 use crate::mm::{commit, user};
 use crate::sched;
 
@@ -92,6 +93,7 @@ impl Request {
 pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u32> {
     request.check()?;
     commit::admit(32)?;
+    admit()?;
     let flags = request.flags;
     let mut number = Number::alloc()?;
     let tid = number.get();
@@ -114,6 +116,10 @@ pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u3
     match sched::spawn_user(child.clone(), child_frame(frame, request.stack), fp_snapshot(), tls) {
         Ok(task) => {
             child.set_task(task.clone());
+            // Whoever asked it to end before there was a task could not kick it.
+            if child.has_work() {
+                child.kick();
+            }
             sched::wake(&task);
         }
         Err(error) => {

@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use heaps::{Errno, Result};
 
 use super::thread::Thread;
+use crate::mm::admit::admit;
 use crate::mm::aspace::key::FutexKey;
 use crate::mm::user;
 use crate::sync::wait::Interruptible;
@@ -36,7 +37,7 @@ fn key(thread: &Thread, addr: u64, private: bool) -> Result<FutexKey> {
 }
 
 /// Sleeps while the word at `addr` is `expected`, until woken with one of `bits` or past the deadline (nanoseconds
-/// since boot). `EAGAIN` when it is not, `ETIMEDOUT`, `EINTR`, `EFAULT`, `EINVAL`.
+/// since boot). `EAGAIN` when it is not, `ETIMEDOUT`, `EINTR`, `EFAULT`, `EINVAL`, `ENOMEM`.
 pub fn wait(
     thread: &Thread,
     addr: u64,
@@ -49,6 +50,7 @@ pub fn wait(
         return Err(Errno::EINVAL);
     }
     let key = key(thread, addr, private)?;
+    admit()?;
     let waiter = Arc::new(Waiter { woken: AtomicBool::new(false), queue: WaitQueue::new(), bits });
     TABLE.lock().entry(key).or_default().push(waiter.clone());
     let outcome = match user::read::<u32>(addr) {

@@ -5,6 +5,8 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use heaps::Result;
+
 use super::{current, tree};
 use crate::vfs::procfs::{self, Figures, Processes};
 use crate::vfs::{Dentry, FdTable};
@@ -64,12 +66,12 @@ impl procfs::Process for One {
         String::from_utf8_lossy(&comm).into_owned()
     }
 
-    fn cmdline(&self) -> Vec<u8> {
-        self.process().map(|process| process.program().cmdline.to_vec()).unwrap_or_default()
+    fn cmdline(&self) -> Arc<Vec<u8>> {
+        self.process().map(|process| process.program().cmdline).unwrap_or_default()
     }
 
-    fn maps(&self) -> String {
-        self.thread().and_then(|thread| thread.mm()).map(|mm| mm.maps()).unwrap_or_default()
+    fn maps(&self) -> Result<String> {
+        self.thread().and_then(|thread| thread.mm()).map_or(Ok(String::new()), |mm| mm.maps())
     }
 
     fn figures(&self) -> Figures {

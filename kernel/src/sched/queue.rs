@@ -62,5 +62,7 @@ fn take_from(queue: usize, cpu: usize, prev: &TaskRef) -> Option<TaskRef> {
     };
     LENGTHS[queue].fetch_sub(1, Ordering::Release);
     task.set_state(State::Running);
+    // Whoever posts a signal from here on asks this CPU to look, even if `place` had meant another.
+    task.cpu.store(cpu, Ordering::SeqCst);
     Some(task)
 }

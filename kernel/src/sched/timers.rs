@@ -7,7 +7,7 @@ use super::task::TaskRef;
 use crate::arch;
 use crate::sync::{IrqLock, order};
 
-static SLEEPERS: IrqLock<BTreeMap<(u64, u32), TaskRef>, { order::TIMERS }> = IrqLock::new(BTreeMap::new());
+static SLEEPERS: IrqLock<BTreeMap<(u64, usize), TaskRef>, { order::TIMERS }> = IrqLock::new(BTreeMap::new());
 static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// When the next sleeper wants to wake, in nanoseconds since boot; `u64::MAX` when nobody does.
@@ -15,17 +15,23 @@ pub(super) fn next() -> u64 {
     NEXT.load(Ordering::Relaxed)
 }
 
+/// What tells tasks of one deadline apart. A task's number will not do: execve by another thread than the first gives
+/// it back while the task lives on.
+fn key(task: &TaskRef) -> usize {
+    core::ptr::from_ref::<super::Task>(task).addr()
+}
+
 /// `task` wants to wake at `deadline`.
 pub(super) fn add(deadline: u64, task: TaskRef) {
     let mut sleepers = SLEEPERS.lock();
-    sleepers.insert((deadline, task.tid), task);
+    sleepers.insert((deadline, key(&task)), task);
     note_next(&sleepers);
 }
 
 /// Takes [`add`] back, if the deadline has not passed.
 pub(super) fn remove(deadline: u64, task: &TaskRef) {
     let mut sleepers = SLEEPERS.lock();
-    let removed = sleepers.remove(&(deadline, task.tid));
+    let removed = sleepers.remove(&(deadline, key(task)));
     note_next(&sleepers);
     drop(sleepers);
     drop(removed);
@@ -48,6 +54,6 @@ pub(super) fn expire() {
     }
 }
 
-fn note_next(sleepers: &BTreeMap<(u64, u32), TaskRef>) {
+fn note_next(sleepers: &BTreeMap<(u64, usize), TaskRef>) {
     NEXT.store(sleepers.first_key_value().map_or(u64::MAX, |(&(at, _), _)| at), Ordering::Relaxed);
 }

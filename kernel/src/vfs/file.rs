@@ -12,7 +12,6 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use heaps::{Errno, PhysAddr, Result};
 
-use super::admit::admit;
 use super::dentry::Dentry;
 use super::dir::DirSink;
 use super::flags::{O_ACCMODE, O_APPEND, O_DIRECT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
@@ -20,6 +19,7 @@ use super::inode::Inode;
 use super::io::{Sink, Source};
 use super::mmap::{Mmap, MmapRequest};
 use crate::chrdev::CdevRef;
+use crate::mm::admit::admit;
 use crate::modules::ModuleRef;
 use crate::sync::{Mutex, MutexGuard, order};
 

@@ -11,7 +11,6 @@
 //! is dropped under them.
 #![forbid(unsafe_code)]
 
-pub(crate) mod admit;
 mod bitmap;
 mod children;
 pub mod debugfs;

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 
 use heaps::{Errno, Result};
 
-use super::admit::admit;
 use super::dentry::Dentry;
 use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use super::ramfs::data::Data;
+use crate::mm::admit::admit;
 use crate::sync::{Mutex, order};
 
 static NAMESPACE: Mutex<(), { order::NAMESPACE }> = Mutex::new(());

@@ -13,6 +13,7 @@ use super::flags::{O_NONBLOCK, O_RDONLY, O_WRONLY};
 use super::inode::{Content, Inode, S_IFIFO};
 use super::io::{Bounce, Sink, Source, partial};
 use super::poll;
+use crate::mm::admit::admit;
 use crate::sync::wait::Interruptible;
 use crate::sync::{SpinLock, WaitQueue, order};
 
@@ -42,6 +43,7 @@ impl Pipe {
 
 /// A new pipe's reading and writing end. `flags` is `O_NONBLOCK` or nothing. `ENFILE`, `ENOMEM`.
 pub fn new(flags: u32) -> Result<(Arc<File>, Arc<File>)> {
+    admit()?;
     let queue = Queue { bytes: VecDeque::new(), readers: 1, writers: 1 };
     let pipe = Arc::new(Pipe { queue: SpinLock::new(queue), changed: WaitQueue::new() });
     let inode = Arc::new(Inode::new(DEV, S_IFIFO | 0o600, Content::Anonymous));
@@ -125,7 +127,8 @@ impl Writer {
                 return None;
             }
             let len = room.min(part.len());
-            if queue.bytes.try_reserve(len).is_err() {
+            let grows = queue.bytes.capacity() - queue.bytes.len() < len;
+            if grows && (admit().is_err() || queue.bytes.try_reserve(len).is_err()) {
                 return Some(Err(Errno::ENOMEM));
             }
             queue.bytes.extend(&part[..len]);

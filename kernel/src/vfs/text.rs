@@ -9,6 +9,7 @@ use super::dynamic::TextFile;
 use super::file::{File, FileOps, Position, Whence, seek_within};
 use super::inode::Content;
 use super::io::{Sink, Source, put_slice, take_all};
+use crate::mm::admit::admit;
 use crate::sync::{Mutex, order};
 
 /// Longest command written at once, in bytes.
@@ -44,7 +45,8 @@ impl FileOps for TextOps {
         let kept = self.text.lock().take();
         let text = match kept {
             Some(text) if pos != 0 => text,
-            _ => source(file)?.show()?,
+            // It stays until the file is closed: many files, many texts.
+            _ => admit().and_then(|()| source(file)?.show())?,
         };
         let outcome = put_slice(to, text.as_bytes(), pos);
         *self.text.lock() = Some(text);

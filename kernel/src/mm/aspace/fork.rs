@@ -27,6 +27,7 @@ impl Layout {
         (child.brk_start, child.brk) = (self.brk_start, self.brk);
         for vma in self.areas.iter().filter(|vma| !vma.flags.contains(VmFlags::DONTFORK)) {
             // The area first: should a page fail, dropping the child finds those before it.
+            child.admit_areas(1)?;
             child.add(vma.clone())?;
             if vma.backing.copies_on_write() {
                 share_pages(&mut self.table, &mut child.table, vma)?;

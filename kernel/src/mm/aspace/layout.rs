@@ -6,6 +6,7 @@ use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
 use super::{MAX_AREAS, MMAP_TOP, USER_END, USER_START};
 use crate::arch::PageTable;
+use crate::mm::admit::admit;
 use crate::mm::vma::{Backing, Vma};
 use crate::mm::vma_tree::VmaTree;
 use crate::mm::{MemKind, frames};
@@ -30,6 +31,18 @@ pub struct Released {
 }
 
 impl Released {
+    /// Makes room for what the areas of `start..end` hold: [`keep`](Self::keep) has nobody to refuse. `ENOMEM`.
+    fn reserve(&mut self, areas: &VmaTree, start: u64, end: u64) -> Result<()> {
+        let next = |at: u64| areas.first_from(at).filter(|vma| vma.start < end);
+        let holders = core::iter::successors(next(start), |vma| next(vma.end));
+        match holders.filter(|vma| vma.backing.holds_file()).count() {
+            0 => Ok(()),
+            1 if self.first.is_none() => Ok(()),
+            // One more for the area that mremap takes out last.
+            n => self.rest.try_reserve(n + 1).map_err(|_| Errno::ENOMEM),
+        }
+    }
+
     /// Keeps what an area held until this is dropped.
     pub fn keep(&mut self, vma: Vma) {
         if !vma.backing.holds_file() {
@@ -48,9 +61,13 @@ impl Layout {
         Layout { areas: VmaTree::new(USER_START, MMAP_TOP), table, brk_start: 0, brk: 0 }
     }
 
-    /// `ENOMEM` unless `more` areas may be added.
+    /// `ENOMEM` unless `more` areas may be added. To remove some is always possible.
     pub fn admit_areas(&self, more: usize) -> Result<()> {
-        if self.areas.len() + more > MAX_AREAS { Err(Errno::ENOMEM) } else { Ok(()) }
+        match more {
+            0 => Ok(()),
+            _ if self.areas.len() + more > MAX_AREAS => Err(Errno::ENOMEM),
+            _ => admit(),
+        }
     }
 
     /// Makes sure that no block of the page table reaches across `at`, so that what follows cannot fail. `ENOMEM`.
@@ -68,6 +85,7 @@ impl Layout {
     /// Removes everything in `start..end`. What it held goes to `released`. `ENOMEM` changes nothing.
     pub fn clear(&mut self, start: u64, end: u64, released: &mut Released) -> Result<()> {
         self.admit_areas(self.areas.growth_by_removal(start, end))?;
+        released.reserve(&self.areas, start, end)?;
         self.split_blocks(start)?;
         self.split_blocks(end)?;
         while let Some(vma) = self.take_first(start, end) {

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 
 use heaps::{PhysAddr, Result};
 
+use crate::mm::admit::admit;
 use crate::mm::commit;
 use crate::mm::frames::{self, Frame};
 use crate::sync::{Mutex, order};
@@ -25,7 +26,10 @@ impl SharedPages {
         let mut pages = self.pages.lock();
         let pa = match pages.get(&index) {
             Some(frame) => frame.addr(),
-            None => pages.entry(index).insert_entry(commit::zeroed_page()?).get().addr(),
+            None => {
+                admit()?;
+                pages.entry(index).insert_entry(commit::zeroed_page()?).get().addr()
+            }
         };
         frames::share(pa);
         Ok(pa)

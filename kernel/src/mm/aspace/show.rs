@@ -1,22 +1,24 @@
 //! What `/proc/PID` says about an address space.
 
 use alloc::string::String;
-use core::fmt::Write;
 
-use heaps::PAGE_SIZE;
+use heaps::{Errno, PAGE_SIZE, Result};
 
 use super::AddressSpace;
 use crate::mm::Prot;
 use crate::mm::vma::{Backing, VmFlags, Vma};
 
 impl AddressSpace {
-    /// One line per area, as in `/proc/PID/maps`. May sleep.
-    pub fn maps(&self) -> String {
+    /// One line per area, as in `/proc/PID/maps`. `ENOMEM`: there may be very many. May sleep.
+    pub fn maps(&self) -> Result<String> {
         let mut text = String::new();
         for vma in self.lock().areas.iter() {
-            let _ = writeln!(text, "{}", line(vma));
+            let line = line(vma);
+            text.try_reserve(line.len() + 1).map_err(|_| Errno::ENOMEM)?;
+            text.push_str(&line);
+            text.push('\n');
         }
-        text
+        Ok(text)
     }
 
     /// Bytes mapped, and bytes of pages in place. May sleep.

@@ -10,7 +10,7 @@ mod record;
 mod region;
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use heaps::{Errno, Result};
 
@@ -27,24 +27,38 @@ static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// Bytes of the region that live objects and their records do not occupy.
 static ROOM: AtomicUsize = AtomicUsize::new(0);
 static RESERVE: AtomicUsize = AtomicUsize::new(0);
+/// The block that was set aside for hard times is in use: nothing new is started.
+static SPARE_OPEN: AtomicBool = AtomicBool::new(false);
 
-/// An allocation this large is never needed to make progress, and leaves the reserve alone.
+/// An allocation this large is never needed to make progress, and leaves the reserve alone, but for lists of tasks
+/// and waiters: they grow under locks that nobody can be refused under.
 const LARGE: usize = 4096;
+const UNREFUSABLE: u64 = order::BOOKKEEPING | 1 << order::PROCESS_TREE | 1 << order::FUTEX;
 
 /// Gives the heap its memory. Once, at boot.
 ///
 /// # Safety
 /// `start..start + len` is mapped tagged, writable, and nobody else's for good.
 pub unsafe fn init(start: *mut u8, len: usize) {
+    let reserve = len / 16;
     // SAFETY: the caller gives the memory away.
-    unsafe { REGION.lock().init(start, len) };
+    unsafe { REGION.lock().init(start, len, reserve) };
     ROOM.store(len, Ordering::Relaxed);
-    RESERVE.store(len / 16, Ordering::Relaxed);
+    RESERVE.store(reserve, Ordering::Relaxed);
 }
 
 /// `ENOMEM` when so little is left that nothing new may be started; what is under way can still be finished.
 pub fn admit() -> Result<()> {
-    if ROOM.load(Ordering::Relaxed) < RESERVE.load(Ordering::Relaxed) { Err(Errno::ENOMEM) } else { Ok(()) }
+    let room = ROOM.load(Ordering::Relaxed) >= RESERVE.load(Ordering::Relaxed);
+    if room && (!SPARE_OPEN.load(Ordering::Relaxed) || restock()) { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+#[cold]
+fn restock() -> bool {
+    let mut region = REGION.lock();
+    let there = region.restock();
+    SPARE_OPEN.store(!there, Ordering::Relaxed);
+    there
 }
 
 /// Live objects, and the bytes asked for them; nodes of the kernel's own books do not count.
@@ -88,14 +102,19 @@ pub struct ObjectHeap;
 // SAFETY: memory comes from the region, is handed out once until freed, and fits the layout.
 unsafe impl GlobalAlloc for ObjectHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.size() >= LARGE && admit_bytes(layout.size()).is_err() {
+        let held = arch::held_locks();
+        if layout.size() >= LARGE && held & UNREFUSABLE == 0 && admit_bytes(layout.size()).is_err() {
             return core::ptr::null_mut();
         }
         let fp = frame_pointer();
-        let bookkeeping = arch::held_locks() & order::BOOKKEEPING != 0;
-        let Some((ptr, occupied)) = REGION.lock().alloc(layout, bookkeeping, fp) else {
-            return core::ptr::null_mut();
-        };
+        let bookkeeping = held & order::BOOKKEEPING != 0;
+        let mut region = REGION.lock();
+        let object = region.alloc(layout, bookkeeping, fp);
+        if !region.has_spare() {
+            SPARE_OPEN.store(true, Ordering::Relaxed);
+        }
+        drop(region);
+        let Some((ptr, occupied)) = object else { return core::ptr::null_mut() };
         if !bookkeeping {
             LIVE_OBJECTS.fetch_add(1, Ordering::Relaxed);
             LIVE_BYTES.fetch_add(layout.size(), Ordering::Relaxed);

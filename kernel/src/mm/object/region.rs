@@ -75,6 +75,9 @@ pub(super) struct Region {
     quarantined_objects: usize,
     quarantined_bytes: usize,
     quarantine_limit: usize,
+    /// One block kept for what is under way when nothing else fits: free bytes may be many and all in small pieces.
+    spare: Option<NonNull<u8>>,
+    spare_len: usize,
     /// Objects there have ever been.
     serial: u32,
 }
@@ -95,13 +98,15 @@ impl Region {
             quarantined_objects: 0,
             quarantined_bytes: 0,
             quarantine_limit: 0,
+            spare: None,
+            spare_len: 0,
             serial: 0,
         }
     }
 
     /// # Safety
     /// See [`super::init`].
-    pub(super) unsafe fn init(&mut self, start: *mut u8, len: usize) {
+    pub(super) unsafe fn init(&mut self, start: *mut u8, len: usize, spare_len: usize) {
         let words = len / UNIT / 64;
         let bitmap = words * 8;
         // SAFETY: the caller gives the memory away; the bitmap takes its start, zeroed, the blocks the rest.
@@ -113,6 +118,8 @@ impl Region {
         self.base = start.addr();
         self.end = start.addr() + len;
         self.quarantine_limit = (len / 8).min(4 << 20);
+        self.spare_len = spare_len;
+        self.restock();
     }
 
     /// An object for `layout` and the bytes its block occupies. The stack from frame pointer `fp` on is who asked.
@@ -214,14 +221,19 @@ impl Region {
         }
     }
 
-    /// An object that never was one, or one from the quarantine when there is no memory else.
+    /// An object that never was one; when there is no memory else, of what idles, and at last of the spare block.
     #[cold]
     #[inline(never)]
     fn fresh(&mut self, class: u8, size: usize, align: usize) -> Option<u32> {
-        self.carve(class, size, align).or_else(|| {
-            self.drain();
-            self.pop_free(class).or_else(|| self.carve(class, size, align))
-        })
+        if let Some(record) = self.carve(class, size, align) {
+            return Some(record);
+        }
+        self.drain();
+        self.reclaim();
+        match self.carve(class, size, align) {
+            None if self.open_spare() => self.carve(class, size, align),
+            record => record,
+        }
     }
 
     /// A fresh block with its record set up. Small ones are cut from a slab of several, if there is room for that.
@@ -285,15 +297,62 @@ impl Region {
         if let Some(list) = self.free.get_mut(usize::from(class)) {
             return list.push(self.base, record);
         }
+        self.give_back(record, block, lead);
+    }
+
+    /// Gives an idle object's block back to the list allocator. It is on no list.
+    fn give_back(&mut self, record: u32, block: usize, lead: usize) {
         let object = self.object(record);
-        let size = block - lead;
         // SAFETY: the block was allocated with this size; its tags are those of memory that is no object.
         unsafe {
-            mte::set_tags(object, size, 0);
+            mte::set_tags(object, block - lead, 0);
             self.records[record as usize / 64] &= !(1 << (record % 64));
             let start = NonNull::new_unchecked(object.sub(lead));
             self.blocks.deallocate(start, Layout::from_size_align_unchecked(block, UNIT));
         }
+    }
+
+    /// Gives what idles on the classes' free lists back, so that it serves any size: a burst of one size would keep
+    /// the memory from all others. Downwards, for the list allocator looks for each block's place from below.
+    fn reclaim(&mut self) {
+        self.free = [List::EMPTY; classes::COUNT];
+        for word in (0..self.records.len()).rev() {
+            let mut bits = self.records[word];
+            while bits != 0 {
+                let bit = 63 - bits.leading_zeros();
+                bits &= !(1 << bit);
+                let record = word as u32 * 64 + bit;
+                let r = self.at(record);
+                if r.state == State::Idle {
+                    let (block, lead) = (r.block as usize, usize::from(r.lead) * UNIT);
+                    self.give_back(record, block, lead);
+                }
+            }
+        }
+    }
+
+    /// Whether the spare block is there.
+    pub(super) fn has_spare(&self) -> bool {
+        self.spare.is_some()
+    }
+
+    /// Sets the spare block aside again, if there is room for it. Returns whether it is there.
+    pub(super) fn restock(&mut self) -> bool {
+        if self.spare.is_none() {
+            self.drain();
+            self.reclaim();
+            let layout = Layout::from_size_align(self.spare_len, UNIT).ok();
+            self.spare = layout.and_then(|layout| self.blocks.allocate_first_fit(layout).ok());
+        }
+        self.has_spare()
+    }
+
+    /// Lets the spare block serve. Returns whether it was there.
+    fn open_spare(&mut self) -> bool {
+        let Some(spare) = self.spare.take() else { return false };
+        // SAFETY: the block was allocated with this layout, by restock, and nobody else knows it.
+        unsafe { self.blocks.deallocate(spare, Layout::from_size_align_unchecked(self.spare_len, UNIT)) };
+        true
     }
 
     #[inline]

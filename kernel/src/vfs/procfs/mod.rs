@@ -56,10 +56,10 @@ pub trait Process: Send + Sync {
     fn comm(&self) -> String;
 
     /// Its arguments, each with a NUL at its end.
-    fn cmdline(&self) -> Vec<u8>;
+    fn cmdline(&self) -> Arc<Vec<u8>>;
 
-    /// Its mappings, one on a line, as in `/proc/PID/maps`. May sleep.
-    fn maps(&self) -> String;
+    /// Its mappings, one on a line, as in `/proc/PID/maps`. `ENOMEM`. May sleep.
+    fn maps(&self) -> Result<String>;
 
     /// Figures about it.
     fn figures(&self) -> Figures;

@@ -19,7 +19,7 @@ use crate::vfs::{mounts, pseudo};
 /// The directory of a process.
 pub struct PidDir(pub i32);
 
-type Show = fn(&dyn Process, i32) -> String;
+type Show = fn(&dyn Process, i32) -> Result<String>;
 type Target = fn(&dyn Process) -> Option<Arc<Dentry>>;
 
 enum Entry {
@@ -33,10 +33,10 @@ const ENTRIES: [(&str, Entry); 10] = [
     ("fdinfo", Entry::Fds(Shows::Info)),
     ("exe", Entry::Link(|process| process.exe())),
     ("cwd", Entry::Link(|process| process.cwd())),
-    ("comm", Entry::Text(|process, _| format!("{}\n", process.comm()))),
-    ("cmdline", Entry::Text(|process, _| String::from_utf8_lossy(&process.cmdline()).into_owned())),
+    ("comm", Entry::Text(|process, _| Ok(format!("{}\n", process.comm())))),
+    ("cmdline", Entry::Text(cmdline)),
     ("maps", Entry::Text(|process, _| process.maps())),
-    ("mounts", Entry::Text(|_, _| mounts::proc_mounts())),
+    ("mounts", Entry::Text(|_, _| Ok(mounts::proc_mounts()))),
     ("stat", Entry::Text(stat)),
     ("status", Entry::Text(status)),
 ];
@@ -48,7 +48,7 @@ impl DynDir for PidDir {
         let (_, entry) = ENTRIES.iter().find(|(n, _)| n.as_bytes() == name).ok_or(Errno::ENOENT)?;
         Ok(match *entry {
             Entry::Text(show) => {
-                let show = move || Ok(show(&*process(pid).map_err(|_| Errno::ESRCH)?, pid));
+                let show = move || show(&*process(pid).map_err(|_| Errno::ESRCH)?, pid);
                 pseudo::text_inode(DEV, 0o444, pseudo::read_only(show))
             }
             Entry::Link(target) => {
@@ -88,14 +88,27 @@ impl MagicLink for Link {
 }
 
 /// The 52 fields of `/proc/PID/stat`; those that are not kept are 0.
-fn stat(process: &dyn Process, pid: i32) -> String {
+fn cmdline(process: &dyn Process, _: i32) -> Result<String> {
+    let bytes = process.cmdline();
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.try_reserve(chunk.valid().len() + 3).map_err(|_| Errno::ENOMEM)?;
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    Ok(text)
+}
+
+fn stat(process: &dyn Process, pid: i32) -> Result<String> {
     let Figures { state, ppid, pgrp, session, threads, vm_bytes, rss_bytes } = process.figures();
     let (comm, rss) = (process.comm(), rss_bytes / heaps::PAGE_SIZE);
     let head = format!("{pid} ({comm}) {state} {ppid} {pgrp} {session} 0 -1 0 0 0 0 0 0 0 0 0 20 0");
-    format!("{head} {threads} 0 0 {vm_bytes} {rss}{}\n", " 0".repeat(28))
+    Ok(format!("{head} {threads} 0 0 {vm_bytes} {rss}{}\n", " 0".repeat(28)))
 }
 
-fn status(process: &dyn Process, pid: i32) -> String {
+fn status(process: &dyn Process, pid: i32) -> Result<String> {
     let Figures { state, ppid, threads, vm_bytes, rss_bytes, .. } = process.figures();
     let word = match state {
         'R' => "running",
@@ -107,9 +120,9 @@ fn status(process: &dyn Process, pid: i32) -> String {
     };
     let (comm, vm, rss) = (process.comm(), vm_bytes / 1024, rss_bytes / 1024);
     let fds = process.files().map_or(0, |files| files.limit());
-    format!(
+    Ok(format!(
         "Name:\t{comm}\nState:\t{state} ({word})\nTgid:\t{pid}\nPid:\t{pid}\nPPid:\t{ppid}\n\
          Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t{fds}\nVmSize:\t{vm:8} kB\nVmRSS:\t{rss:8} kB\n\
          Threads:\t{threads}\n"
-    )
+    ))
 }

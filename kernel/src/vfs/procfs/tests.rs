@@ -55,12 +55,12 @@ impl Process for Made {
         "made up".into()
     }
 
-    fn cmdline(&self) -> Vec<u8> {
-        b"made\0up\0".to_vec()
+    fn cmdline(&self) -> Arc<Vec<u8>> {
+        Arc::new(b"made\0up\0".to_vec())
     }
 
-    fn maps(&self) -> String {
-        "00400000-00401000 r-xp 00000000 00:01 1 /prog\n".into()
+    fn maps(&self) -> Result<String> {
+        Ok("00400000-00401000 r-xp 00000000 00:01 1 /prog\n".into())
     }
 
     fn figures(&self) -> Figures {

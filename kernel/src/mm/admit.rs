@@ -3,7 +3,7 @@
 
 /// `ENOMEM` when it may not.
 #[cfg(target_os = "none")]
-pub use crate::mm::object::admit;
+pub use super::object::admit;
 
 /// It always may where unit tests run.
 #[cfg(not(target_os = "none"))]
