@@ -5,7 +5,8 @@
 //! memory tags are exact.
 //!
 //! No cell is ever lost in silence. One that its machine did not report is a `crash` or a `hang`, and
-//! what went wrong is told as a fault.
+//! what went wrong is told as a fault. So is a detection report that no record owns up to: between two
+//! cells, or after the last, the lab does not look.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -50,6 +51,11 @@ impl Survey {
     /// Whether every cell was observed and no machine failed.
     pub fn is_whole(&self) -> bool {
         self.faults.is_empty() && self.cells.len() == self.planned && self.cells.iter().all(|cell| !cell.lost)
+    }
+
+    /// The cells that were observed, and are not what the scenario's file expects of them.
+    pub fn unexpected(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.iter().filter(|seen| !seen.lost && !seen.cell.met).map(|seen| &seen.cell)
     }
 
     /// The observation of one scenario under one discipline.
@@ -145,8 +151,16 @@ impl<B: Boot> Discipline<'_, B> {
             let expected_to_stop = tainted && reported > 0 && orderly;
             if !cells.is_empty() && !expected_to_stop {
                 self.lose(cells.remove(0), end, log);
-            } else if !orderly {
+                continue;
+            }
+            if !orderly {
                 (self.fault)(format!("{}: the machine {} after its last cell", self.name, describe(end)));
+            }
+            if done.is_none() {
+                (self.fault)(format!("{}: the lab did not say that it was done", self.name));
+            }
+            if !log.is_empty() {
+                (self.fault)(format!("{}: the kernel reported this after the last cell:\n{log}", self.name));
             }
         }
         Ok(())
@@ -158,6 +172,15 @@ impl<B: Boot> Discipline<'_, B> {
         match place {
             Some(place) => {
                 cells.remove(place);
+                if cell.reports.is_empty() != log.is_empty() {
+                    (self.fault)(format!(
+                        "{}: {} has {} reports, the kernel's log {} lines of them",
+                        self.name,
+                        cell.cell,
+                        cell.reports.len(),
+                        log.lines().count()
+                    ));
+                }
                 (self.note)(Observation { cell, log, lost: false });
             }
             None => (self.fault)(format!(
@@ -218,8 +241,11 @@ mod tests {
 
     fn report(sink: &mut dyn FnMut(Event<'_>), id: &str, discipline: &str, verdict: &str) {
         say(sink, "memory tags: exact");
+        let reports = if verdict == "use-after-free" { vec!["1 use-after-free".into()] } else { Vec::new() };
         let (cell, discipline, verdict) = (id.into(), discipline.into(), verdict.into());
-        sink(Event::Record(Record::Cell(Box::new(Cell { cell, discipline, verdict, ..Cell::default() }))));
+        let met = verdict != "zombie";
+        let cell = Cell { cell, discipline, verdict, reports, met, ..Cell::default() };
+        sink(Event::Record(Record::Cell(Box::new(cell))));
     }
 
     fn verdicts(survey: &Survey, discipline: &str) -> Vec<String> {
@@ -284,9 +310,65 @@ mod tests {
     }
 
     #[test]
+    fn a_report_that_no_record_owns_up_to_is_a_fault() {
+        // Which cell the log shows a report before; 3 is after the last.
+        for (place, says) in
+            [(0, "H1 has 0 reports"), (2, "H5 has 0 reports"), (3, "after the last cell:\nBUG")]
+        {
+            let boot = move |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {
+                for at in 0..=cells.len() {
+                    if at == place {
+                        sink(Event::Log { line: "BUG", report: true });
+                    }
+                    cells.get(at).into_iter().for_each(|id| report(sink, id, discipline, "ok"));
+                }
+                sink(Event::Record(Record::Done { done: cells.len() }));
+                Ok(End::Status(0))
+            };
+            let survey = survey(&plan(&["lastref"]), &boot, |_, _| ()).unwrap();
+            assert_eq!((survey.cells.len(), survey.faults.len()), (3, 1), "{:?}", survey.faults);
+            assert!(survey.faults[0].contains(says) && !survey.is_whole(), "{:?}", survey.faults);
+        }
+        // And the other way round: a record of reports that the log does not show.
+        let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {
+            cells.iter().for_each(|id| report(sink, id, discipline, "use-after-free"));
+            sink(Event::Record(Record::Done { done: cells.len() }));
+            Ok(End::Status(0))
+        };
+        assert_eq!(survey(&plan(&["lastref"]), &boot, |_, _| ()).unwrap().faults.len(), 3);
+    }
+
+    #[test]
+    fn what_was_not_expected_is_told_from_what_was_lost() {
+        let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {
+            if cells[0] == "H5" {
+                return Ok(End::Status(101));
+            }
+            report(sink, cells[0], discipline, if cells[0] == "H4" { "zombie" } else { "ok" });
+            sink(Event::Record(Record::Tainted { tainted: true, done: Some(1) }));
+            Ok(End::Status(0))
+        };
+        let survey = survey(&plan(&["kref"]), &boot, |_, _| ()).unwrap();
+        assert_eq!(verdicts(&survey, "kref"), ["ok", "zombie", "crash"]);
+        let unexpected: Vec<_> = survey.unexpected().map(|cell| cell.cell.as_str()).collect();
+        assert_eq!((unexpected, survey.is_whole()), (vec!["H4"], false));
+    }
+
+    #[test]
+    fn a_lab_that_does_not_say_it_is_done_is_a_fault() {
+        let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {
+            cells.iter().for_each(|id| report(sink, id, discipline, "ok"));
+            Ok(End::Status(0))
+        };
+        let survey = survey(&plan(&["lastref"]), &boot, |_, _| ()).unwrap();
+        assert_eq!(survey.faults, ["lastref: the lab did not say that it was done"]);
+    }
+
+    #[test]
     fn a_crash_after_the_last_cell_is_told() {
         let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {
             cells.iter().for_each(|id| report(sink, id, discipline, "ok"));
+            sink(Event::Record(Record::Done { done: cells.len() }));
             Ok(End::Status(101))
         };
         let survey = survey(&plan(&["kref"]), &boot, |_, _| ()).unwrap();

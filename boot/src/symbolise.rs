@@ -2,8 +2,13 @@
 //!
 //! The kernel prints `[<ffff800080012345>]`. After it come the function, its file and line; the
 //! functions it was inlined into follow on lines of their own. An address right after `pc` is where
-//! the CPU was; any other is where a call returns to, so the call itself lies just before it.
+//! the CPU was, and so is the same address in the lines after it, for a call trace begins there; any
+//! other is where a call returns to, so the call itself lies just before it.
+//!
+//! Inlined functions of Rust's own libraries are left out where one of ours is there to be shown: that a
+//! pointer was read by `core::ptr` says nothing. Types are named without the modules they are in.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use addr2line::Loader;
@@ -15,13 +20,15 @@ use crate::workspace;
 pub struct Symboliser {
     loader: Loader,
     root: String,
+    /// Where the CPU was, as the latest report says.
+    pc: Cell<Option<u64>>,
 }
 
 impl Symboliser {
     /// Reads the symbols of a kernel.
     pub fn new(kernel: &Path) -> Result<Symboliser> {
         let loader = Loader::new(kernel).map_err(|error| anyhow!("{}: {error}", kernel.display()))?;
-        Ok(Symboliser { loader, root: format!("{}/", workspace::root().display()) })
+        Ok(Symboliser { loader, root: format!("{}/", workspace::root().display()), pc: Cell::new(None) })
     }
 
     /// Names every address in a line. The result has more lines where functions were inlined.
@@ -32,7 +39,10 @@ impl Symboliser {
         while let Some((before, address, after)) = next_address(rest) {
             let printed = &rest[..rest.len() - after.len()];
             named.push_str(printed);
-            let is_pc = before.trim_end_matches([' ', ':', '=']).ends_with("pc");
+            if before.trim_end_matches([' ', ':', '=']).ends_with("pc") {
+                self.pc.set(Some(address));
+            }
+            let is_pc = self.pc.get() == Some(address);
             let mut frames = self.frames(address, is_pc).into_iter();
             if let Some(innermost) = frames.next() {
                 named.push(' ');
@@ -49,7 +59,8 @@ impl Symboliser {
         named
     }
 
-    /// The functions at an address, innermost first. The last is a real one, with its offset.
+    /// The functions at an address that are worth a line, innermost first. The last is a real one, with its
+    /// offset.
     fn frames(&self, address: u64, is_pc: bool) -> Vec<String> {
         let probe = if is_pc { address } else { address.saturating_sub(1) };
         let Some(symbol) = self.loader.find_symbol_info(probe) else { return Vec::new() };
@@ -61,19 +72,88 @@ impl Symboliser {
                 frames.push((name, place));
             }
         }
+        // Only the real function has a symbol to take the name from where there is no other.
         let (name, place) = frames.pop().unwrap_or_default();
         let name = name.unwrap_or_else(|| format!("{:#}", rustc_demangle::demangle(symbol.name())));
+        let inlined = frames.into_iter().map(|(name, place)| (name.unwrap_or_else(|| "?".into()), place));
+        let all = inlined.chain([(name, place)]).map(|(name, place)| Frame { name, place }).collect();
+        let mut frames = worth_showing(all);
         let offset = address.saturating_sub(symbol.address());
-        frames.push((Some(format!("{name}+{offset:#x}")), place));
-        let describe = |(name, place): (Option<String>, Option<String>)| {
-            let name = name.unwrap_or_else(|| "?".into());
-            place.map_or_else(|| name.clone(), |place| format!("{name} ({place})"))
-        };
-        frames.into_iter().map(describe).collect()
+        frames.iter_mut().for_each(|frame| frame.name = without_modules(&frame.name));
+        frames.last_mut().into_iter().for_each(|real| real.name += &format!("+{offset:#x}"));
+        frames.into_iter().map(Frame::describe).collect()
     }
 
     fn place(&self, file: &str, line: u32) -> String {
         format!("{}:{line}", shorten(file, &self.root))
+    }
+}
+
+/// A function, and where in the source it was.
+#[derive(Debug)]
+struct Frame {
+    name: String,
+    place: Option<String>,
+}
+
+impl Frame {
+    /// Whether it is of Rust's own libraries; those are the places that [`shorten`] lets begin so.
+    fn is_internal(&self) -> bool {
+        let place = self.place.as_deref().unwrap_or_default();
+        ["core/src/", "alloc/src/", "std/src/", "compiler-builtins/"]
+            .iter()
+            .any(|library| place.starts_with(library))
+    }
+
+    fn describe(self) -> String {
+        match self.place {
+            Some(place) => format!("{} ({place})", self.name),
+            None => self.name,
+        }
+    }
+}
+
+/// Leaves out the inlined frames (all but the last) that are internal, unless every frame is.
+fn worth_showing(mut frames: Vec<Frame>) -> Vec<Frame> {
+    if frames.iter().all(Frame::is_internal) {
+        return frames;
+    }
+    let real = frames.pop();
+    frames.retain(|frame| !frame.is_internal());
+    frames.into_iter().chain(real).collect()
+}
+
+/// How much of a function's generic arguments is shown, in bytes; longer ones are closures in closures.
+const LONGEST_ARGUMENTS: usize = 60;
+
+/// A function's name with the modules left out of the types in `<…>`: `<a::b::File<a::c::Kernel>>::open` is
+/// `<File<Kernel>>::open`. What stands outside is the function's own path, and stays.
+fn without_modules(name: &str) -> String {
+    let mut short = String::new();
+    let (mut depth, mut segment) = (0usize, 0); // where in `short` the current segment of a path begins
+    let mut rest = name;
+    while let Some(c) = rest.chars().next() {
+        let of_path = rest.strip_prefix("::").filter(|_| depth > 0 && segment < short.len());
+        // A closure is nothing without what it is in.
+        if let Some(after) = of_path.filter(|after| !after.starts_with('{')) {
+            short.truncate(segment);
+            rest = after;
+            continue;
+        }
+        match c {
+            '<' => depth += 1,
+            '>' if !short.ends_with('-') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        short.push(c);
+        rest = &rest[c.len_utf8()..];
+        if !(c.is_alphanumeric() || "_:{}#".contains(c)) {
+            segment = short.len();
+        }
+    }
+    match short.find('<').filter(|&at| at > 0 && short.ends_with('>')) {
+        Some(at) if short.len() - at > LONGEST_ARGUMENTS => short[..at].to_owned() + "<…>",
+        _ => short,
     }
 }
 
@@ -129,6 +209,51 @@ mod tests {
         assert_eq!(shorten("/elsewhere/x.rs", "/w/"), "/elsewhere/x.rs");
     }
 
+    fn frame(name: &str, place: &str) -> Frame {
+        Frame { name: name.into(), place: Some(place.into()) }
+    }
+
+    #[test]
+    fn inlined_frames_of_the_libraries_are_hidden_unless_there_are_no_others() {
+        let shown = |frames: Vec<Frame>| -> Vec<String> {
+            worth_showing(frames).into_iter().map(|frame| frame.name).collect()
+        };
+        let read = || frame("read_volatile", "core/src/ptr/mod.rs:1");
+        let glue = || frame("drop_in_place", "core/src/ptr/mod.rs:9");
+        let ours = || frame("put", "heaps/src/kref.rs:2");
+        assert_eq!(shown(vec![read(), ours(), read(), glue()]), ["put", "drop_in_place"]);
+        assert_eq!(shown(vec![read(), ours()]), ["put"]);
+        assert_eq!(shown(vec![read(), glue()]), ["read_volatile", "drop_in_place"]);
+        assert_eq!(shown(vec![glue()]), ["drop_in_place"]);
+        // Neither a place that only looks like theirs, nor one that is not known.
+        assert!(!frame("x", "kernel/src/core/src/x.rs:1").is_internal());
+        assert!(!Frame { name: "x".into(), place: None }.is_internal());
+    }
+
+    #[test]
+    fn types_are_named_without_their_modules() {
+        for (long, short) in [
+            ("heaps::cdev::put", "heaps::cdev::put"),
+            (
+                "<heaps::cdev::CdevRef<kernel::Kernel> as core::ops::drop::Drop>::drop",
+                "<CdevRef<Kernel> as Drop>::drop",
+            ),
+            ("a::put::<b::c::Kernel, &[d::E]>", "a::put::<Kernel, &[E]>"),
+            ("<a::b::C>::f::<fn(x::Y) -> z::W>::{closure#0}", "<C>::f::<fn(Y) -> W>::{closure#0}"),
+            ("run::<a::b::{closure#1}>", "run::<b::{closure#1}>"),
+            ("<<a::B as c::D>::E as f::G>::h", "<<B as D>::E as G>::h"),
+            (
+                "core::ptr::drop_in_place<alloc::boxed::Box<dyn v::file::Ops>>",
+                "core::ptr::drop_in_place<Box<dyn Ops>>",
+            ),
+            (&format!("run<{}>", "a::VeryLong, ".repeat(9)), "run<…>"),
+            ("", ""),
+            (">::é<", ">::é<"),
+        ] {
+            assert_eq!(without_modules(long), short);
+        }
+    }
+
     #[inline(never)]
     fn somewhere() -> u64 {
         std::hint::black_box(7)
@@ -151,5 +276,9 @@ mod tests {
         assert!(named.contains("symbolise::tests::somewhere+0x0 (boot/src/symbolise.rs:"), "{named}");
         assert!(named.ends_with(") end"), "{named}");
         assert_eq!(symboliser.line("[<1>] nothing here"), "[<1>] nothing here");
+        // The trace that follows begins with the same address, which is no return address.
+        assert!(symboliser.line(&format!(" [<{address:x}>]")).contains("somewhere+0x0"));
+        symboliser.line("pc=[<1>]");
+        assert!(!symboliser.line(&format!(" [<{address:x}>]")).contains("somewhere"));
     }
 }

@@ -1,7 +1,25 @@
-//! What is done only for a person at a terminal: colour, and a line that tells how far things are.
+//! What goes to stdout; and what is done only for a person at a terminal: colour, and a line that tells how far
+//! things are.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::sync::Mutex;
+
+use signal_hook::consts::SIGPIPE;
+
+use crate::interrupt;
+
+/// Writes `text` to stdout, all of it. Where nobody reads any more, as behind `head`, the launcher will end as
+/// every program does there, by SIGPIPE; other errors (a full disk) are the caller's.
+pub fn say(text: &str) -> io::Result<()> {
+    let mut stdout = stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            interrupt::note(SIGPIPE);
+            Ok(())
+        }
+        written => written,
+    }
+}
 
 /// A colour of the terminal's own palette.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

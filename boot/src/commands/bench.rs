@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::Options;
 use crate::machine::{End, Machine, Outcome};
+use crate::terminal::say;
 use crate::{build, figures, interrupt};
 
 /// The most that boot may take, in guest instructions, with 512 MiB and one CPU.
@@ -26,7 +27,7 @@ pub fn run(options: &Options) -> Result<u8> {
     let Some(boot) = outcome.log.lines().find_map(first_el0_instruction) else {
         bail!("the kernel did not say when it reached EL0; its log:\n{}", outcome.log);
     };
-    print!("{}", table(boot, &measurements(&outcome)?)?);
+    say(&table(boot, &measurements(&outcome)?)?)?;
     if boot > LIMIT {
         eprintln!("lastref: boot takes more than {} guest instructions", grouped(LIMIT));
     }

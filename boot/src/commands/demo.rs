@@ -10,7 +10,7 @@ use crate::machine::Event;
 use crate::matrix::{self, colour};
 use crate::plan::{DISCIPLINES, Plan, Scenario};
 use crate::records::Cell;
-use crate::terminal::{Colour, Progress, Style};
+use crate::terminal::{Colour, Progress, Style, say};
 use crate::{build, interrupt};
 
 /// How long one machine may take for all its cells, unless the options say otherwise.
@@ -19,22 +19,23 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// The cell whose full report is printed below the matrix.
 const SHOWN: (&str, &str) = ("H1", "kref");
 
-/// Prints the matrix of `scenarios`; the status is 0 when every cell was observed.
+/// Prints the matrix of `scenarios`; the status is 0 when every cell was observed, and is as expected.
 pub fn matrix(options: &Options, scenarios: Vec<Scenario>) -> Result<u8> {
     let plan = plan(options, scenarios);
     let survey = survey(&plan, options)?;
     if !options.json {
         let style = Style::of_stdout();
-        print!("{}", matrix::draw(&plan, &survey, style));
+        let mut text = matrix::draw(&plan, &survey, style);
         if let Some(shown) = survey.find(SHOWN.0, SHOWN.1).filter(|shown| !shown.log.is_empty()) {
             let heading = format!("{} under {}, as the kernel reports it:", SHOWN.0, SHOWN.1);
-            println!("\n{}\n{}", style.paint(Colour::Bold, &heading), shown.log.trim_end());
+            text += &format!("\n{}\n{}\n", style.paint(Colour::Bold, &heading), shown.log.trim_end());
         }
+        say(&text)?;
     }
     conclude(&survey, options)
 }
 
-/// Tells what happened in `scenarios` under each discipline; the status is 0 when all were observed.
+/// Tells what happened in `scenarios` under each discipline; the status is as [`matrix`]'s.
 pub fn tell(options: &Options, scenarios: Vec<Scenario>) -> Result<u8> {
     let plan = plan(options, scenarios);
     let survey = survey(&plan, options)?;
@@ -42,32 +43,32 @@ pub fn tell(options: &Options, scenarios: Vec<Scenario>) -> Result<u8> {
         let style = Style::of_stdout();
         for scenario in &plan.scenarios {
             for observation in plan.disciplines.iter().filter_map(|name| survey.find(scenario.id, name)) {
-                tell_one(scenario, observation, style);
+                say(&tell_one(scenario, observation, style))?;
             }
         }
     }
     conclude(&survey, options)
 }
 
-fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) {
+fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) -> String {
     let cell = &observation.cell;
     let heading = format!("{} {} under {}", scenario.id, scenario.hazard, cell.discipline);
-    println!("{}", style.paint(Colour::Bold, &heading));
+    let mut text = style.paint(Colour::Bold, &heading) + "\n";
     for (number, step) in cell.detail.iter().enumerate() {
-        println!("  {}. {step}", number + 1);
+        text += &format!("  {}. {step}\n", number + 1);
     }
     for (name, difference) in &cell.counts {
-        println!("  {name}: {difference:+}");
+        text += &format!("  {name}: {difference:+}\n");
     }
     if !cell.concluded.is_empty() {
-        println!("  the scenario concludes: {}", cell.concluded);
+        text += &format!("  the scenario concludes: {}\n", cell.concluded);
     }
-    println!("  verdict: {}", style.paint(colour(&cell.verdict), &cell.verdict));
+    text += &format!("  verdict: {}\n", style.paint(colour(&cell.verdict), &cell.verdict));
     if let Some(place) = cell.place.as_deref().filter(|place| !place.is_empty()) {
-        println!("  where: {}", place.replace('\n', "\n  "));
+        text += &format!("  where: {}\n", place.replace('\n', "\n  "));
     }
-    observation.log.lines().for_each(|line| println!("  {line}"));
-    println!();
+    observation.log.lines().for_each(|line| text += &format!("  {line}\n"));
+    text + "\n"
 }
 
 fn plan(options: &Options, scenarios: Vec<Scenario>) -> Plan {
@@ -101,17 +102,16 @@ fn survey(plan: &Plan, options: &Options) -> Result<Survey> {
 
 fn conclude(survey: &Survey, options: &Options) -> Result<u8> {
     if options.json {
-        println!("{}", serde_json::to_string_pretty(survey)?);
+        say(&(serde_json::to_string_pretty(survey)? + "\n"))?;
     }
-    for Cell { cell, discipline, verdict, expected, met, .. } in survey.cells.iter().map(|seen| &seen.cell) {
-        if !met && !expected.is_empty() {
-            eprintln!("lastref: {cell} under {discipline}: {verdict}, though {expected} was expected");
-        }
+    for Cell { cell, discipline, verdict, expected, .. } in survey.unexpected() {
+        let expected = if expected.is_empty() { "nothing" } else { expected };
+        eprintln!("lastref: {cell} under {discipline}: {verdict}, though {expected} was expected");
     }
     survey.faults.iter().for_each(|fault| eprintln!("lastref: {fault}"));
     let lost = survey.cells.iter().filter(|cell| cell.lost).count();
     if survey.cells.len() - lost != survey.planned {
         eprintln!("lastref: {} cells were planned, {} observed", survey.planned, survey.cells.len() - lost);
     }
-    Ok(u8::from(!survey.is_whole()))
+    Ok(u8::from(!survey.is_whole() || survey.unexpected().next().is_some()))
 }

@@ -12,7 +12,7 @@ use std::vec::Vec;
 use super::*;
 use crate::platform::Event;
 use crate::registry::Counts;
-use crate::testing::{Fds, Machine, OpenFile, TeeState, TestModule, TestRegistry, registry, tee};
+use crate::testing::{Fds, Inode, Machine, OpenFile, TeeState, TestModule, TestRegistry, registry, tee};
 use crate::{DmaBuf, Registration};
 
 type P = crate::testing::TestPlatform;
@@ -136,6 +136,121 @@ fn lastref_gives_the_name_back_at_once_and_the_minor_last() {
     assert_eq!(s.registry.counts().minors, 1);
     drop(again);
     assert_eq!(s.registry.counts(), Counts::default());
+}
+
+/// Off the list and unpublished first: a call that takes its time keeps neither the node nor the name.
+#[test]
+fn lastref_is_gone_by_name_while_it_still_waits_for_a_call() {
+    let Stage { machine, registry, registration, state, .. } = stage(Discipline::Lastref);
+    state.stall.store(true, Ordering::SeqCst);
+    let file = machine.open("tee").unwrap();
+    thread::scope(|scope| {
+        let (alloc_in, remove_in) = (machine.clone(), machine.clone());
+        let call = scope.spawn({
+            let file = &file;
+            move || {
+                alloc_in.enter();
+                Fds::new(1).allocate(&file.heap, 4096).map(drop)
+            }
+        });
+        while state.in_flight.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+        let removal = scope.spawn(move || {
+            remove_in.enter();
+            registration.unregister().unwrap().free();
+        });
+        while machine.node("tee").is_some() {
+            thread::yield_now();
+        }
+        assert_eq!(machine.open("tee").err(), Some(Errno::ENOENT));
+        let again = registry.register(tee("tee", None).0).unwrap();
+        assert_eq!(machine.node("tee").unwrap().devt().minor(), 1);
+        assert!(!removal.is_finished());
+        state.stall.store(false, Ordering::SeqCst);
+        removal.join().unwrap();
+        call.join().unwrap().unwrap();
+        drop(again);
+    });
+    drop(file);
+    assert_eq!(registry.counts(), Counts::default());
+}
+
+/// Whoever comes by the cdev before the registration's outcome waits for that, and is told the same as who comes
+/// after a failure: there is no such heap.
+#[test]
+fn lastref_never_shows_a_registration_that_fails() {
+    for outcome in [None, Some(Errno::ENOMEM)] {
+        Machine::fresh().enter();
+        let (machine, registry) = (Machine::here(), registry(Discipline::Lastref));
+        machine.stall_device.store(true, Ordering::SeqCst);
+        *machine.refuse_device.lock().unwrap() = outcome;
+        // As one that somebody made with mknod.
+        let inode = Inode::new(registry.devt(0));
+        let (data, state) = tee("tee", None);
+        thread::scope(|scope| {
+            let (register_in, open_in) = (machine.clone(), machine.clone());
+            let registering = scope.spawn(move || {
+                register_in.enter();
+                registry.register(data)
+            });
+            let opening = scope.spawn({
+                let inode = inode.clone();
+                move || {
+                    open_in.enter();
+                    while !inode.caches_cdev() {
+                        match inode.open() {
+                            Err(Errno::ENXIO) => thread::yield_now(),
+                            outcome => return outcome.map(drop),
+                        }
+                    }
+                    Ok(())
+                }
+            });
+            while !inode.caches_cdev() {
+                thread::yield_now();
+            }
+            thread::sleep(Duration::from_millis(10));
+            assert!(!opening.is_finished() && machine.node("tee").is_none());
+            machine.stall_device.store(false, Ordering::SeqCst);
+            let registration = registering.join().unwrap();
+            assert_eq!(registration.as_ref().err(), outcome.as_ref());
+            assert_eq!(opening.join().unwrap().err(), outcome.map(|_| Errno::ENODEV));
+            drop(registration);
+        });
+        assert_eq!(inode.open().err(), Some(Errno::ENXIO));
+        assert!(machine.node("tee").is_none() && freed(&state));
+        assert_eq!(registry.counts(), Counts::default());
+    }
+}
+
+/// The number is held until the shell ends, whoever still has it: a buffer alone will do.
+#[test]
+fn lastref_holds_the_minor_for_a_buffer_too() {
+    let s = stage(Discipline::Lastref);
+    let buffer = s.fds.allocate(&s.machine.open("tee").unwrap().heap, 4096).unwrap();
+    drop(s.registration);
+    let again = s.registry.register(tee("tee", None).0).unwrap();
+    assert_eq!(s.machine.node("tee").unwrap().devt().minor(), 1);
+    drop(buffer);
+    let third = s.registry.register(tee("third", None).0).unwrap();
+    assert_eq!(s.machine.node("third").unwrap().devt().minor(), 0);
+    drop((again, third));
+    assert_eq!(s.registry.counts(), Counts::default());
+}
+
+/// Unregistering under `upstream` changes nothing: the heap still opens, allocates, and has its name.
+#[test]
+fn upstream_refuses_and_goes_on_as_before() {
+    let s = stage(Discipline::Upstream);
+    let file = s.machine.open("tee").unwrap();
+    let refused = s.registration.unregister().err().unwrap();
+    assert_eq!(refused.errno, Errno::EBUSY);
+    s.fds.allocate(&file.heap, 4096).map(drop).unwrap();
+    s.fds.allocate(&s.machine.open("tee").unwrap().heap, 4096).map(drop).unwrap();
+    assert_eq!(s.registry.register(tee("tee", None).0).err(), Some(Errno::EEXIST));
+    assert_eq!(refused.registration.unregister().err().unwrap().errno, Errno::EBUSY);
+    assert!(!freed(&s.state));
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub(crate) struct Machine {
     pub killed: AtomicBool,
     /// Makes `device_create` say this, once.
     pub refuse_device: Mutex<Option<Errno>>,
+    /// While set, `device_create` waits, with the cdev mapped already.
+    pub stall_device: AtomicBool,
     pub events: Mutex<Vec<Event>>,
     pub faults: Mutex<Vec<Fault>>,
 }
@@ -68,6 +70,7 @@ impl Machine {
             zeroed: AtomicUsize::default(),
             killed: AtomicBool::default(),
             refuse_device: Mutex::default(),
+            stall_device: AtomicBool::default(),
             events: Mutex::default(),
             faults: Mutex::default(),
         })
@@ -181,6 +184,9 @@ impl Platform for TestPlatform {
         let _own = suspend();
         locks::assert_free_below(2);
         let machine = Machine::here();
+        while machine.stall_device.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         if let Some(errno) = machine.refuse_device.lock().unwrap().take() {
             return Err(errno);
         }

@@ -58,6 +58,7 @@ fn invert_locks() {
 fn settle() {
     sched::settle();
     object::drain();
+    oracle::settled();
 }
 
 /// Does `what`, whatever is written.

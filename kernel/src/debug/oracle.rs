@@ -38,6 +38,8 @@ pub fn show() -> String {
 
 /// Serial number of the youngest object at the last [`mark`].
 static MARK: AtomicU32 = AtomicU32::new(0);
+/// Serial number of the youngest object when the counts were last settled.
+static SETTLED: AtomicU32 = AtomicU32::new(0);
 /// How many survivors are described.
 const MOST: usize = 64;
 
@@ -46,14 +48,21 @@ pub fn mark() {
     MARK.store(object::serial(), Ordering::Relaxed);
 }
 
-/// Describes the live objects that are newer than the last [`mark`]: size, type, and who allocated them. `ENOMEM`.
+/// Objects made from here on are not survivors: they are made by looking for them.
+pub fn settled() {
+    SETTLED.store(object::serial(), Ordering::Relaxed);
+}
+
+/// Describes the live objects that were made between the last [`mark`] and the last [`settled`]: size, type, and
+/// who allocated them. `ENOMEM`.
 pub fn survivors() -> Result<String> {
-    let mark = MARK.load(Ordering::Relaxed);
+    let (mark, settled) = (MARK.load(Ordering::Relaxed), SETTLED.load(Ordering::Relaxed));
     let mut found: Vec<Record> = Vec::new();
     found.try_reserve_exact(MOST).map_err(|_| Errno::ENOMEM)?;
     object::each_live(&mut |record| {
-        let new = record.serial.wrapping_sub(mark) as i32 > 0;
-        if new && !record.bookkeeping && found.len() < MOST {
+        let after_mark = record.serial.wrapping_sub(mark) as i32 > 0;
+        let while_played = record.serial.wrapping_sub(settled) as i32 <= 0;
+        if after_mark && while_played && !record.bookkeeping && found.len() < MOST {
             found.push(*record);
         }
     });

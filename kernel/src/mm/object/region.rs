@@ -266,12 +266,15 @@ impl Region {
         let record = (start + lead - RECORD - self.base) / UNIT;
         self.records[record / 64] |= 1 << (record % 64);
         let at = self.base as *mut u8;
+        // Where the tags begin differs from block to block: what took the place of a large object, whose record
+        // goes with it, would else have its tag again, and its stale pointers would go unseen.
+        let tag = (self.serial % u32::from(LIVE_TAGS)) as u8;
         // SAFETY: the record lies in a block that is nobody's, aligned to 16.
         unsafe {
             at.add(record * UNIT).cast::<Record>().write(Record {
                 magic: MAGIC,
                 class,
-                tag: 0,
+                tag,
                 state: State::Idle,
                 bookkeeping: false,
                 lead: (lead / UNIT) as u16,

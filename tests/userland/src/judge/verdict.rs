@@ -36,6 +36,8 @@ pub enum Verdict {
     Leak(String, i64),
     /// The kernel touched a freed object.
     UseAfterFree,
+    /// The kernel touched memory outside of an object.
+    OutOfBounds,
     /// The kernel freed what was not there to free.
     InvalidFree,
     /// A reference count was used wrongly.
@@ -73,6 +75,7 @@ impl Verdict {
             Verdict::Refused(_) => "refused",
             Verdict::Leak(..) => "leak",
             Verdict::UseAfterFree => "use-after-free",
+            Verdict::OutOfBounds => "out-of-bounds",
             Verdict::InvalidFree => "invalid-free",
             Verdict::Refcount => "refcount",
             Verdict::Deadlock => "deadlock",
@@ -92,6 +95,7 @@ impl Verdict {
     fn of_report(report: &Report) -> Verdict {
         match report.kind.as_str() {
             "use-after-free" => Verdict::UseAfterFree,
+            "out-of-bounds" => Verdict::OutOfBounds,
             "invalid-free" => Verdict::InvalidFree,
             "refcount" => Verdict::Refcount,
             "lock-order" => Verdict::Deadlock,
@@ -140,8 +144,21 @@ pub fn judge(fresh: &[Report], ended: Ended, conclusion: Option<&Conclusion>, de
 }
 
 /// The counts that say a leak when they grow, the most telling first.
-const GROWING: [&str; 9] =
-    ["buffers", "buffer_bytes", "files", "tasks", "heaps", "minors", "module_refs", "inodes", "objects"];
+const GROWING: [&str; 11] = [
+    "buffers",
+    "buffer_bytes",
+    "files",
+    "tasks",
+    "heaps",
+    "minors",
+    "module_refs",
+    "inodes",
+    "objects",
+    "object_bytes",
+    "survivors",
+];
+/// Pages whose absence is a leak, and what to call it.
+const SHRINKING: [(&str, &str); 2] = [("cma_free", "cma"), ("free_frames", "frames")];
 /// How many of them a refused unregistration cannot explain: the heap stays, with its node and its module,
 /// but no buffer, file or task.
 const UNEXCUSED: usize = 4;
@@ -156,13 +173,17 @@ fn leak(delta: &Counts, heap_may_stay: bool) -> Option<Judgement> {
     if heap_may_stay {
         return None;
     }
-    let frames = -counts::of(delta, "free_frames");
-    if frames > 0 {
-        let verdict = Verdict::Leak("frames".into(), frames * 4096);
-        return Some(Judgement { verdict, place: summary(delta) });
+    for (name, what) in SHRINKING {
+        let pages = -counts::of(delta, name);
+        if pages > 0 {
+            let verdict = Verdict::Leak(what.into(), pages * 4096);
+            return Some(Judgement { verdict, place: summary(delta) });
+        }
     }
-    let (name, by) = delta.iter().find(|(name, by)| *by < 0 && name != "free_frames")?;
-    let verdict = Verdict::Failed(format!("{name} went down by {}", -by));
+    // Whatever else differs was not this cell's to change: the books do not balance.
+    let (name, by) = delta.first()?;
+    let way = if *by < 0 { "down" } else { "up" };
+    let verdict = Verdict::Failed(format!("{name} went {way} by {}", by.abs()));
     Some(Judgement { verdict, place: summary(delta) })
 }
 
@@ -209,7 +230,15 @@ mod tests {
         }
         let judged = judge(&report::parse(line), FINE, None, &Counts::new());
         assert_eq!(judged.place, "pc=[<ffff8000800012ab>]");
-        assert_eq!(verdict("1 lock-order pc=x pid=1 comm=a", FINE, Some(ok()), ""), "deadlock");
+        for (kind, is) in [
+            ("out-of-bounds", "out-of-bounds"),
+            ("invalid-free", "invalid-free"),
+            ("refcount", "refcount"),
+            ("lock-order", "deadlock"),
+            ("oops", "oops"),
+        ] {
+            assert_eq!(verdict(&format!("1 {kind} pc=x pid=1 comm=a"), FINE, Some(ok()), ""), is);
+        }
         assert_eq!(
             verdict("1 surprise pc=x pid=1 comm=a", FINE, Some(ok()), ""),
             "failed(unknown report surprise)"
@@ -233,6 +262,17 @@ mod tests {
         assert_eq!(verdict("", FINE, Some(ok()), "tasks 1"), "leak(tasks, 0 B)");
         assert_eq!(verdict("", FINE, Some(ok()), "free_frames -100"), "leak(frames, 409600 B)");
         assert_eq!(verdict("", FINE, Some(ok()), "module_refs -1"), "failed(module_refs went down by 1)");
+        assert_eq!(verdict("", FINE, Some(ok()), "cma_free -2"), "leak(cma, 8192 B)");
+        assert_eq!(verdict("", FINE, Some(ok()), "free_frames -1\ncma_free 1"), "leak(frames, 4096 B)");
+    }
+
+    #[test]
+    fn a_gain_does_not_cancel_a_leak() {
+        assert_eq!(verdict("", FINE, Some(ok()), "object_bytes 64"), "leak(object_bytes, 64 B)");
+        assert_eq!(verdict("", FINE, Some(ok()), "survivors 1"), "leak(survivors, 0 B)");
+        assert_eq!(verdict("", FINE, Some(ok()), "heaps -1\nobjects 1"), "leak(objects, 0 B)");
+        assert_eq!(verdict("", FINE, Some(ok()), "free_frames 5"), "failed(free_frames went up by 5)");
+        assert_eq!(verdict("", FINE, Some(ok()), "anything 1"), "failed(anything went up by 1)");
     }
 
     #[test]

@@ -17,6 +17,8 @@ use heaps::uapi::errno::Result;
 
 /// The cell whose record the lab keeps to itself, so that the harness can prove that it misses one.
 pub const UNTOLD: &str = "canary-under-report";
+/// The cell that is played first and not told: it does nothing.
+const REHEARSAL: &str = "canary-quiet";
 /// The program that plays a cell.
 const SCENARIO: &str = "/bin/scenario";
 /// Nanoseconds a cell may take.
@@ -46,7 +48,10 @@ impl Lab {
             Err(e) => return Err(e),
         }
         rehearse()?;
-        Ok(Lab { records, discipline: oracle::discipline()?, told: 0 })
+        let lab = Lab { records, discipline: oracle::discipline()?, told: 0 };
+        // All that a cell takes once, it takes here.
+        lab.observe(REHEARSAL)?;
+        Ok(lab)
     }
 
     /// Runs the cells until the end or the first that taints the machine.
@@ -64,6 +69,16 @@ impl Lab {
 
     /// Runs one cell, writes its record, and says whether the machine is another now.
     fn cell(&mut self, cell: &str) -> Result<bool> {
+        let (line, changed) = self.observe(cell)?;
+        if cell != UNTOLD {
+            self.tell(line)?;
+            self.told += 1;
+        }
+        Ok(changed)
+    }
+
+    /// Runs one cell: its record, and whether the machine is another now.
+    fn observe(&self, cell: &str) -> Result<(String, bool)> {
         forget_observation()?;
         let reports_before = oracle::reports()?;
         let counts_before = oracle::settled_counts()?;
@@ -71,8 +86,12 @@ impl Lab {
         let ended = play(cell)?;
         let text = read_text(OBSERVATION).unwrap_or_default();
         forget_observation()?;
-        let counts = counts::delta(&counts_before, &oracle::settled_counts()?);
-        let survivors = if counts.is_empty() { String::new() } else { oracle::survivors()? };
+        let mut counts = counts::delta(&counts_before, &oracle::settled_counts()?);
+        let survivors = oracle::survivors()?;
+        if !survivors.is_empty() {
+            // Said even where as many older objects went, which the counts would not show.
+            counts.push((String::from("survivors"), survivors.lines().count() as i64));
+        }
         let reports = report::fresh(&reports_before, oracle::reports()?);
         let observation = Observation::parse(&text);
         let judgement = judge(&reports, ended, observation.conclusion.as_ref(), &counts);
@@ -88,12 +107,8 @@ impl Lab {
             counts: &counts,
             survivors: &survivors,
         };
-        let line = record.line();
-        if cell != UNTOLD {
-            self.tell(line)?;
-            self.told += 1;
-        }
-        Ok(!reports.is_empty() || !counts.is_empty() || ended == Ended::TimedOut)
+        let changed = !reports.is_empty() || !counts.is_empty() || ended == Ended::TimedOut;
+        Ok((record.line(), changed))
     }
 
     fn tell(&self, line: String) -> Result<()> {
