@@ -7,7 +7,7 @@ use heaps::{Errno, Result};
 use super::signal::{self, Action, DEFAULT, IGNORE, Info, SA_RESTART, SIGCHLD, SIGKILL, bit};
 use super::thread::{Files, Parts};
 use super::tree::Number;
-use super::wait::{Ended, WNOHANG, Which};
+use super::wait::{Changed, WEXITED, WNOHANG, Which};
 use super::*;
 use crate::arch::{USER_ARENA, now_ns};
 use crate::mm::{AddressSpace, user};
@@ -174,15 +174,15 @@ fn end(thread: &Thread, status: u32) {
 #[test]
 fn a_child_is_waited_for_once() {
     let me = process(0);
-    assert_eq!(wait::wait(&me, Which::Any, 0), Err(Errno::ECHILD));
+    assert_eq!(wait::wait(&me, Which::Any, WEXITED), Err(Errno::ECHILD));
     let child = process(me.process().pid());
     let pid = child.process().pid();
-    assert_eq!(wait::wait(&me, Which::Pid(pid), WNOHANG), Ok(None));
-    assert_eq!(wait::wait(&me, Which::Pid(pid + 1), WNOHANG), Err(Errno::ECHILD));
+    assert_eq!(wait::wait(&me, Which::Pid(pid), WEXITED | WNOHANG), Ok(None));
+    assert_eq!(wait::wait(&me, Which::Pid(pid + 1), WEXITED | WNOHANG), Err(Errno::ECHILD));
     end(&child, 0x700);
-    let ended = Ended { pid, status: 0x700 };
-    assert_eq!(wait::wait(&me, Which::Any, wait::WNOWAIT), Ok(Some(ended)));
-    assert_eq!(wait::wait(&me, Which::Group(me.process().pid()), 0), Ok(Some(ended)));
-    assert_eq!(wait::wait(&me, Which::Any, 0), Err(Errno::ECHILD));
+    let ended = Changed { pid, status: 0x700 };
+    assert_eq!(wait::wait(&me, Which::Any, WEXITED | wait::WNOWAIT), Ok(Some(ended)));
+    assert_eq!(wait::wait(&me, Which::Group(me.process().pid()), WEXITED), Ok(Some(ended)));
+    assert_eq!(wait::wait(&me, Which::Any, WEXITED), Err(Errno::ECHILD));
     assert!(tree::lock().node(pid).is_none());
 }

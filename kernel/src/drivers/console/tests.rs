@@ -62,7 +62,7 @@ fn the_end_key_ends_a_line_or_the_input() {
 fn the_interrupt_key_sends_a_signal_and_drops_the_line() {
     let mut tty = Tty::new();
     let (echo, reactions) = typed(&mut tty, b"ab\x03");
-    assert_eq!((reactions[2].signal, &echo[..]), (Some(2), &b"ab^C\n"[..]));
+    assert_eq!((reactions[2].signal, &echo[..]), (Some(2), &b"ab^C"[..]));
     typed(&mut tty, b"c\n");
     assert_eq!(taken(&mut tty).unwrap(), b"c\n");
 }
