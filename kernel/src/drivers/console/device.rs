@@ -159,7 +159,7 @@ fn set(termios: Termios, flush: bool) {
         tty.flush();
     }
     let leaves_lines = tty.termios.local(ICANON) && !termios.local(ICANON);
-    tty.termios = termios;
+    tty.set(termios);
     drop(tty);
     if leaves_lines {
         wake_readers();

@@ -54,6 +54,14 @@ impl Tty {
         }
     }
 
+    /// Changes the settings. A line that is not ended can be read as it is when input does not come in lines any more.
+    pub fn set(&mut self, termios: Termios) {
+        if !termios.local(ICANON) {
+            self.finish_line();
+        }
+        self.termios = termios;
+    }
+
     /// Takes a byte from the wire.
     pub fn key(&mut self, byte: u8) -> Reaction {
         let mut reaction = Reaction::default();
