@@ -17,7 +17,7 @@ use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use crate::{launcher, trial};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Commands, and what each has to print.
 const COMMANDS: [(&str, &[&str]); 14] = [
@@ -178,7 +178,9 @@ impl Shell {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status.code());
             }
-            std::thread::sleep(Duration::from_millis(20));
+            if let Ok(bytes) = self.screen.recv_timeout(Duration::from_millis(20)) {
+                self.said.extend(bytes);
+            }
         }
         bail!("the launcher does not end")
     }

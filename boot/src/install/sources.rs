@@ -123,6 +123,6 @@ mod tests {
              Components: main\n\
              Signed-By:\n -----BEGIN\n .\n xyz\n\n"
         );
-        assert_eq!(from_paragraphs("", "oldname"), "");
+        assert_eq!(from_paragraphs("", "oldname", &suites("oldname")), "");
     }
 }
