@@ -78,7 +78,9 @@ fn converse(shell: &mut Shell) -> Result<()> {
     shell.settle();
     let output = shell.command("jobs")?;
     ensure!(output.contains("Stopped (tty input)"), "a background reader: {output:?}");
-    shell.command("kill -9 %1; wait")?;
+    // `wait` would not wait for a stopped job, and with one the shell does not exit.
+    shell.command("kill -9 %1; sleep 1")?;
+    shell.expect("Killed")?;
 
     shell.keys("ech\x01\x0becho b\x1b[Da\r")?;
     shell.expect("\nab\r")?;
