@@ -1,5 +1,6 @@
 //! The command line: `cargo run -- [OPTIONS] [COMMAND] [OPTIONS]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -42,6 +43,14 @@ pub enum Command {
         /// The program, and its arguments; those that begin with - are the program's too.
         #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_name = "PROG")]
         command: Vec<String>,
+    },
+    /// Boot into a shell: busybox's, with this terminal for its own.
+    ///
+    /// The status is the shell's own.
+    Shell {
+        /// A static busybox for Linux/arm64, instead of Debian's
+        #[arg(long, value_name = "FILE")]
+        busybox: Option<PathBuf>,
     },
     /// Boot and wait for a debugger before the first instruction.
     #[command(override_usage = "lastref gdb [OPTIONS] [PROG [ARG]...]")]
@@ -181,7 +190,15 @@ mod tests {
 
     #[test]
     fn help_is_everywhere() {
-        for line in ["--help", "demo --help", "exec --help", "gdb --help", "bench -h", "doctor --help"] {
+        for line in [
+            "--help",
+            "demo --help",
+            "exec --help",
+            "gdb --help",
+            "shell --help",
+            "bench -h",
+            "doctor --help",
+        ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 0, "{line}");
         }
     }

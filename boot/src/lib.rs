@@ -4,7 +4,7 @@
 //!
 //! - [`host`], [`toolchain`], [`version`], [`install`]: what the host has, and getting what it lacks;
 //! - [`build`], [`image`]: the kernel and the userland, built by a nested cargo;
-//! - [`program`], [`initramfs`], [`cpio`], [`command_line`]: what a machine is given;
+//! - [`program`], [`busybox`], [`initramfs`], [`cpio`], [`command_line`]: what a machine is given;
 //! - [`machine`], over [`qemu`], [`process`] and [`input`]: one machine, from boot to exit status;
 //! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
 //! - [`plan`], [`lab`], [`matrix`]: all cells observed, and drawn;
@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod build;
+pub mod busybox;
 pub mod cli;
 pub mod command_line;
 pub mod commands;

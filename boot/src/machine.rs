@@ -33,7 +33,7 @@ pub struct Machine<'a> {
     discipline: Option<String>,
     kernel_arguments: String,
     command: Vec<String>,
-    files: Vec<(String, Vec<u8>)>,
+    files: Vec<(String, u32, Vec<u8>)>,
     puts: Vec<Put>,
     stdin: Stdin,
     limit: Option<Duration>,
@@ -164,7 +164,13 @@ impl<'a> Machine<'a> {
 
     /// Adds an executable file with this content to the guest's root.
     pub fn file(mut self, guest: impl Into<String>, content: Vec<u8>) -> Self {
-        self.files.push((guest.into(), content));
+        self.files.push((guest.into(), 0o755, content));
+        self
+    }
+
+    /// Adds a file with this text to the guest's root.
+    pub fn text(mut self, guest: &str, text: &str) -> Self {
+        self.files.push((guest.into(), 0o644, text.into()));
         self
     }
 
@@ -257,8 +263,8 @@ impl<'a> Machine<'a> {
 
     fn initramfs(&self) -> Result<Vec<u8>> {
         let mut root = Initramfs::new(self.guest);
-        for (path, content) in &self.files {
-            root.file(path, 0o755, content);
+        for (path, permissions, content) in &self.files {
+            root.file(path, *permissions, content);
         }
         for put in &self.puts {
             root.copy(put)?;

@@ -1,9 +1,11 @@
-//! What goes to stdout; and what is done only for a person at a terminal: colour, and a line that tells how far
-//! things are.
+//! What goes to stdout; and what is done only for a person at a terminal: colour, a line that tells how far things
+//! are, and every key as it is.
 
-use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdin, stdout};
 use std::sync::Mutex;
 
+use anyhow::{Context, Result};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::SIGPIPE;
 
 use crate::interrupt;
@@ -65,6 +67,33 @@ impl Style {
         match self.colour {
             true => format!("\x1b[{code}m{text}\x1b[0m"),
             false => text.to_owned(),
+        }
+    }
+}
+
+/// The terminal in raw mode: each key is handed on as it is typed, and what is printed is not changed. Its settings
+/// come back when this is dropped.
+pub struct Raw(Option<Termios>);
+
+impl Raw {
+    /// Makes our input's terminal raw. Where our input is none, nothing is done.
+    pub fn enter() -> Result<Raw> {
+        if !stdin().is_terminal() {
+            return Ok(Raw(None));
+        }
+        let before = tcgetattr(stdin()).context("cannot read the terminal's settings")?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(stdin(), OptionalActions::Now, &raw).context("cannot change the terminal's settings")?;
+        Ok(Raw(Some(before)))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // A terminal that is gone needs no settings.
+            let _ = tcsetattr(stdin(), OptionalActions::Now, before);
         }
     }
 }

@@ -50,7 +50,7 @@ pub fn cargo() -> Command {
 }
 
 /// The launcher's program, built if need be: a test binary of another package has no other way to know it.
-fn program() -> Result<PathBuf> {
+pub fn program() -> Result<PathBuf> {
     static PROGRAM: OnceLock<Result<PathBuf>> = OnceLock::new();
     PROGRAM.get_or_init(build).as_ref().cloned().map_err(|error| anyhow!("{error:#}"))
 }

@@ -12,6 +12,7 @@
 //! | [`wrong_use`] | the launcher itself, used wrongly and rightly, as a process |
 //! | [`c_program`] | a C program against glibc, run by the launcher |
 //! | [`reports`] | whether a detection report says what its reader needs |
+//! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
 //! | [`models`] | the loom models of `heaps`, in a build of their own |
 //!
 //! [`tap`] and [`ktap`] read the protocols strictly; [`transcript`] keeps what a machine said for the one
@@ -29,6 +30,7 @@ pub mod launcher;
 pub mod models;
 pub mod programs;
 pub mod reports;
+pub mod shell;
 pub mod stress;
 pub mod tap;
 pub mod transcript;
@@ -50,6 +52,7 @@ pub fn all() -> Vec<Trial> {
         stress::trials(),
         wrong_use::trials(),
         c_program::trials(),
+        shell::trials(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -6,6 +6,7 @@ mod doctor;
 mod exec;
 mod gdb;
 mod lint;
+mod shell;
 
 use anyhow::Result;
 
@@ -27,6 +28,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Demo { scenario: None } => demo::matrix(&options, plan::SCENARIOS.to_vec()),
         Command::Demo { scenario: Some(scenarios) } => demo::tell(&options, scenarios.0),
         Command::Exec { command } => exec::run(&options, &command),
+        Command::Shell { busybox } => shell::run(&options, busybox.as_deref()),
         Command::Gdb { port, command } => gdb::run(&options, port, &command),
         Command::Bench => bench::run(&options),
         Command::Doctor => doctor::run(),

@@ -68,7 +68,7 @@ fn candidate_in(policy: &str) -> Option<Version> {
 }
 
 /// A field of os-release(5), without its quotes.
-fn os_release_field(text: &str, name: &str) -> Option<String> {
+pub fn os_release_field(text: &str, name: &str) -> Option<String> {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
     Some(value.trim().trim_matches(['"', '\'']).to_owned())
 }
@@ -92,7 +92,7 @@ impl Backports {
             fs::create_dir_all(inside(name))
                 .with_context(|| format!("cannot make {}", inside(name).display()))?;
         }
-        let (lists, paragraphs) = system_sources(system, codename);
+        let (lists, paragraphs) = system_sources(system, codename, &sources::suites(codename));
         ensure!(
             !(lists.is_empty() && paragraphs.is_empty()),
             "{} names no mirror of {codename} whose backports could be had",
@@ -122,8 +122,8 @@ impl Backports {
     }
 }
 
-/// The system's sources of `codename` with its backports: one-line ones, and paragraphs.
-fn system_sources(system: &Path, codename: &str) -> (String, String) {
+/// The system's sources of `codename` with other suites in its place: one-line ones, and paragraphs.
+pub fn system_sources(system: &Path, codename: &str, suites: &[String]) -> (String, String) {
     let parts = fs::read_dir(system.join("sources.list.d")).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = parts.map(|entry| entry.path()).collect();
     files.push(system.join("sources.list"));
@@ -132,8 +132,8 @@ fn system_sources(system: &Path, codename: &str) -> (String, String) {
     for file in files {
         let text = fs::read_to_string(&file).unwrap_or_default();
         match file.extension().and_then(|extension| extension.to_str()) {
-            Some("list") => lists += &sources::from_list(&text, codename),
-            Some("sources") => paragraphs += &sources::from_paragraphs(&text, codename),
+            Some("list") => lists += &sources::from_list(&text, codename, suites),
+            Some("sources") => paragraphs += &sources::from_paragraphs(&text, codename, suites),
             _ => {}
         }
     }

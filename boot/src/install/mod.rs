@@ -38,6 +38,11 @@ pub fn forbid() {
     FORBIDDEN.store(true, Ordering::Relaxed);
 }
 
+/// Whether it was said to fetch nothing.
+pub fn is_forbidden() -> bool {
+    FORBIDDEN.load(Ordering::Relaxed)
+}
+
 /// The host, with everything it takes; what is missing is installed where that is allowed.
 pub fn ready() -> Result<&'static Host> {
     static HOST: OnceLock<Result<Host>> = OnceLock::new();
@@ -62,7 +67,7 @@ fn obtain<T>(survey: impl Fn() -> Result<T, Vec<Missing>>) -> Result<T> {
     let manager = Manager::find();
     let plan = Plan::new(manager, &missing, Offer::of_host(&missing));
     let advice = plan.line();
-    if FORBIDDEN.load(Ordering::Relaxed) {
+    if is_forbidden() {
         bail!("not installing (--no-install); {advice}");
     }
     let rustup =

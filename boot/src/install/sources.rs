@@ -1,13 +1,13 @@
 //! Package sources for a release and its backports, made of those the system is configured with: the
 //! same mirrors, components, keys and options, other suites.
 
-/// The suites to have of a release.
-fn suites(codename: &str) -> [String; 3] {
+/// A release's suites with its backports.
+pub fn suites(codename: &str) -> [String; 3] {
     [codename.to_owned(), format!("{codename}-updates"), format!("{codename}-backports")]
 }
 
-/// From a file of one-line sources (`*.list`), those of `codename` with all suites in its place.
-pub fn from_list(text: &str, codename: &str) -> String {
+/// From a file of one-line sources (`*.list`), those of `codename` with `suites` in its place.
+pub fn from_list(text: &str, codename: &str, suites: &[String]) -> String {
     let lines = text.lines().filter_map(|line| {
         let line = line.split('#').next().unwrap_or_default().trim();
         let rest = line.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t']))?.trim_start();
@@ -22,23 +22,23 @@ pub fn from_list(text: &str, codename: &str) -> String {
     });
     lines
         .flat_map(|(options, uri, components)| {
-            suites(codename).map(|suite| {
-                let words = ["deb", options, uri, &suite, &components];
+            suites.iter().map(move |suite| {
+                let words = ["deb", options, uri, suite, &components];
                 words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ") + "\n"
             })
         })
         .collect()
 }
 
-/// From a file of sources in paragraphs (`*.sources`, deb822), those of `codename` with all suites in
+/// From a file of sources in paragraphs (`*.sources`, deb822), those of `codename` with `suites` in
 /// its place. Every other field stays as it is.
-pub fn from_paragraphs(text: &str, codename: &str) -> String {
+pub fn from_paragraphs(text: &str, codename: &str, suites: &[String]) -> String {
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
     lines
         .split(|line| line.trim().is_empty())
         .filter(|fields| is_of(fields, codename))
         .map(|fields| {
-            let head = format!("Types: deb\nSuites: {}\n", suites(codename).join(" "));
+            let head = format!("Types: deb\nSuites: {}\n", suites.join(" "));
             head + &without(fields, &["types", "suites"]) + "\n"
         })
         .collect()
@@ -91,7 +91,7 @@ mod tests {
             deb http://broken.example\n\
             deb [ http://broken.example oldname main\n";
         assert_eq!(
-            from_list(text, "oldname"),
+            from_list(text, "oldname", &suites("oldname")),
             "deb http://mirror.example/debian oldname main contrib\n\
              deb http://mirror.example/debian oldname-updates main contrib\n\
              deb http://mirror.example/debian oldname-backports main contrib\n\
@@ -116,13 +116,13 @@ mod tests {
             \n\
             Types: deb-src\nURIs: http://source.example\nSuites: oldname\nComponents: main\n";
         assert_eq!(
-            from_paragraphs(text, "oldname"),
+            from_paragraphs(text, "oldname", &suites("oldname")),
             "Types: deb\n\
              Suites: oldname oldname-updates oldname-backports\n\
              URIs: http://mirror.example/debian\n\
              Components: main\n\
              Signed-By:\n -----BEGIN\n .\n xyz\n\n"
         );
-        assert_eq!(from_paragraphs("", "oldname"), "");
+        assert_eq!(from_paragraphs("", "oldname", &suites("oldname")), "");
     }
 }

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arrayvec::ArrayVec;
 
 use super::signal::{Action, Signals};
+use super::stop::Stop;
 use crate::sync::{SpinLock, WaitQueue, order};
 use crate::vfs::Dentry;
 
@@ -25,6 +26,8 @@ pub struct Process {
     pub(super) pending: AtomicU64,
     /// The status that exit_group or a deadly signal set, plus one; 0 before.
     group_exit: AtomicU64,
+    /// Whether it is stopped.
+    pub stop: Stop,
     /// Woken when a child changes.
     pub(super) children: WaitQueue,
     /// Woken when a thread has ended.
@@ -52,6 +55,7 @@ impl Process {
             signals: SpinLock::new(signals),
             pending: AtomicU64::new(0),
             group_exit: AtomicU64::new(0),
+            stop: Stop::default(),
             children: WaitQueue::new(),
             threads: WaitQueue::new(),
             executing: AtomicBool::new(false),

@@ -5,6 +5,7 @@
 //! * [`clone`], [`exec`], [`exit`], [`wait`]: a life, from copy to status word
 //! * [`elf`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
 //! * [`signal`]: sending, and acting on the way back to user space; [`fault`]: what an access that failed does
+//! * [`stop`]: stopped processes; [`jobs`]: who the terminal's jobs are
 //! * [`futex`], [`robust`]: sleeping on user memory
 //! * [`init`]: process 1; [`procfs`]: what `/proc` says
 //!
@@ -22,11 +23,13 @@ pub mod futex;
 pub mod group;
 pub mod image;
 pub mod init;
+pub mod jobs;
 pub mod mapping;
 pub mod procfs;
 pub mod random;
 mod robust;
 pub mod signal;
+pub mod stop;
 #[cfg(test)]
 mod tests;
 pub mod thread;

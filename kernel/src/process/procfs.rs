@@ -38,6 +38,16 @@ impl Processes for All {
     }
 }
 
+fn state(node: &tree::Node) -> char {
+    let is_caller = || current().is_some_and(|thread| thread.process().pid() == node.process.pid());
+    match () {
+        () if node.status.is_some() => 'Z',
+        () if node.process.stop.is_on() => 'T',
+        () if is_caller() => 'R',
+        () => 'S',
+    }
+}
+
 impl One {
     fn thread(&self) -> Option<super::Thread> {
         tree::lock().node(self.0)?.threads.first().cloned()
@@ -81,7 +91,7 @@ impl procfs::Process for One {
         let node = tree.node(self.0);
         let of = |f: fn(&tree::Node) -> u32| node.map_or(0, |node| f(node) as i32);
         Figures {
-            state: if node.is_none_or(|node| node.status.is_some()) { 'Z' } else { 'S' },
+            state: node.map_or('Z', state),
             ppid: of(|node| node.parent),
             pgrp: of(|node| node.pgid),
             session: of(|node| node.sid),

@@ -7,7 +7,7 @@ use heaps::{Errno, Result};
 use super::signal::{self, Action, DEFAULT, IGNORE, Info, SA_RESTART, SIGCHLD, SIGKILL, bit};
 use super::thread::{Files, Parts};
 use super::tree::Number;
-use super::wait::{Ended, WNOHANG, Which};
+use super::wait::{Changed, WEXITED, WNOHANG, Which};
 use super::*;
 use crate::arch::{USER_ARENA, now_ns};
 use crate::mm::{AddressSpace, user};
@@ -174,15 +174,65 @@ fn end(thread: &Thread, status: u32) {
 #[test]
 fn a_child_is_waited_for_once() {
     let me = process(0);
-    assert_eq!(wait::wait(&me, Which::Any, 0), Err(Errno::ECHILD));
+    assert_eq!(wait::wait(&me, Which::Any, WEXITED), Err(Errno::ECHILD));
     let child = process(me.process().pid());
     let pid = child.process().pid();
-    assert_eq!(wait::wait(&me, Which::Pid(pid), WNOHANG), Ok(None));
-    assert_eq!(wait::wait(&me, Which::Pid(pid + 1), WNOHANG), Err(Errno::ECHILD));
+    assert_eq!(wait::wait(&me, Which::Pid(pid), WEXITED | WNOHANG), Ok(None));
+    assert_eq!(wait::wait(&me, Which::Pid(pid + 1), WEXITED | WNOHANG), Err(Errno::ECHILD));
     end(&child, 0x700);
-    let ended = Ended { pid, status: 0x700 };
-    assert_eq!(wait::wait(&me, Which::Any, wait::WNOWAIT), Ok(Some(ended)));
-    assert_eq!(wait::wait(&me, Which::Group(me.process().pid()), 0), Ok(Some(ended)));
-    assert_eq!(wait::wait(&me, Which::Any, 0), Err(Errno::ECHILD));
+    let ended = Changed { pid, status: 0x700 };
+    assert_eq!(wait::wait(&me, Which::Any, WEXITED | wait::WNOWAIT), Ok(Some(ended)));
+    assert_eq!(wait::wait(&me, Which::Group(me.process().pid()), WEXITED), Ok(Some(ended)));
+    assert_eq!(wait::wait(&me, Which::Any, WEXITED), Err(Errno::ECHILD));
     assert!(tree::lock().node(pid).is_none());
+}
+
+#[test]
+fn a_stopped_child_is_news_once_and_goes_on() {
+    const TSTP: u32 = 20;
+    let parent = process(0);
+    let child = process(parent.process().pid());
+    let (pid, mut frame) = (child.process().pid(), TrapFrame::user(0x40_0000, WORD + 0x8000));
+    let look = |options| wait::wait(&parent, Which::Pid(pid), options | WNOHANG);
+    send(&child, TSTP);
+    assert_eq!(act_on(&child, &mut frame), None);
+    assert!(!child.process().stop.is_on(), "nobody in its session could let it go on");
+    tree::lock().node_mut(pid).unwrap().pgid = pid;
+    send(&child, TSTP);
+    assert_eq!(act_on(&child, &mut frame), None);
+    assert!(child.process().stop.is_on() && child.has_work());
+    assert_eq!(look(WEXITED), Ok(None));
+    let stopped = Some(Changed { pid, status: stop::stopped_by(TSTP) });
+    assert_eq!(look(wait::WSTOPPED | wait::WNOWAIT), Ok(stopped));
+    assert_eq!(look(wait::WSTOPPED), Ok(stopped));
+    assert_eq!(look(wait::WSTOPPED), Ok(None), "it is news once");
+    assert_eq!(act_on_elsewhere(&child), None, "it waits until it is let go on");
+    assert!(!child.has_work());
+    assert_eq!(look(wait::WCONTINUED), Ok(Some(Changed { pid, status: stop::CONTINUED })));
+}
+
+/// Lets a stopped thread wait, and go on soon.
+fn act_on_elsewhere(thread: &Thread) -> Option<u32> {
+    let waiting = on_host(thread, |thread| {
+        thread.set_task(sched::current());
+        act_on(thread, &mut TrapFrame::user(0x40_0000, WORD + 0x8000))
+    });
+    while thread.task().is_none() {
+        std::thread::yield_now();
+    }
+    send(thread, signal::SIGCONT);
+    let outcome = waiting.join().unwrap();
+    thread.forget_task();
+    outcome
+}
+
+#[test]
+fn going_on_and_stopping_take_each_other_back() {
+    let me = process(0);
+    me.set_mask(bit(20) | bit(signal::SIGCONT));
+    send(&me, 20);
+    send(&me, signal::SIGCONT);
+    assert_eq!(me.pending(), bit(signal::SIGCONT), "it may be caught");
+    send(&me, 20);
+    assert_eq!(me.pending(), bit(20));
 }

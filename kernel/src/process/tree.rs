@@ -123,6 +123,15 @@ impl Tree {
         self.tids.len()
     }
 
+    /// Whether nobody of a group's session outside it is there to look after it: then it is not to be stopped.
+    pub fn is_orphaned_group(&self, pgid: u32) -> bool {
+        let is_looked_after = |node: &Node| {
+            self.node(node.parent).is_some_and(|parent| parent.pgid != pgid && parent.sid == node.sid)
+        };
+        let alive = |node: &&Node| node.pgid == pgid && node.status.is_none();
+        !self.nodes.values().filter(alive).any(is_looked_after)
+    }
+
     /// Adds a process with its first thread. `ESRCH` when the parent is gone.
     pub fn add_process(
         &mut self,

@@ -1,14 +1,21 @@
-//! Seeing how children ended (Linux: `kernel/exit.c`, `wait4`).
+//! Seeing how children ended, stopped and went on (Linux: `kernel/exit.c`, `wait4`).
 #![forbid(unsafe_code)]
 
 use heaps::{Errno, Result};
 
+use super::stop::CONTINUED;
 use super::thread::Thread;
 use super::tree::{self, Tree};
 use crate::sync::wait::Interruptible;
 
 /// `WNOHANG`.
 pub const WNOHANG: u32 = 1;
+/// `WUNTRACED`, `WSTOPPED`: those that stopped.
+pub const WSTOPPED: u32 = 2;
+/// `WEXITED`: those that ended.
+pub const WEXITED: u32 = 4;
+/// `WCONTINUED`: those that went on.
+pub const WCONTINUED: u32 = 8;
 /// `WNOWAIT`: leave the child as it is.
 pub const WNOWAIT: u32 = 0x0100_0000;
 
@@ -23,35 +30,36 @@ pub enum Which {
     Group(u32),
 }
 
-/// A child that ended, and its status word.
+/// A child that changed, and its status word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ended {
+pub struct Changed {
     /// Its number.
     pub pid: u32,
-    /// How it ended.
+    /// What became of it.
     pub status: u32,
 }
 
-/// Waits for a child to end. `None` with `WNOHANG` when none has; `ECHILD` when there is none, `EINTR`.
-pub fn wait(thread: &Thread, which: Which, options: u32) -> Result<Option<Ended>> {
+/// Waits for a child to end, stop or go on, as `options` say. `None` with `WNOHANG` when none has; `ECHILD` when there is none, `EINTR`.
+pub fn wait(thread: &Thread, which: Which, options: u32) -> Result<Option<Changed>> {
     let me = thread.process();
-    let look = || match take(me.pid(), which, options & WNOWAIT == 0) {
+    let look = || match take(me.pid(), which, options) {
         Ok(None) if options & WNOHANG == 0 => None,
         found => Some(found),
     };
     me.children.wait_interruptible(Interruptible::Yes, look)?
 }
 
-fn take(parent: u32, which: Which, reap: bool) -> Result<Option<Ended>> {
+fn take(parent: u32, which: Which, options: u32) -> Result<Option<Changed>> {
     let mut tree = tree::lock();
-    let Some(ended) = find(&tree, parent, which)? else { return Ok(None) };
-    let gone = if reap { tree.reap(ended.pid) } else { None };
+    let Some((changed, ended)) = find(&tree, parent, which, options)? else { return Ok(None) };
+    let gone = if ended && options & WNOWAIT == 0 { tree.reap(changed.pid) } else { None };
     drop(tree);
     drop(gone);
-    Ok(Some(ended))
+    Ok(Some(changed))
 }
 
-fn find(tree: &Tree, parent: u32, which: Which) -> Result<Option<Ended>> {
+/// A child that has changed, and whether it ended.
+fn find(tree: &Tree, parent: u32, which: Which, options: u32) -> Result<Option<(Changed, bool)>> {
     let me = tree.node(parent).ok_or(Errno::ECHILD)?;
     let mut any = false;
     for &pid in &me.children {
@@ -63,8 +71,14 @@ fn find(tree: &Tree, parent: u32, which: Which) -> Result<Option<Ended>> {
         };
         any |= meant;
         // A child whose last thread has gone has a status; until then it lives.
-        if let Some(status) = child.status.filter(|_| meant) {
-            return Ok(Some(Ended { pid, status }));
+        if let Some(status) = child.status.filter(|_| meant && options & WEXITED != 0) {
+            return Ok(Some((Changed { pid, status }, true)));
+        }
+        if meant && child.status.is_none() {
+            let wanted = |word| options & if word == CONTINUED { WCONTINUED } else { WSTOPPED } != 0;
+            if let Some(status) = child.process.stop.news(options & WNOWAIT == 0, wanted) {
+                return Ok(Some((Changed { pid, status }, false)));
+            }
         }
     }
     if any { Ok(None) } else { Err(Errno::ECHILD) }

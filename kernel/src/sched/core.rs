@@ -10,6 +10,7 @@ use super::task::{State, Task, TaskRef};
 use super::{queue, task, timers};
 use crate::arch::percpu::{self, work};
 use crate::arch::{self, FpState, MAX_CPUS, TrapFrame, context, irq, timer};
+use crate::drivers::console;
 use crate::process::Thread;
 use crate::sync::wait::Interruptible;
 use crate::sync::{IrqLock, order};
@@ -71,6 +72,7 @@ pub fn run_cpu() -> ! {
         }
         cpu.idle.store(false, Ordering::SeqCst);
         irq::irq_enable();
+        console::send_posted();
         schedule();
     }
 }

@@ -15,9 +15,10 @@ use crate::process::clone::{self, CloneFlags, Request};
 use crate::process::exec;
 use crate::process::exit;
 use crate::process::group::COMM_LEN;
-use crate::process::signal::SIGCHLD;
+use crate::process::signal::{SIGCHLD, SIGCONT};
+use crate::process::stop::CONTINUED;
 use crate::process::tree;
-use crate::process::wait::{self, Ended, WNOHANG, WNOWAIT, Which};
+use crate::process::wait::{self, Changed, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, Which};
 use crate::process::{Process, Thread};
 use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 
@@ -144,8 +145,8 @@ pub fn sys_exit_group(thread: &Thread, code: u32) -> Result<usize> {
 
 /// `wait4`. Times are all zero.
 pub fn sys_wait4(thread: &Thread, pid: i32, status_at: u64, options: u32, usage_at: u64) -> Result<usize> {
-    // WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE besides.
-    if options & !(WNOHANG | 2 | 8 | 0x2000_0000 | 0x4000_0000 | 0x8000_0000) != 0 {
+    // __WNOTHREAD, __WALL, __WCLONE besides.
+    if options & !(WNOHANG | WSTOPPED | WCONTINUED | 0x2000_0000 | 0x4000_0000 | 0x8000_0000) != 0 {
         return Err(Errno::EINVAL);
     }
     let which = match pid {
@@ -155,7 +156,7 @@ pub fn sys_wait4(thread: &Thread, pid: i32, status_at: u64, options: u32, usage_
         -0x7fff_ffff..-1 => Which::Group(-pid as u32),
         1.. => Which::Pid(pid as u32),
     };
-    let Some(Ended { pid, status }) = wait::wait(thread, which, options & WNOHANG)? else { return Ok(0) };
+    let Some(Changed { pid, status }) = wait::wait(thread, which, options | WEXITED)? else { return Ok(0) };
     if status_at != 0 {
         user::write(status_at, &status)?;
     }
@@ -188,10 +189,9 @@ pub fn sys_waitid(
     options: u32,
     usage_at: u64,
 ) -> Result<usize> {
-    const WEXITED: u32 = 4;
-    // WSTOPPED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE besides.
-    if options & !(WNOHANG | WNOWAIT | WEXITED | 2 | 8 | 0xe000_0000) != 0 || options & (WEXITED | 2 | 8) == 0
-    {
+    const CHANGES: u32 = WEXITED | WSTOPPED | WCONTINUED;
+    // __WNOTHREAD, __WALL, __WCLONE besides.
+    if options & !(WNOHANG | WNOWAIT | CHANGES | 0xe000_0000) != 0 || options & CHANGES == 0 {
         return Err(Errno::EINVAL);
     }
     let which = match (kind, id) {
@@ -201,14 +201,19 @@ pub fn sys_waitid(
         (2, _) => Which::Group(id),
         _ => return Err(Errno::EINVAL),
     };
-    let ended = wait::wait(thread, which, options)?;
+    let changed = wait::wait(thread, which, options)?;
     let mut info =
         ChildInfo { signo: 0, errno: 0, code: 0, pad: 0, pid: 0, uid: 0, status: 0, rest: [0; 25] };
-    if let Some(Ended { pid, status }) = ended {
-        let killed = status & 0x7f != 0;
+    if let Some(Changed { pid, status }) = changed {
         (info.signo, info.pid) = (SIGCHLD as i32, pid as i32);
-        info.code = if killed { 2 } else { 1 };
-        info.status = (if killed { status & 0x7f } else { status >> 8 & 0xff }) as i32;
+        // CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, CLD_KILLED.
+        let (code, detail) = match status & 0x7f {
+            _ if status == CONTINUED => (6, SIGCONT),
+            0 => (1, status >> 8 & 0xff),
+            0x7f => (5, status >> 8 & 0xff),
+            signal => (2, signal),
+        };
+        (info.code, info.status) = (code, detail as i32);
     }
     if info_at != 0 {
         user::write(info_at, &info)?;

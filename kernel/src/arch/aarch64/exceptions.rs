@@ -9,6 +9,7 @@ use super::percpu::{self, work};
 use super::vectors::TrapFrame;
 use super::{gic, irq, layout, timer, uaccess};
 use crate::debug::oops::{self, Cause};
+use crate::drivers::console;
 use crate::{process, sched, syscall};
 
 /// What user code did that it could not.
@@ -116,6 +117,7 @@ extern "C" fn user_work(frame: &mut TrapFrame) {
     if bits & work::RESCHED != 0 {
         sched::schedule();
     }
+    console::send_posted();
     process::before_user(frame);
     irq::irq_disable();
 }
@@ -137,7 +139,11 @@ fn handle_interrupts() {
             timer::INTERRUPT => sched::tick(),
             gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),
             gic::SGI_STOP => oops::stop_this_cpu(),
-            spi => super::uart::interrupt(spi),
+            spi => {
+                super::uart::interrupt(spi);
+                // A key may have posted a signal.
+                cpu.add_work(work::SIGNAL);
+            }
         }
         gic::end(intid);
     }

@@ -2,13 +2,13 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
-use core::sync::atomic::Ordering;
 
 use heaps::{CdevOps, Errno, Result};
 
 use super::frame::Channel;
-use super::termios::{ICANON, ONLCR, OPOST, Termios};
-use super::{FOREGROUND, INPUT, TTY, emit, wake_readers};
+use super::jobs::{self, SIGTTIN, SIGTTOU, SIGWINCH};
+use super::termios::{ICANON, TOSTOP, Termios};
+use super::{INPUT, TTY, emit, emit_text, wake_readers};
 use crate::chrdev::CdevRef;
 use crate::drivers::dma_heap::Kernel;
 use crate::mm::user;
@@ -21,25 +21,38 @@ const TCGETS: u32 = 0x5401;
 const TCSETS: u32 = 0x5402;
 const TCSETSW: u32 = 0x5403;
 const TCSETSF: u32 = 0x5404;
+const TCSBRK: u32 = 0x5409;
+const TCXONC: u32 = 0x540a;
+const TCFLSH: u32 = 0x540b;
 const TIOCSCTTY: u32 = 0x540e;
 const TIOCGPGRP: u32 = 0x540f;
 const TIOCSPGRP: u32 = 0x5410;
 const TIOCGWINSZ: u32 = 0x5413;
-/// Rows, columns, and a size in pixels that nobody knows.
-const WINDOW: [u16; 4] = [24, 80, 0, 0];
+const TIOCSWINSZ: u32 = 0x5414;
+const FIONREAD: u32 = 0x541b;
+const TIOCNOTTY: u32 = 0x5422;
+const TIOCGSID: u32 = 0x5429;
 
 /// A console device.
 #[derive(Clone, Copy)]
 pub enum Node {
     /// The terminal; what is written goes to the channel.
     Terminal(Channel),
+    /// The terminal, for the processes it controls.
+    Controlling,
     /// Machine-readable lines; nothing to read.
     Records,
 }
 
 impl CdevOps<Kernel> for Node {
     fn open(&self, _: &CdevRef, _: u32) -> Result<Box<dyn FileOps>> {
-        Ok(Box::new(*self))
+        Ok(Box::new(match self {
+            Node::Controlling => {
+                jobs::check_open()?;
+                Node::Terminal(Channel::Stdout)
+            }
+            node => *node,
+        }))
     }
 }
 
@@ -51,6 +64,7 @@ impl FileOps for Node {
         if part.is_empty() {
             return Ok(0);
         }
+        jobs::hold_back(SIGTTIN)?;
         let mut take = || TTY.lock().take(part);
         let got = if file.flags() & O_NONBLOCK != 0 {
             take().ok_or(Errno::EAGAIN)?
@@ -62,6 +76,9 @@ impl FileOps for Node {
     }
 
     fn write_at(&self, _: &File, from: &mut dyn Source, _: u64) -> Result<(usize, u64)> {
+        if settings().local(TOSTOP) {
+            jobs::hold_back(SIGTTOU)?;
+        }
         let mut bounce = Bounce::for_len(from.left())?;
         let mut done = 0;
         while from.left() > 0 {
@@ -79,11 +96,30 @@ impl FileOps for Node {
         let Node::Terminal(_) = self else { return Err(Errno::ENOTTY) };
         match call.cmd {
             TCGETS => user::write(call.arg, &settings())?,
-            TCSETS | TCSETSW | TCSETSF => set(user::read(call.arg)?, call.cmd == TCSETSF),
-            TIOCGWINSZ => user::write(call.arg, &WINDOW)?,
-            TIOCSCTTY => {}
-            TIOCGPGRP => user::write(call.arg, &FOREGROUND.load(Ordering::Relaxed))?,
-            TIOCSPGRP => FOREGROUND.store(user::read(call.arg)?, Ordering::Relaxed),
+            TCSETS | TCSETSW | TCSETSF => {
+                let termios = user::read(call.arg)?;
+                jobs::hold_back(SIGTTOU)?;
+                set(termios, call.cmd == TCSETSF);
+            }
+            // What is written has been sent when the call returns, and nothing holds the line up.
+            TCSBRK | TCXONC => {}
+            TCFLSH if call.arg > 2 => return Err(Errno::EINVAL),
+            TCFLSH if call.arg == 1 => {}
+            TCFLSH => TTY.lock().flush(),
+            TIOCSCTTY => jobs::take_terminal()?,
+            TIOCNOTTY => jobs::give_up_terminal()?,
+            TIOCGPGRP => user::write(call.arg, &jobs::foreground()?)?,
+            TIOCSPGRP => jobs::set_foreground(user::read(call.arg)?)?,
+            TIOCGSID => user::write(call.arg, &jobs::session()?)?,
+            TIOCGWINSZ => {
+                let window = TTY.lock().window;
+                user::write(call.arg, &window)?;
+            }
+            TIOCSWINSZ => resize(user::read(call.arg)?),
+            FIONREAD => {
+                let available = TTY.lock().available() as u32;
+                user::write(call.arg, &available)?;
+            }
             _ => return Err(Errno::ENOTTY),
         }
         Ok(0)
@@ -99,16 +135,8 @@ impl Node {
     fn put(&self, bytes: &[u8]) {
         match self {
             Node::Records => emit(Channel::Records, bytes),
-            Node::Terminal(channel) if !adds_returns() => emit(*channel, bytes),
-            Node::Terminal(channel) => {
-                for line in bytes.split_inclusive(|&b| b == b'\n') {
-                    let text = line.strip_suffix(b"\n").unwrap_or(line);
-                    emit(*channel, text);
-                    if text.len() < line.len() {
-                        emit(*channel, b"\r\n");
-                    }
-                }
-            }
+            Node::Terminal(channel) => emit_text(*channel, bytes, settings().adds_returns()),
+            Node::Controlling => emit_text(Channel::Stdout, bytes, settings().adds_returns()),
         }
     }
 }
@@ -117,8 +145,12 @@ fn settings() -> Termios {
     TTY.lock().termios
 }
 
-fn adds_returns() -> bool {
-    settings().c_oflag & (OPOST | ONLCR) == OPOST | ONLCR
+fn resize(window: [u16; 4]) {
+    let before = core::mem::replace(&mut TTY.lock().window, window);
+    if before != window {
+        jobs::post(SIGWINCH);
+        jobs::send_posted();
+    }
 }
 
 fn set(termios: Termios, flush: bool) {
@@ -127,7 +159,7 @@ fn set(termios: Termios, flush: bool) {
         tty.flush();
     }
     let leaves_lines = tty.termios.local(ICANON) && !termios.local(ICANON);
-    tty.termios = termios;
+    tty.set(termios);
     drop(tty);
     if leaves_lines {
         wake_readers();

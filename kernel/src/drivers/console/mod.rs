@@ -2,6 +2,7 @@
 //!
 //! * `frame`: several channels on one wire
 //! * `tty`: lines from keys
+//! * `jobs`: whose terminal it is, and the signals that keys send
 //! * `termios`: the terminal's settings as user space sees them
 //!
 //! Everything leaves through [`emit`], under one lock with interrupts masked; everything arrives at [`input`],
@@ -10,12 +11,13 @@
 
 mod device;
 mod frame;
+mod jobs;
 mod termios;
 #[cfg(test)]
 mod tests;
 mod tty;
 
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::Result;
 use spin::Once;
@@ -26,6 +28,7 @@ use crate::vfs::poll;
 use device::Node;
 pub use frame::Channel;
 use frame::Framer;
+pub use jobs::{Caller, Jobs, send_posted, set_jobs};
 use tty::Tty;
 
 /// The transmitter.
@@ -43,8 +46,6 @@ static TTY: IrqLock<Tty, { order::UART }> = IrqLock::new(Tty::new());
 static INPUT: WaitQueue = WaitQueue::new();
 static FRAMED: AtomicBool = AtomicBool::new(false);
 static BROKEN: AtomicBool = AtomicBool::new(false);
-static ON_SIGNAL: Once<fn(pgrp: i32, signal: i32)> = Once::new();
-static FOREGROUND: AtomicI32 = AtomicI32::new(0);
 
 /// Says where bytes go. With `framed`, channels are told apart on the wire.
 pub fn set_output(out: &'static dyn ConsoleOut, framed: bool) {
@@ -53,15 +54,10 @@ pub fn set_output(out: &'static dyn ConsoleOut, framed: bool) {
     OUT.call_once(|| out);
 }
 
-/// Says what an interrupt key does to the foreground process group; called from the receiver's interrupt.
-pub fn on_signal(send: fn(pgrp: i32, signal: i32)) {
-    ON_SIGNAL.call_once(|| send);
-}
-
 /// Publishes the devices. `EBUSY`, `EEXIST`, `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
     chrdev::register("console", DevT::new(5, 1), 0o600, &Node::Terminal(Channel::Stdout))?;
-    chrdev::register("tty", DevT::new(5, 0), 0o666, &Node::Terminal(Channel::Stdout))?;
+    chrdev::register("tty", DevT::new(5, 0), 0o666, &Node::Controlling)?;
     chrdev::register("console_err", DevT::new(240, 0), 0o600, &Node::Terminal(Channel::Stderr))?;
     chrdev::register("lab_records", DevT::new(240, 1), 0o600, &Node::Records)
 }
@@ -71,6 +67,20 @@ pub fn init() -> Result<()> {
 pub fn emit(channel: Channel, bytes: &[u8]) {
     for part in bytes.chunks(CHUNK) {
         emit_together(channel, &[part]);
+    }
+}
+
+/// Sends bytes on a channel, with a carriage return before each newline where the terminal adds them.
+fn emit_text(channel: Channel, bytes: &[u8], adds_returns: bool) {
+    if !adds_returns {
+        return emit(channel, bytes);
+    }
+    for line in bytes.split_inclusive(|&b| b == b'\n') {
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        emit(channel, text);
+        if text.len() < line.len() {
+            emit(channel, b"\r\n");
+        }
     }
 }
 
@@ -106,10 +116,12 @@ pub fn input(next: &mut dyn FnMut() -> Option<u8>) {
 }
 
 fn receive(byte: u8) {
-    let reaction = TTY.lock().key(byte);
-    emit(Channel::Stdout, &reaction.echo);
-    if let (Some(signal), Some(send)) = (reaction.signal, ON_SIGNAL.get()) {
-        send(FOREGROUND.load(Ordering::Relaxed), signal);
+    let mut tty = TTY.lock();
+    let (reaction, adds_returns) = (tty.key(byte), tty.termios.adds_returns());
+    drop(tty);
+    emit_text(Channel::Stdout, &reaction.echo, adds_returns);
+    if let Some(signal) = reaction.signal {
+        jobs::post(signal);
     }
     if reaction.wake {
         wake_readers();

@@ -15,6 +15,12 @@ pub const ISIG: u32 = 1;
 pub const ICANON: u32 = 2;
 /// Input is shown.
 pub const ECHO: u32 = 8;
+/// Background groups may not write.
+pub const TOSTOP: u32 = 0o400;
+/// Control characters are shown as `^X`.
+pub const ECHOCTL: u32 = 0o1000;
+/// Signals leave what was typed.
+pub const NOFLSH: u32 = 0o200;
 /// Erasing is shown.
 const ECHOE: u32 = 0o20;
 /// 38400 baud, 8 bits, receiver on, no modem.
@@ -30,6 +36,8 @@ pub const VERASE: usize = 2;
 pub const VKILL: usize = 3;
 /// Which key ends the input.
 pub const VEOF: usize = 4;
+/// How many bytes a read waits for where input does not come in lines: any number above 0 is taken for 1.
+pub const VMIN: usize = 6;
 /// Which key suspends.
 pub const VSUSP: usize = 10;
 
@@ -54,16 +62,21 @@ impl Termios {
         c_cc[VERASE] = 127;
         c_cc[VKILL] = 21;
         c_cc[VEOF] = 4;
-        c_cc[6] = 1;
+        c_cc[VMIN] = 1;
         c_cc[VSUSP] = 26;
         Termios {
             c_iflag: ICRNL,
             c_oflag: 0,
             c_cflag: CFLAGS,
-            c_lflag: ISIG | ICANON | ECHO | ECHOE,
+            c_lflag: ISIG | ICANON | ECHO | ECHOE | ECHOCTL,
             c_line: 0,
             c_cc,
         }
+    }
+
+    /// Whether output gets a carriage return before each newline.
+    pub fn adds_returns(&self) -> bool {
+        self.c_oflag & (OPOST | ONLCR) == OPOST | ONLCR
     }
 
     /// Whether a bit of `c_lflag` is set.
@@ -84,6 +97,10 @@ mod tests {
         assert_eq!(super::ISIG, linux::ISIG);
         assert_eq!(super::ICRNL, linux::ICRNL);
         assert_eq!(super::ONLCR, linux::ONLCR);
+        assert_eq!(super::TOSTOP, linux::TOSTOP);
+        assert_eq!(super::ECHOCTL, linux::ECHOCTL);
+        assert_eq!(super::NOFLSH, linux::NOFLSH);
+        assert_eq!(super::VMIN, linux::VMIN as usize);
         assert_eq!(super::VSUSP, linux::VSUSP as usize);
     }
 }

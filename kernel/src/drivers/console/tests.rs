@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::frame::{Channel, Framer};
-use super::termios::{ECHO, ICANON};
+use super::termios::{ECHO, ICANON, VMIN};
 use super::tty::{Reaction, Tty};
 
 fn sent(framer: &mut Framer, channel: Channel, bytes: &[u8]) -> Vec<u8> {
@@ -62,7 +62,7 @@ fn the_end_key_ends_a_line_or_the_input() {
 fn the_interrupt_key_sends_a_signal_and_drops_the_line() {
     let mut tty = Tty::new();
     let (echo, reactions) = typed(&mut tty, b"ab\x03");
-    assert_eq!((reactions[2].signal, &echo[..]), (Some(2), &b"ab^C\n"[..]));
+    assert_eq!((reactions[2].signal, &echo[..]), (Some(2), &b"ab^C"[..]));
     typed(&mut tty, b"c\n");
     assert_eq!(taken(&mut tty).unwrap(), b"c\n");
 }
@@ -74,6 +74,40 @@ fn without_lines_each_byte_counts_at_once() {
     let (echo, reactions) = typed(&mut tty, b"\x7f\x04");
     assert!(echo.is_empty() && reactions[0].wake);
     assert_eq!(taken(&mut tty).unwrap(), b"\x7f\x04");
+}
+
+#[test]
+fn a_line_that_is_not_ended_is_there_without_lines() {
+    let mut tty = Tty::new();
+    typed(&mut tty, b"ls -");
+    assert_eq!(taken(&mut tty), None);
+    let mut raw = tty.termios;
+    raw.c_lflag &= !ICANON;
+    tty.set(raw);
+    typed(&mut tty, b"l");
+    assert_eq!(tty.available(), 5);
+    assert_eq!(taken(&mut tty).unwrap(), b"ls -l");
+}
+
+#[test]
+fn a_read_that_waits_for_nothing_finds_nothing() {
+    let mut tty = Tty::new();
+    let mut raw = tty.termios;
+    raw.c_lflag &= !ICANON;
+    raw.c_cc[VMIN] = 0;
+    tty.set(raw);
+    assert_eq!(taken(&mut tty).unwrap(), b"");
+    typed(&mut tty, b"k");
+    assert_eq!(taken(&mut tty).unwrap(), b"k");
+}
+
+#[test]
+fn control_characters_are_shown_as_two_and_erased_as_two() {
+    let mut tty = Tty::new();
+    assert_eq!(typed(&mut tty, b"\x01\x7f").0, b"^A\x08 \x08\x08 \x08");
+    assert_eq!(typed(&mut tty, "\u{e9}\x7f".as_bytes()).0, b"\xc3\xa9\x08 \x08");
+    typed(&mut tty, b"ok\n");
+    assert_eq!(taken(&mut tty).unwrap(), b"ok\n");
 }
 
 #[test]

@@ -3,16 +3,17 @@
 
 use arrayvec::ArrayVec;
 
-use super::termios::{ECHO, ICANON, ICRNL, ISIG, Termios, VEOF, VERASE, VINTR, VKILL, VQUIT, VSUSP};
+use super::termios::{ECHO, ECHOCTL, ICANON, ICRNL, ISIG, NOFLSH, Termios};
+use super::termios::{VEOF, VERASE, VINTR, VKILL, VMIN, VQUIT, VSUSP};
 
 /// Bytes that wait to be read; more are dropped, as a terminal's are.
 const CAPACITY: usize = 4096;
 /// Longest line that can be edited.
 const LINE: usize = 1024;
 
-const SIGINT: i32 = 2;
-const SIGQUIT: i32 = 3;
-const SIGTSTP: i32 = 20;
+const SIGINT: u32 = 2;
+const SIGQUIT: u32 = 3;
+const SIGTSTP: u32 = 20;
 
 /// What is to be done about a key, once the terminal's lock is released.
 #[derive(Default, Debug)]
@@ -20,7 +21,7 @@ pub struct Reaction {
     /// To be shown.
     pub echo: ArrayVec<u8, 8>,
     /// To be sent to the foreground process group.
-    pub signal: Option<i32>,
+    pub signal: Option<u32>,
     /// Whether there is something to read now.
     pub wake: bool,
 }
@@ -29,6 +30,8 @@ pub struct Reaction {
 pub struct Tty {
     /// Its settings.
     pub termios: Termios,
+    /// Rows, columns, and a size in pixels that nobody knows.
+    pub window: [u16; 4],
     line: ArrayVec<u8, LINE>,
     ready: [u8; CAPACITY],
     start: usize,
@@ -42,6 +45,7 @@ impl Tty {
     pub const fn new() -> Tty {
         Tty {
             termios: Termios::new(),
+            window: [24, 80, 0, 0],
             line: ArrayVec::new_const(),
             ready: [0; CAPACITY],
             start: 0,
@@ -50,35 +54,54 @@ impl Tty {
         }
     }
 
+    /// Changes the settings. A line that is not ended can be read as it is when input does not come in lines any more.
+    pub fn set(&mut self, termios: Termios) {
+        if !termios.local(ICANON) {
+            self.finish_line();
+        }
+        self.termios = termios;
+    }
+
     /// Takes a byte from the wire.
     pub fn key(&mut self, byte: u8) -> Reaction {
         let mut reaction = Reaction::default();
         let byte = if byte == b'\r' && self.termios.c_iflag & ICRNL != 0 { b'\n' } else { byte };
         if let Some(signal) = self.signal_of(byte) {
-            self.line.clear();
-            self.echo(&mut reaction, &[b'^', byte ^ 0x40, b'\n']);
+            if !self.termios.local(NOFLSH) {
+                self.flush();
+            }
+            self.echo_key(&mut reaction, byte);
             reaction.signal = Some(signal);
         } else if self.termios.local(ICANON) {
             self.edit(byte, &mut reaction);
         } else {
             self.push(byte);
-            self.echo(&mut reaction, &[byte]);
+            self.echo_key(&mut reaction, byte);
             reaction.wake = true;
         }
         reaction
     }
 
-    fn signal_of(&self, byte: u8) -> Option<i32> {
+    fn signal_of(&self, byte: u8) -> Option<u32> {
         let keys = [(VINTR, SIGINT), (VQUIT, SIGQUIT), (VSUSP, SIGTSTP)];
-        let hit = |(key, _): &(usize, i32)| byte != 0 && self.termios.c_cc[*key] == byte;
+        let hit = |(key, _): &(usize, u32)| byte != 0 && self.termios.c_cc[*key] == byte;
         keys.into_iter().filter(|_| self.termios.local(ISIG)).find(hit).map(|(_, signal)| signal)
     }
 
     fn edit(&mut self, byte: u8, reaction: &mut Reaction) {
         let keys = self.termios.c_cc;
         if byte == keys[VERASE] || byte == 8 {
-            if self.line.pop().is_some() {
+            if let Some(erased) = self.line.pop() {
+                // A character of several bytes goes whole.
+                let mut last = erased;
+                while last & 0xc0 == 0x80 {
+                    let Some(before) = self.line.pop() else { break };
+                    last = before;
+                }
                 self.echo(reaction, b"\x08 \x08");
+                if self.is_shown_as_two(erased) {
+                    self.echo(reaction, b"\x08 \x08");
+                }
             }
         } else if byte == keys[VKILL] {
             self.line.clear();
@@ -95,7 +118,7 @@ impl Tty {
             self.push(b'\n');
             reaction.wake = true;
         } else if self.line.try_push(byte).is_ok() {
-            self.echo(reaction, &[byte]);
+            self.echo_key(reaction, byte);
         }
     }
 
@@ -111,11 +134,28 @@ impl Tty {
         }
     }
 
+    /// Shows a key.
+    fn echo_key(&self, reaction: &mut Reaction, byte: u8) {
+        match self.is_shown_as_two(byte) {
+            true => self.echo(reaction, &[b'^', byte ^ 0x40]),
+            false => self.echo(reaction, &[byte]),
+        }
+    }
+
+    fn is_shown_as_two(&self, byte: u8) -> bool {
+        self.termios.local(ECHOCTL) && (byte < b' ' || byte == 0x7f) && byte != b'\n' && byte != b'\t'
+    }
+
     fn echo(&self, reaction: &mut Reaction, bytes: &[u8]) {
         if self.termios.local(ECHO) {
             // An echo that does not fit is not shown.
             let _ = reaction.echo.try_extend_from_slice(bytes);
         }
+    }
+
+    /// How many bytes wait to be read.
+    pub fn available(&self) -> usize {
+        self.len
     }
 
     /// Whether a read would not wait.
@@ -126,6 +166,9 @@ impl Tty {
     /// Reads: a line, or its beginning, or whatever there is where input does not come in lines. `None` when there
     /// is nothing yet; 0 at an end of input.
     pub fn take(&mut self, buf: &mut [u8]) -> Option<usize> {
+        if self.len == 0 && self.ends == 0 && !self.termios.local(ICANON) && self.termios.c_cc[VMIN] == 0 {
+            return Some(0);
+        }
         if self.len == 0 {
             self.ends = self.ends.checked_sub(1)?;
             return Some(0);

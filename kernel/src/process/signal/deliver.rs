@@ -5,12 +5,17 @@ use core::sync::atomic::Ordering;
 
 use super::*;
 use crate::arch::TrapFrame;
-use crate::process::exit;
+use crate::process::{exit, stop};
 
 /// Does one thing that is pending. Returns the status to end with, if that is it.
 pub fn act(thread: &Thread, frame: &mut TrapFrame) -> Option<u32> {
     if let Some(status) = thread.ending().or(thread.process().group_exit()) {
         return Some(status);
+    }
+    // SIGKILL is for the others below, and ends the stop for all.
+    if thread.process().stop.is_on() && !thread.is_killed() {
+        stop::wait(thread);
+        return None;
     }
     let Some((info, action)) = take(thread) else {
         restart(thread, frame, true);
@@ -20,6 +25,10 @@ pub fn act(thread: &Thread, frame: &mut TrapFrame) -> Option<u32> {
     match action.handler {
         IGNORE => None,
         DEFAULT if IGNORED & bit(info.signal) != 0 => None,
+        DEFAULT if STOPS & bit(info.signal) != 0 => {
+            stop::announce(thread, info.signal);
+            None
+        }
         DEFAULT => Some(exit::end_group(thread, info.signal)),
         _ => {
             restart(thread, frame, action.flags & SA_RESTART != 0);
@@ -50,6 +59,9 @@ fn take(thread: &Thread) -> Option<(Info, Action)> {
     }
     let info = signals.take_info(signal);
     let action = signals.action(signal);
+    if action.handler == DEFAULT && STOPS & bit(signal) != 0 {
+        process.stop.begin(signal);
+    }
     if action.handler > IGNORE && action.flags & SA_RESETHAND != 0 {
         signals.set_action(signal, Action::default());
     }

@@ -2,8 +2,6 @@
 //!
 //! * [`deliver`]: acting on a pending signal on the way back to user space
 //! * [`frame`]: what a handler finds on its stack, and the way back
-//!
-//! A process is never stopped: the signals that would stop it are ignored by default.
 #![forbid(unsafe_code)]
 
 pub mod deliver;
@@ -16,7 +14,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::group::Process;
 use super::thread::{State, Thread};
-use super::tree;
+use super::{stop, tree};
 
 /// A set of signals: bit n-1 for signal n.
 pub type SigSet = u64;
@@ -39,6 +37,8 @@ pub const SIGSEGV: u32 = 11;
 pub const SIGPIPE: u32 = 13;
 /// A child has changed.
 pub const SIGCHLD: u32 = 17;
+/// Go on after a stop.
+pub const SIGCONT: u32 = 18;
 /// Stop, whatever the process wants.
 pub const SIGSTOP: u32 = 19;
 
@@ -47,6 +47,8 @@ pub const DEFAULT: u64 = 0;
 /// `SIG_IGN`.
 pub const IGNORE: u64 = 1;
 
+/// `SA_NOCLDSTOP`: the parent gets no signal when a child stops or goes on.
+pub const SA_NOCLDSTOP: u64 = 1;
 /// `SA_NOCLDWAIT`: children leave no zombies.
 pub const SA_NOCLDWAIT: u64 = 2;
 /// `SA_RESTORER`: the action says where handlers return to.
@@ -71,8 +73,10 @@ pub const SI_TKILL: i32 = -6;
 pub const UNBLOCKABLE: SigSet = bit(SIGKILL) | bit(SIGSTOP);
 /// The signals that the faulting instruction itself raises.
 const SYNCHRONOUS: SigSet = bit(SIGSEGV) | bit(SIGBUS) | bit(SIGILL) | bit(SIGTRAP) | bit(SIGFPE);
-/// Ignored by default: SIGCHLD, SIGCONT, the four that stop, SIGURG, SIGWINCH.
-const IGNORED: SigSet = bit(17) | bit(18) | bit(19) | bit(20) | bit(21) | bit(22) | bit(23) | bit(28);
+/// Ignored by default: SIGCHLD, SIGCONT, SIGURG, SIGWINCH.
+const IGNORED: SigSet = bit(17) | bit(18) | bit(23) | bit(28);
+/// Stop by default: SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU.
+pub const STOPS: SigSet = bit(19) | bit(20) | bit(21) | bit(22);
 
 /// The set of one signal.
 pub const fn bit(signal: u32) -> SigSet {
@@ -193,6 +197,7 @@ impl Thread {
         let pending = self.pending.load(Ordering::Acquire) | self.process().pending.load(Ordering::Acquire);
         pending & !self.mask.load(Ordering::Relaxed) != 0
             || self.ending().is_some()
+            || self.process().stop.is_on()
             || self.has_saved_mask.load(Ordering::Relaxed)
             || self.restart[1].load(Ordering::Relaxed) != 0
     }
@@ -229,6 +234,7 @@ fn dropped(process: &Process, signals: &Signals, signal: u32, mask: SigSet) -> b
 
 /// Sends a signal to a process: any of its threads that does not block it takes it.
 pub fn send_process(process: &Process, info: Info) {
+    stop::prepare(process, info.signal);
     let threads = match tree::lock().node(process.pid()) {
         Some(node) => node.threads.clone(),
         None => return,
@@ -252,6 +258,7 @@ pub fn send_process(process: &Process, info: Info) {
 /// Sends a signal to one thread.
 pub fn send_thread(thread: &Thread, info: Info) {
     let process = thread.process();
+    stop::prepare(process, info.signal);
     let mut signals = process.signals.lock();
     if dropped(process, &signals, info.signal, thread.mask()) {
         return;

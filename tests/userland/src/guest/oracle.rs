@@ -17,6 +17,8 @@ pub fn discipline() -> Result<String> {
 /// Has the allocator take from the kernel, before anything is counted, what a taking of counts and the
 /// writing of a record need: the program's own growth must not look like a leak.
 pub fn warm_up() {
+    // The stack, too.
+    core::hint::black_box([0u8; 1 << 16]);
     let mut held = Vec::with_capacity(128);
     for shift in 4..15 {
         held.extend((0..8).map(|_| Vec::<u8>::with_capacity(1 << shift)));

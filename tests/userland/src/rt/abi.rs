@@ -31,6 +31,7 @@ pub mod nr {
     pub const SCHED_YIELD: usize = 124;
     pub const KILL: usize = 129;
     pub const REBOOT: usize = 142;
+    pub const SETSID: usize = 157;
     pub const UNAME: usize = 160;
     pub const GETPID: usize = 172;
     pub const GETPPID: usize = 173;

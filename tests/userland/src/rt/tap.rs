@@ -18,42 +18,41 @@ impl Tap {
         Tap::default()
     }
 
-    /// A run whose checks are neither printed nor counted.
+    /// A run whose checks are worded, so that it takes what a heard run takes, but neither printed nor counted.
     pub fn rehearsal() -> Tap {
         Tap { unheard: true, ..Tap::default() }
     }
 
     /// One check: `ok N - WHAT` or `not ok N - WHAT`. Returns whether it held.
     pub fn ok(&mut self, held: bool, what: impl fmt::Display) -> bool {
-        if self.unheard {
-            return held;
-        }
         self.run += 1;
-        if held {
-            say!("ok {} - {}", self.run, what);
-        } else {
-            self.failed += 1;
-            say!("not ok {} - {}", self.run, what);
-        }
+        self.failed += u32::from(!held);
+        let not = if held { "" } else { "not " };
+        self.line(format_args!("{not}ok {} - {what}", self.run));
         held
     }
 
     /// Checks that `got` is `want`, and says what it was where it is not.
     pub fn is<T: PartialEq + fmt::Debug>(&mut self, got: T, want: T, what: impl fmt::Display) -> bool {
         let held = self.ok(got == want, what);
-        if !held && !self.unheard {
-            say!("# got {:?}, want {:?}", got, want);
+        if !held {
+            self.line(format_args!("# got {got:?}, want {want:?}"));
         }
         held
     }
 
     /// Notes that a check was left out, and why.
     pub fn skip(&mut self, what: &str, why: &str) {
-        if self.unheard {
-            return;
-        }
         self.run += 1;
-        say!("ok {} - {} # SKIP {}", self.run, what, why);
+        self.line(format_args!("ok {} - {what} # SKIP {why}", self.run));
+    }
+
+    fn line(&self, text: fmt::Arguments<'_>) {
+        if self.unheard {
+            let _ = fmt::write(&mut Unheard, text);
+        } else {
+            say!("{text}");
+        }
     }
 
     /// Prints the plan; the exit status is 0 when every check held and there was one.
@@ -63,5 +62,14 @@ impl Tap {
             say!("# {} of {} failed", self.failed, self.run);
         }
         i32::from(self.failed > 0 || self.run == 0)
+    }
+}
+
+/// Where a rehearsal's lines go.
+struct Unheard;
+
+impl fmt::Write for Unheard {
+    fn write_str(&mut self, _: &str) -> fmt::Result {
+        Ok(())
     }
 }

@@ -84,16 +84,32 @@ pub fn poll(pid: i32) -> Result<Option<Status>> {
 
 /// Replaces the program; returns only to say why not.
 pub fn execute(path: &str, argv: &[&str]) -> Errno {
-    let strings: core::result::Result<Vec<CString>, _> = argv.iter().map(|a| CString::new(*a)).collect();
-    let Ok(strings) = strings else { return Errno::EINVAL };
-    let mut pointers: Vec<usize> = strings.iter().map(|s| s.as_ptr() as usize).collect();
-    pointers.push(0);
-    let none = [0usize];
+    execute_with(path, argv, &[])
+}
+
+/// Replaces the program, with this environment; returns only to say why not.
+pub fn execute_with(path: &str, argv: &[&str], env: &[&str]) -> Errno {
+    let (Some(argv), Some(env)) = (strings(argv), strings(env)) else { return Errno::EINVAL };
+    let (arguments, environment) = (pointers(&argv), pointers(&env));
     let done = with_path(path, |p| {
         // SAFETY: the kernel reads the path, the two vectors and the strings they point to.
-        unsafe { call(nr::EXECVE, [p, pointers.as_ptr() as usize, none.as_ptr() as usize, 0, 0, 0]) }
+        unsafe { call(nr::EXECVE, [p, arguments.as_ptr() as usize, environment.as_ptr() as usize, 0, 0, 0]) }
     });
     done.err().unwrap_or(Errno::ENOEXEC)
+}
+
+fn strings(texts: &[&str]) -> Option<Vec<CString>> {
+    texts.iter().map(|text| CString::new(*text).ok()).collect()
+}
+
+/// A vector of pointers to them, as execve takes it.
+fn pointers(strings: &[CString]) -> Vec<usize> {
+    strings.iter().map(|s| s.as_ptr() as usize).chain([0]).collect()
+}
+
+/// setsid.
+pub fn set_sid() -> Result<()> {
+    plain_call!(nr::SETSID).map(drop)
 }
 
 /// Ends the process.
