@@ -43,6 +43,9 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     power::set_psci_by_smc(machine.psci_by_smc);
     let args = CommandLine::new(machine.bootargs);
     crate::drivers::console::set_output(&uart::Console, args.value("lastref.console") == Some("framed"));
+    if args.value("lastref.tty") == Some("noecho") {
+        crate::drivers::console::disable_echo();
+    }
     let layout = mm::boot::init(&machine, PhysAddr::new(image_at), blob_range, &args);
     announce(&machine);
 

@@ -18,6 +18,8 @@ const TIMED_OUT: u8 = 124;
 pub fn run(options: &Options, command: &[String]) -> Result<u8> {
     let prepared = prepare(command)?;
     let machine = prepared.install(super::machine(build::guest()?, options)).limit(options.timeout);
+    // Whoever types sees it on their own terminal already; what comes from a pipe nobody wants to see.
+    let machine = machine.kernel_arguments("lastref.tty=noecho");
     stream(machine.stdin(Stdin::Inherit), options)
 }
 

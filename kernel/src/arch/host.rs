@@ -232,34 +232,3 @@ pub fn set_current_tls(_: u64) {}
 pub fn power_off(status: u32) -> ! {
     panic!("the machine ended with status {status}")
 }
-
-/// What user code did that it could not.
-#[derive(Clone, Copy, Debug)]
-pub struct UserFault {
-    /// The kind of fault.
-    pub kind: FaultKind,
-    /// The address involved.
-    pub addr: u64,
-}
-
-/// Kinds of user faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// A page that is not mapped, or not for this access.
-    Page {
-        /// A store.
-        write: bool,
-        /// An instruction fetch.
-        exec: bool,
-    },
-    /// A misaligned access.
-    Alignment,
-    /// An instruction that does not exist.
-    IllegalInstruction,
-    /// BRK.
-    Breakpoint,
-    /// A memory tag that did not match.
-    TagCheck,
-    /// Anything else.
-    Other,
-}

@@ -1,5 +1,8 @@
 //! What depends on the machine: aarch64 on the guest, a stand-in where unit tests run.
 
+mod fault;
+pub use fault::{FaultKind, UserFault};
+
 #[cfg(target_os = "none")]
 mod aarch64;
 #[cfg(target_os = "none")]

@@ -30,7 +30,6 @@ pub mod vectors;
 
 pub use backtrace::backtrace_offsets;
 pub use context::{FpState, fp_load_current, fp_save_current};
-pub use exceptions::{FaultKind, UserFault};
 pub use irq::{IrqFlags, irq_restore, irq_save};
 pub use layout::{IMAGE_BASE, STACK_SIZE, STACKS_BASE, USER_END};
 pub use percpu::{MAX_CPUS, cpu_id, held_locks, set_held_locks};

@@ -54,6 +54,11 @@ pub fn set_output(out: &'static dyn ConsoleOut, framed: bool) {
     OUT.call_once(|| out);
 }
 
+/// Leaves the echo to whoever types: their own terminal shows what they do.
+pub fn disable_echo() {
+    TTY.lock().termios.c_lflag &= !termios::ECHO;
+}
+
 /// Publishes the devices. `EBUSY`, `EEXIST`, `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
     chrdev::register("console", DevT::new(5, 1), 0o600, &Node::Terminal(Channel::Stdout))?;
