@@ -55,13 +55,16 @@ impl Case {
     pub fn run(&self) -> i32 {
         let mut tap = Tap::new();
         oracle::warm_up();
-        let _ = oracle::settled_counts();
-        (self.run)(&mut Tap::rehearsal());
+        self.play(&mut Tap::rehearsal());
+        self.play(&mut tap);
+        tap.done()
+    }
+
+    fn play(&self, tap: &mut Tap) {
         let before = oracle::settled_counts();
         let _ = oracle::mark();
-        (self.run)(&mut tap);
-        nothing_left(&mut tap, before, "nothing was left behind");
-        tap.done()
+        (self.run)(tap);
+        nothing_left(tap, before, "nothing was left behind");
     }
 }
 

@@ -14,8 +14,9 @@ pub struct Tap {
 impl Tap {
     /// Opens the report.
     pub fn new() -> Tap {
-        say!("TAP version 13");
-        Tap::default()
+        let tap = Tap::default();
+        tap.line(format_args!("TAP version 13"));
+        tap
     }
 
     /// A run whose checks are worded, so that it takes what a heard run takes, but neither printed nor counted.
