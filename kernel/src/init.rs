@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use heaps::PhysAddr;
 
-use crate::arch::{self, exceptions, gic, mem, mmu, mte, percpu, phys, power, smp, timer, uart};
+use crate::arch::{self, exceptions, gic, mem, mmu, mte, percpu, pgtable, phys, power, smp, timer, uart};
 use crate::cmdline::CommandLine;
 use crate::debug::print::Logger;
 use crate::dt::Machine;
@@ -47,6 +47,7 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
         crate::drivers::console::disable_echo();
     }
     let layout = mm::boot::init(&machine, PhysAddr::new(image_at), blob_range, &args);
+    pgtable::leave_boot_tables();
     announce(&machine);
 
     sched::adopt_cpu();

@@ -22,6 +22,7 @@ const TESTS: &[Test] = &[
     ("an allocation that cannot be had fails", hopeless_allocation_fails),
     ("frames come back", frames_come_back),
     ("frames are zeroed", frames_are_zeroed),
+    ("text is not writable, and seen only where it belongs", text_is_protected),
     ("page tables map, protect and unmap", page_tables_work),
     ("a block is split at its edges", blocks_split),
     ("a lock inversion is reported", inversion_is_reported),
@@ -96,6 +97,14 @@ fn frames_are_zeroed() -> bool {
         frames::read(frame.addr(), n * 64, &mut back);
         back == [0; 64]
     })
+}
+
+fn text_is_protected() -> bool {
+    let text = text_is_protected as *const () as usize;
+    let loaded = arch::mmu::image_to_phys(text);
+    let alias = arch::layout::linear(loaded).addr();
+    let read_only = |va| arch::mmu::reaches(va, false) && !arch::mmu::reaches(va, true);
+    read_only(text) && read_only(alias) && !arch::mmu::reaches(loaded.get() as usize, false)
 }
 
 fn page_tables_work() -> bool {

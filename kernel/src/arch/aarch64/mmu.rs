@@ -2,6 +2,7 @@
 //!
 //! W^X: text is executable and read-only, in its alias in the linear map too; everything else never executes.
 
+use core::arch::asm;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -132,6 +133,19 @@ pub fn unmap_kernel_page(va: usize) -> Option<PhysAddr> {
 /// Frames that the kernel's own tables occupy.
 pub fn table_frames() -> usize {
     TABLE_FRAMES.load(Ordering::Relaxed)
+}
+
+/// Whether the kernel could read, or with `write` write, at `va` now.
+pub fn reaches(va: usize, write: bool) -> bool {
+    let par: u64;
+    // SAFETY: the walk that AT makes has no effect but on PAR_EL1, which nobody else uses.
+    unsafe {
+        match write {
+            true => asm!("at s1e1w, {va}", "isb", "mrs {par}, par_el1", va = in(reg) va, par = out(reg) par),
+            false => asm!("at s1e1r, {va}", "isb", "mrs {par}, par_el1", va = in(reg) va, par = out(reg) par),
+        }
+    }
+    par & 1 == 0
 }
 
 /// Whether `pc` lies in the kernel's text.

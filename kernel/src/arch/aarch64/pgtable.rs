@@ -340,6 +340,13 @@ pub fn init_no_user(zeroed_frame: PhysAddr) {
     NO_USER.call_once(|| zeroed_frame);
 }
 
+/// Leaves the boot tables' user half, which maps the image where it was loaded, writable and executable, and for
+/// good: its translations belong to no address space. Once on every CPU.
+pub fn leave_boot_tables() {
+    deactivate();
+    tlb::flush_all();
+}
+
 /// Makes this CPU translate no user address at all, as a task without an address space does.
 pub fn deactivate() {
     if let Some(root) = NO_USER.get() {

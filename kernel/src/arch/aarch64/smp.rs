@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::percpu::{self, MAX_CPUS};
-use super::{exceptions, gic, mmu, power, timer};
+use super::{exceptions, gic, mmu, pgtable, power, timer};
 use crate::mm::stack::KernelStack;
 use crate::sched;
 
@@ -52,6 +52,7 @@ pub fn start(id: usize) -> bool {
 #[unsafe(no_mangle)]
 extern "C" fn secondary_entry(id: usize) -> ! {
     percpu::init(id);
+    pgtable::leave_boot_tables();
     exceptions::init_cpu();
     gic::init_cpu(this_mpidr());
     timer::init_cpu();

@@ -90,6 +90,22 @@ global_asm!(
     b       return_to_user
     .endm
 
+    // With room for the frame below the stack pointer; a frame record on top, so that backtraces go through.
+    .macro from_kernel handler
+    save_regs
+    add     x21, sp, #272
+    stp     x30, x21, [sp, #240]
+    mrs     x22, elr_el1
+    mrs     x23, spsr_el1
+    stp     x22, x23, [sp, #256]
+    stp     x29, x22, [sp, #-16]!
+    mov     x29, sp
+    msr     tco, #0                     // exception entry switches tag checks off
+    add     x0, sp, #16
+    bl      \handler
+    add     sp, sp, #16
+    .endm
+
     .section .text.vectors, "ax"
     .balign 2048
     .global exception_vectors
@@ -157,34 +173,12 @@ return_to_user:
 
     // The kernel's own faults: the frame is made, interrupts stay as the vector left them (masked).
 entry_kernel_sync:
-    save_regs
-    add     x21, sp, #272
-    stp     x30, x21, [sp, #240]
-    mrs     x22, elr_el1
-    mrs     x23, spsr_el1
-    stp     x22, x23, [sp, #256]
-    stp     x29, x22, [sp, #-16]!
-    mov     x29, sp
-    msr     tco, #0                     // exception entry switches tag checks off
-    add     x0, sp, #16
-    bl      kernel_sync
-    add     sp, sp, #16
+    from_kernel kernel_sync
     b       return_to_kernel
 
 entry_kernel_irq:
     sub     sp, sp, #272
-    save_regs
-    add     x21, sp, #272
-    stp     x30, x21, [sp, #240]
-    mrs     x22, elr_el1
-    mrs     x23, spsr_el1
-    stp     x22, x23, [sp, #256]
-    stp     x29, x22, [sp, #-16]!
-    mov     x29, sp
-    msr     tco, #0                     // exception entry switches tag checks off
-    add     x0, sp, #16
-    bl      kernel_irq
-    add     sp, sp, #16
+    from_kernel kernel_irq
 
 return_to_kernel:
     ldp     x22, x23, [sp, #256]
