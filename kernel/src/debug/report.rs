@@ -5,7 +5,7 @@ use core::fmt;
 use arrayvec::ArrayVec;
 
 use crate::sync::order::{self, Rank};
-use crate::sync::{SpinLock, order as ranks};
+use crate::sync::{IrqLock, order as ranks};
 
 /// What was detected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,8 +56,8 @@ struct Reports {
     kept: ArrayVec<Report, KEPT>,
 }
 
-static REPORTS: SpinLock<Reports, { ranks::REPORTS }> =
-    SpinLock::new(Reports { total: 0, kept: ArrayVec::new_const() });
+static REPORTS: IrqLock<Reports, { ranks::REPORTS }> =
+    IrqLock::new(Reports { total: 0, kept: ArrayVec::new_const() });
 
 /// How many there were.
 pub fn count() -> usize {

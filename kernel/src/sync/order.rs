@@ -54,7 +54,7 @@ ranks! {
     RUN_QUEUE = 42, "One CPU's runnable tasks. Interrupts are off.";
     USER_ROOT = 43, "The page table a thread runs on. Interrupts are off.";
     OBJECTS = 44, "The kernel object heap and its quarantine. Interrupts are off.";
-    REPORTS = 46, "Detection reports.";
+    REPORTS = 46, "Detection reports. Interrupts are off.";
     LOG = 48, "The kernel log. Interrupts are off.";
     UART = 50, "The console's transmitter and receiver. Interrupts are off.";
 }
@@ -65,6 +65,9 @@ pub const BOOKKEEPING: u64 = 1 << STACKS | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << 
 
 /// First rank that belongs to spinning locks: holding one of these or above, nobody sleeps.
 pub const FIRST_SPINNING: Rank = PROCESS_TREE;
+
+/// First rank that interrupt handlers take: from here on, every lock masks interrupts.
+pub const FIRST_MASKED: Rank = WAIT_QUEUE;
 
 /// Notes that this CPU is about to take a lock of `rank`, and reports an inversion.
 #[inline]

@@ -26,6 +26,10 @@ const PATIENCE_NS: u64 = 30_000_000_000;
 pub struct RawSpin<const RANK: Rank>(spin::mutex::SpinMutex<()>);
 
 impl<const RANK: Rank> RawSpin<RANK> {
+    const fn unlocked() -> Self {
+        RawSpin(spin::mutex::SpinMutex::new(()))
+    }
+
     #[cold]
     fn spin(&self) {
         let patience = arch::now_ns() + PATIENCE_NS;
@@ -45,7 +49,11 @@ impl<const RANK: Rank> RawSpin<RANK> {
 
 // SAFETY: exclusion comes from `spin`'s mutex, whose guard is forgotten on lock and released by force on unlock.
 unsafe impl<const RANK: Rank> RawMutex for RawSpin<RANK> {
-    const INIT: Self = RawSpin(spin::mutex::SpinMutex::new(()));
+    const INIT: Self = {
+        // An interrupt under such a lock may take any lock that handlers take, so it has to rank below them all.
+        assert!(RANK < order::FIRST_MASKED, "a lock of this rank has to mask interrupts");
+        Self::unlocked()
+    };
     type GuardMarker = GuardNoSend;
 
     #[inline]
@@ -86,7 +94,7 @@ unsafe impl<const RANK: Rank> Send for RawIrqSpin<RANK> {}
 
 // SAFETY: as for RawSpin; masking interrupts adds to the exclusion and takes nothing from it.
 unsafe impl<const RANK: Rank> RawMutex for RawIrqSpin<RANK> {
-    const INIT: Self = RawIrqSpin { inner: RawSpin::INIT, saved: Cell::new(arch::IrqFlags::NONE) };
+    const INIT: Self = RawIrqSpin { inner: RawSpin::unlocked(), saved: Cell::new(arch::IrqFlags::NONE) };
     type GuardMarker = GuardNoSend;
 
     #[inline]
