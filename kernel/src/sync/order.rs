@@ -27,15 +27,17 @@ ranks! {
     MODULES = 1, "Module list; held over a module's init and exit, which register and unregister heaps.";
     HEAP_GUARD = 2, "A heap's guard: shared by calls in flight, exclusive for publishing and unregistering.";
     FILE_POS = 3, "One open file's position, over a whole read or write; user memory may be touched under it.";
-    NAMESPACE = 4, "Creating and removing names in a directory, device registration.";
-    EXEC = 5, "Replacing a process image.";
-    MMAP = 6, "One address space's layout; page faults take it.";
-    SHARED_PAGES = 7, "Anonymous pages that several address spaces map.";
-    FILE_DATA = 8, "Contents of a regular file; user memory is not touched under it.";
+    INODE = 4, "Changing a regular file's contents or size; user memory may be touched under it.";
+    NAMESPACE = 5, "Creating and removing names in a directory, device registration.";
+    EXEC = 6, "Replacing a process image.";
+    MMAP = 7, "One address space's layout; page faults take it.";
+    SHARED_PAGES = 8, "Anonymous pages that several address spaces map.";
+    FILE_DATA = 9, "Contents of a regular file; user memory is not touched under it.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     TASK = 17, "One thread's or process' references: address space, files, task.";
     FD_TABLE = 18, "One process' file descriptors.";
+    MAPPERS = 19, "The address spaces that map a file.";
     CDEV_MAP = 20, "dev_t to cdev; also guards an inode's cached cdev.";
     CDEV_INODES = 21, "The inodes that cache a cdev.";
     DENTRY = 22, "One directory's entries.";

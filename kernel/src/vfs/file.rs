@@ -20,6 +20,7 @@ use super::io::{Sink, Source};
 use super::mmap::{Mmap, MmapRequest};
 use crate::chrdev::CdevRef;
 use crate::mm::admit::admit;
+use crate::mm::aspace::mappers::FilePages;
 use crate::modules::ModuleRef;
 use crate::sync::{Mutex, MutexGuard, order};
 
@@ -48,6 +49,10 @@ pub enum Whence {
     Cur,
     /// The end.
     End,
+    /// The next byte that is data (`SEEK_DATA`).
+    Data,
+    /// The next byte that is in a hole (`SEEK_HOLE`).
+    Hole,
 }
 
 impl Whence {
@@ -57,6 +62,8 @@ impl Whence {
             0 => Ok(Whence::Set),
             1 => Ok(Whence::Cur),
             2 => Ok(Whence::End),
+            3 => Ok(Whence::Data),
+            4 => Ok(Whence::Hole),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -123,10 +130,9 @@ pub trait FileOps: Send + Sync {
         Err(Errno::ENODEV)
     }
 
-    /// Reads content at `offset` for a mapping of [`Mmap::Content`]; short only at the end. Touches no user memory:
-    /// the address space is locked.
-    fn map_content(&self, _file: &File, _offset: u64, _into: &mut [u8]) -> Result<usize> {
-        Err(Errno::ENODEV)
+    /// Its pages, for a mapping of [`Mmap::Pages`].
+    fn pages<'f>(&self, _file: &'f File) -> Option<&'f dyn FilePages> {
+        None
     }
 
     /// Names the runs behind `pages` pages from page `first` for a mapping of [`Mmap::Runs`], in order, up to
@@ -389,12 +395,19 @@ impl Drop for Counted {
     }
 }
 
-/// Where `lseek` leads from a file `size` bytes long. `EINVAL` before the start, `EOVERFLOW` past the last offset.
+/// Where `lseek` leads from a file `size` bytes long, which is one piece of data. `EINVAL` before the start, `EOVERFLOW`
+/// past the last offset, `ENXIO` for data or a hole past the end.
 pub fn seek_within(file: &File, size: u64, offset: i64, whence: Whence) -> Result<u64> {
     let base = match whence {
         Whence::Set => 0,
         Whence::Cur => file.pos(),
         Whence::End => size,
+        Whence::Data | Whence::Hole => {
+            let from = u64::try_from(offset).ok().filter(|&from| from < size).ok_or(Errno::ENXIO)?;
+            let pos = if whence == Whence::Data { from } else { size };
+            file.set_pos(pos);
+            return Ok(pos);
+        }
     };
     let pos = (base as i64).checked_add(offset).ok_or(Errno::EOVERFLOW)?;
     let pos = u64::try_from(pos).map_err(|_| Errno::EINVAL)?;

@@ -43,7 +43,9 @@ fn line(vma: &Vma) -> String {
     let page = PAGE_SIZE as u64;
     let offset = match &vma.backing {
         Backing::Anonymous => 0,
-        Backing::Shared { first, .. } | Backing::Runs { first, .. } => first * page,
+        Backing::Shared { first, .. } | Backing::Runs { first, .. } | Backing::File { first, .. } => {
+            first * page
+        }
         Backing::Content { offset, .. } => *offset,
     };
     let name = match vma.flags {

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 use proptest::prelude::*;
 
+use super::mappers::{FilePages, Mapped};
 use super::*;
 use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
 use crate::mm::{Prot, frames};
@@ -53,6 +54,10 @@ impl Drop for Source {
 }
 
 impl MapSource for Source {
+    fn pages(&self) -> Option<&dyn FilePages> {
+        None
+    }
+
     fn read_content(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
         let size = 3 * PAGE + PAGE / 2;
         let len = into.len().min(size.saturating_sub(offset) as usize);
@@ -153,7 +158,8 @@ fn protection_follows_and_contents_survive() {
 fn file_content_is_copied_and_its_end_is_respected() {
     let live = Arc::new(AtomicUsize::new(0));
     let mm = AddressSpace::new().unwrap();
-    let backing = Backing::Content { source: Source::backing(&live), offset: 0, len: None };
+    let file = Mapped::new(Source::backing(&live), &mm.space(), false).unwrap();
+    let backing = Backing::Content { file, offset: 0, len: None };
     let at = mm.map(MapRequest { backing: Some(backing), ..anon(0, 5, MapFlags::PRIVATE) }).unwrap();
     assert_eq!((peek(&mm, at), peek(&mm, at + PAGE)), (1, 2));
     assert_eq!((peek(&mm, at + 3 * PAGE), peek(&mm, at + 4 * PAGE - 1)), (4, 0));
