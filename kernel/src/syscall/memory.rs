@@ -100,8 +100,8 @@ fn from_file(
         Mmap::Zero => None,
         Mmap::Runs => Some(Backing::Runs { source: file, first }),
         Mmap::Pages { .. } => {
-            // Linux counts a shared mapping as one that writes when its descriptor may, whatever it asks for.
-            let writable = shared && file.writable();
+            // A shared mapping counts as one that writes when it could be made to.
+            let writable = shared && may_write;
             let file = Mapped::new(file, &mm.space(), writable)?;
             Some(if shared {
                 Backing::File { file, first }

@@ -297,13 +297,15 @@ impl File {
     /// Reads at the position and moves it. `EBADF` when not open for reading. May sleep.
     pub fn read(&self, to: &mut dyn Sink) -> Result<usize> {
         self.may_read()?;
-        self.at_position(|pos| self.ops().read_at(self, to, pos).map(|n| (n, pos + n as u64)))
+        let len = to.room();
+        self.at_position(len, |pos| self.ops().read_at(self, to, pos).map(|n| (n, pos + n as u64)))
     }
 
     /// Writes at the position and moves it. `EBADF` when not open for writing. May sleep.
     pub fn write(&self, from: &mut dyn Source) -> Result<usize> {
         self.may_write()?;
-        self.at_position(|pos| self.ops().write_at(self, from, pos))
+        let len = from.left();
+        self.at_position(len, |pos| self.ops().write_at(self, from, pos))
     }
 
     /// Reads at `pos`. `EBADF`, `ESPIPE` where there is no position. May sleep.
@@ -312,6 +314,7 @@ impl File {
         if self.ops().position() == Position::None {
             return Err(Errno::ESPIPE);
         }
+        verify_area(pos, to.room())?;
         self.ops().read_at(self, to, pos)
     }
 
@@ -321,6 +324,7 @@ impl File {
         if self.ops().position() == Position::None {
             return Err(Errno::ESPIPE);
         }
+        verify_area(pos, from.left())?;
         self.ops().write_at(self, from, pos).map(|(n, _)| n)
     }
 
@@ -362,18 +366,26 @@ impl File {
         self.writable().then_some(()).ok_or(Errno::EBADF)
     }
 
-    fn at_position(&self, transfer: impl FnOnce(u64) -> Result<(usize, u64)>) -> Result<usize> {
-        let _turn = self.turn();
-        let (n, after) = transfer(self.pos())?;
-        if self.ops().position() != Position::None {
-            self.set_pos(after);
+    fn at_position(&self, len: usize, transfer: impl FnOnce(u64) -> Result<(usize, u64)>) -> Result<usize> {
+        if self.ops().position() == Position::None {
+            return transfer(0).map(|(n, _)| n);
         }
+        let _turn = self.turn();
+        verify_area(self.pos(), len)?;
+        let (n, after) = transfer(self.pos())?;
+        self.set_pos(after);
         Ok(n)
     }
 
     fn turn(&self) -> Option<MutexGuard<'_, (), { order::FILE_POS }>> {
         (self.ops().position() == Position::Locked).then(|| self.pos_lock.lock())
     }
+}
+
+/// `EINVAL` for a transfer past the last offset (Linux: `rw_verify_area`).
+pub fn verify_area(pos: u64, len: usize) -> Result<()> {
+    let end = pos.checked_add(len as u64).filter(|&end| end <= i64::MAX as u64);
+    end.map(drop).ok_or(Errno::EINVAL)
 }
 
 /// One unit of the count of open files.
@@ -395,8 +407,8 @@ impl Drop for Counted {
     }
 }
 
-/// Where `lseek` leads from a file `size` bytes long, which is one piece of data. `EINVAL` before the start, `EOVERFLOW`
-/// past the last offset, `ENXIO` for data or a hole past the end.
+/// Where `lseek` leads from a file `size` bytes long, which is one piece of data. `EINVAL` before the start and past
+/// the last offset, `ENXIO` for data or a hole past the end.
 pub fn seek_within(file: &File, size: u64, offset: i64, whence: Whence) -> Result<u64> {
     let base = match whence {
         Whence::Set => 0,
@@ -409,7 +421,7 @@ pub fn seek_within(file: &File, size: u64, offset: i64, whence: Whence) -> Resul
             return Ok(pos);
         }
     };
-    let pos = (base as i64).checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+    let pos = (base as i64).checked_add(offset).ok_or(Errno::EINVAL)?;
     let pos = u64::try_from(pos).map_err(|_| Errno::EINVAL)?;
     file.set_pos(pos);
     Ok(pos)

@@ -149,10 +149,11 @@ fn first_touch(vma: &Vma, page: u64, access: Access) -> Result<(PhysAddr, Prot),
         Backing::Content { file, offset, len } => {
             let (source, offset) = (&*file.source, offset + index * PAGE);
             let left = len.map(|len| len.saturating_sub(index * PAGE));
-            if access != Access::Write && left.is_none_or(|left| left >= PAGE) {
-                if let Some(frame) = file_page(source, offset / PAGE, PageFor::Looking)? {
-                    return Ok((frame, vma.shared_prot()));
-                }
+            if access != Access::Write
+                && left.is_none_or(|left| left >= PAGE)
+                && let Some(frame) = file_page(source, offset / PAGE, PageFor::Looking)?
+            {
+                return Ok((frame, vma.shared_prot()));
             }
             content_page(source, offset, left)?
         }

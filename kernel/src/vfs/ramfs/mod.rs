@@ -59,12 +59,11 @@ impl FileOps for RegularFile {
     }
 
     fn mmap(&self, file: &File, request: &MmapRequest) -> Result<Mmap> {
-        let sealed = bytes(file)?.seals() & seals::FUTURE_WRITE != 0;
-        let through = request.shared && file.writable();
-        if sealed && through && request.write {
+        let sealed = bytes(file)?.seals() & (seals::WRITE | seals::FUTURE_WRITE) != 0;
+        if sealed && request.shared && request.write {
             return Err(Errno::EPERM);
         }
-        Ok(Mmap::Pages { may_write: !(sealed && through) })
+        Ok(Mmap::Pages { may_write: !sealed })
     }
 
     fn pages<'f>(&self, file: &'f File) -> Option<&'f dyn FilePages> {
