@@ -47,7 +47,6 @@ fn devices(pool: &Range<u64>) -> Result<()> {
     mem::init()?;
     console::init()?;
     lab::init()?;
-    dma_heap::init();
     let pages = (pool.end - pool.start) as usize / PAGE_SIZE;
     if pages > 0 {
         dma_heap::set_cma_region(PhysAddr::new(pool.start), pages)?;

@@ -2,6 +2,7 @@
 //! (Linux: `struct vm_area_struct`).
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use bitflags::bitflags;
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
@@ -22,11 +23,26 @@ bitflags! {
         const DONTFORK = 4;
         /// Part of the heap that `brk` moves.
         const HEAP = 8;
+        /// The page that signal handlers return through.
+        const SIGPAGE = 16;
     }
+}
+
+/// What a mapping shows of the file behind it.
+pub struct Origin {
+    /// The number of its filesystem.
+    pub dev: u32,
+    /// The number of its inode.
+    pub ino: u64,
+    /// Its path, or what stands for it.
+    pub name: Vec<u8>,
 }
 
 /// Something a file gives to be mapped. The file itself implements it, so that a mapping holds the file.
 pub trait MapSource: Send + Sync {
+    /// What a mapping shows of it. Called with the address space locked.
+    fn origin(&self) -> Origin;
+
     /// Its pages, if it is a file of pages.
     fn pages(&self) -> Option<&dyn FilePages>;
 

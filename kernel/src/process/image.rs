@@ -93,7 +93,7 @@ fn place_signal_page(mm: &AddressSpace, code: &Arc<SharedPages>) -> Result<()> {
         end: SIGNAL_PAGE + PAGE_SIZE as u64,
         prot,
         max_prot: prot,
-        flags: VmFlags::SHARED,
+        flags: VmFlags::SIGPAGE,
         backing: Backing::Shared { pages: code.clone(), first: 0 },
     })
 }

@@ -4,10 +4,14 @@
 use heaps::{PhysAddr, Result};
 
 use crate::mm::aspace::mappers::FilePages;
-use crate::mm::vma::MapSource;
+use crate::mm::vma::{MapSource, Origin};
 use crate::vfs::File;
 
 impl MapSource for File {
+    fn origin(&self) -> Origin {
+        Origin { dev: self.inode().dev(), ino: self.inode().ino(), name: self.link_text() }
+    }
+
     fn pages(&self) -> Option<&dyn FilePages> {
         self.ops().pages(self)
     }

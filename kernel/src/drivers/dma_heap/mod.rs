@@ -28,11 +28,6 @@ pub static HEAPS: Registry<Kernel> = Registry::new(MAJOR);
 
 static CMA: Once<CmaRegion<Kernel>> = Once::new();
 
-/// Makes what all buffers share. Once, at boot: made by the first buffer, it would look like its leak.
-pub fn init() {
-    buffer::inode();
-}
-
 /// Gives the `pages` page frames from `base` to contiguous buffers, for good. Called once, at boot.
 pub fn set_cma_region(base: PhysAddr, pages: usize) -> Result<()> {
     CMA.try_call_once(|| CmaRegion::new(base, pages)).map(drop)
