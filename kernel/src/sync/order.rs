@@ -44,6 +44,7 @@ ranks! {
     HEAP_LIST = 24, "The heap list and the minors table.";
     HEAP_STATE = 26, "One heap's or one module's state.";
     BUFFER = 28, "One dma-buf: name, counters.";
+    FIFO = 27, "A named pipe's way to its bytes.";
     PIPE = 29, "One pipe's bytes.";
     SIGNALS = 30, "One process' signal dispositions and pending set.";
     FUTEX = 32, "One bucket of the futex table.";

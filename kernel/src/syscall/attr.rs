@@ -21,16 +21,19 @@ pub fn sys_fstat(ctx: &Ctx, fd: i32, buf: u64) -> Result<usize> {
     user::write(buf, &Stat::of_file(&*ctx.file(fd)?)).map(|()| 0)
 }
 
-fn stat_at(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<Stat> {
+/// The attributes, and whether they are those of a filesystem's root.
+fn stat_at(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<(Stat, bool)> {
     let path = user_path(path)?;
-    if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
-        return match dirfd {
-            AT_FDCWD => Ok(Stat::of(ctx.fs.cwd().inode())),
-            _ => Ok(Stat::of_file(&*ctx.file(dirfd)?)),
-        };
-    }
-    let dentry = ctx.resolve(dirfd, &path, flags & AT_SYMLINK_NOFOLLOW == 0)?;
-    Ok(Stat::of(dentry.inode()))
+    let dentry = if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+        if dirfd != AT_FDCWD {
+            let file = ctx.file(dirfd)?;
+            return Ok((Stat::of_file(&file), file.dentry().is_some_and(|dentry| dentry.is_mount())));
+        }
+        ctx.fs.cwd()
+    } else {
+        ctx.resolve(dirfd, &path, flags & AT_SYMLINK_NOFOLLOW == 0)?
+    };
+    Ok((Stat::of(dentry.inode()), dentry.is_mount()))
 }
 
 /// `newfstatat`. `EINVAL`, `EFAULT` and what walking says. May sleep.
@@ -38,16 +41,17 @@ pub fn sys_newfstatat(ctx: &Ctx, dirfd: i32, path: u64, buf: u64, flags: u32) ->
     if flags & !(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
-    user::write(buf, &stat_at(ctx, dirfd, path, flags)?).map(|()| 0)
+    user::write(buf, &stat_at(ctx, dirfd, path, flags)?.0).map(|()| 0)
 }
 
 /// `statx`: the basic fields, whatever was asked for. As [`sys_newfstatat`].
 pub fn sys_statx(ctx: &Ctx, dirfd: i32, path: u64, flags: u32, mask: u32, buf: u64) -> Result<usize> {
     let known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
-    if flags & !known != 0 || mask & STATX_RESERVED != 0 {
+    if flags & !known != 0 || flags & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE || mask & STATX_RESERVED != 0 {
         return Err(Errno::EINVAL);
     }
-    user::write(buf, &Statx::from(&stat_at(ctx, dirfd, path, flags)?)).map(|()| 0)
+    let (stat, root) = stat_at(ctx, dirfd, path, flags)?;
+    user::write(buf, &Statx::new(&stat, root)).map(|()| 0)
 }
 
 /// `faccessat` and `faccessat2`: the one user may do anything, but execute what nobody may. `EACCES`, `EINVAL` and

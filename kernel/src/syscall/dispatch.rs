@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use heaps::{Errno, Result};
 
 use super::{
-    Ctx, attr, copy, fd, futex, memfd, memory, misc, module, names, nr, poll, process, rw, sched, signal,
-    space, time,
+    Ctx, attr, copy, fd, futex, memfd, memory, misc, module, names, nr, poll, process, rw, sched, setattr,
+    signal, space, time,
 };
 use crate::arch::TrapFrame;
 use crate::process::{Thread, with_current};
@@ -93,11 +93,11 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::FCHDIR => names::sys_fchdir(ctx, a as i32),
         nr::GETCWD => names::sys_getcwd(ctx, a, b as usize),
         nr::UMASK => names::sys_umask(ctx, a as u32),
-        nr::FCHMOD => names::sys_fchmod(ctx, a as i32, b as u32),
-        nr::FCHMODAT => names::sys_fchmodat(ctx, a as i32, b, c as u32),
-        nr::FCHOWN => names::sys_fchown(ctx, a as i32, b as u32, c as u32),
-        nr::FCHOWNAT => names::sys_fchownat(ctx, a as i32, b, c as u32, d as u32),
-        nr::UTIMENSAT => names::sys_utimensat(ctx, a as i32, b, d as u32),
+        nr::FCHMOD => setattr::sys_fchmod(ctx, a as i32, b as u32),
+        nr::FCHMODAT => setattr::sys_fchmodat(ctx, a as i32, b, c as u32),
+        nr::FCHOWN => setattr::sys_fchown(ctx, a as i32, b as u32, c as u32),
+        nr::FCHOWNAT => setattr::sys_fchownat(ctx, a as i32, b, c as u32, d as u32, e as u32),
+        nr::UTIMENSAT => setattr::sys_utimensat(ctx, a as i32, b, c, d as u32),
 
         nr::PPOLL => poll::sys_ppoll(ctx, a, b as usize, c),
         nr::PSELECT6 => poll::sys_pselect6(ctx, a as i32, [b, c, d], e),

@@ -15,6 +15,8 @@ const F_SETFD: u32 = 2;
 const F_GETFL: u32 = 3;
 const F_SETFL: u32 = 4;
 const F_DUPFD_CLOEXEC: u32 = 1030;
+const F_SETPIPE_SZ: u32 = 1031;
+const F_GETPIPE_SZ: u32 = 1032;
 const F_ADD_SEALS: u32 = 1033;
 const F_GET_SEALS: u32 = 1034;
 const FD_CLOEXEC: u64 = 1;
@@ -74,6 +76,8 @@ pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
         F_GETFL => Ok(file.flags() as usize),
         // Of a file that is only a name, the descriptor alone can be asked about.
         _ if file.is_path() => Err(Errno::EBADF),
+        F_SETPIPE_SZ => file.ops().pipe_size(Some(arg as u32 as usize)),
+        F_GETPIPE_SZ => file.ops().pipe_size(None),
         F_ADD_SEALS => memfd::add_seals(&file, arg),
         F_GET_SEALS => memfd::get_seals(&file),
         F_SETFL => {

@@ -2,7 +2,7 @@
 //! user space gets.
 //!
 //! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
-//! contents, [`copy`] from one to another, [`space`] sizes, [`memfd`] files without a name, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
+//! contents, [`copy`] from one to another, [`space`] sizes, [`memfd`] files without a name, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes and [`setattr`] changing them, [`module`] modules. Processes:
 //! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`misc`].
 #![forbid(unsafe_code)]
 
@@ -22,6 +22,7 @@ pub mod poll;
 pub mod process;
 pub mod rw;
 pub mod sched;
+pub mod setattr;
 pub mod signal;
 pub mod space;
 #[cfg(test)]

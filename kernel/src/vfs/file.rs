@@ -164,6 +164,11 @@ pub trait FileOps: Send + Sync {
         None
     }
 
+    /// A pipe's capacity in bytes, after setting it where `to` says so. `EBADF` for what is no pipe.
+    fn pipe_size(&self, _to: Option<usize>) -> Result<usize> {
+        Err(Errno::EBADF)
+    }
+
     /// The size `fstat` says, where the inode does not know it.
     fn size(&self) -> Option<u64> {
         None

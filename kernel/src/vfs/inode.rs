@@ -7,12 +7,15 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::ops::Deref;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use heaps::{Errno, Result};
 
+use super::attributes::Attributes;
 use super::dentry::Dentry;
 use super::dynamic::{DynDir, TextFile};
+use super::fifo::Fifo;
 use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::chrdev::{CdevSlot, DevT};
@@ -27,6 +30,10 @@ pub const S_IFCHR: u32 = 0o020000;
 pub const S_IFREG: u32 = 0o100000;
 /// A pipe.
 pub const S_IFIFO: u32 = 0o010000;
+/// A block device.
+pub const S_IFBLK: u32 = 0o060000;
+/// A socket.
+pub const S_IFSOCK: u32 = 0o140000;
 /// A symbolic link.
 pub const S_IFLNK: u32 = 0o120000;
 
@@ -57,6 +64,10 @@ pub enum Content {
     Magic(Box<dyn MagicLink>),
     /// A character device.
     Char(CharNode),
+    /// A pipe with a name.
+    Fifo(Fifo),
+    /// A block device or a socket by name alone: opening it is `ENXIO`.
+    Special(DevT),
     /// A file that no open by name can reach: a pipe's, a dma-buf's.
     Anonymous,
 }
@@ -81,9 +92,7 @@ pub trait MagicLink: Send + Sync {
 pub struct Inode {
     ino: u64,
     dev: u32,
-    mode: AtomicU32,
-    nlink: AtomicU32,
-    mtime: AtomicU64,
+    attributes: Attributes,
     content: Content,
 }
 
@@ -94,9 +103,7 @@ impl Inode {
         Inode {
             ino: NEXT_INO.fetch_add(1, Ordering::Relaxed),
             dev,
-            mode: AtomicU32::new(mode),
-            nlink: AtomicU32::new(if mode & S_IFMT == S_IFDIR { 2 } else { 1 }),
-            mtime: AtomicU64::new(crate::arch::now_ns()),
+            attributes: Attributes::new(mode),
             content,
         }
     }
@@ -111,36 +118,6 @@ impl Inode {
         self.dev
     }
 
-    /// Type and permission bits.
-    pub fn mode(&self) -> u32 {
-        self.mode.load(Ordering::Relaxed)
-    }
-
-    /// Sets the permission bits; the type stays.
-    pub fn set_permissions(&self, bits: u32) {
-        self.mode.store(self.mode() & S_IFMT | bits & 0o7777, Ordering::Relaxed);
-    }
-
-    /// How many names it has.
-    pub fn nlink(&self) -> u32 {
-        self.nlink.load(Ordering::Relaxed)
-    }
-
-    /// Sets how many names it has; the namespace lock is held.
-    pub(super) fn set_nlink(&self, links: u32) {
-        self.nlink.store(links, Ordering::Relaxed);
-    }
-
-    /// When its contents last changed, in nanoseconds since boot.
-    pub fn mtime(&self) -> u64 {
-        self.mtime.load(Ordering::Relaxed)
-    }
-
-    /// Notes that its contents change now.
-    pub fn touch(&self) {
-        self.mtime.store(crate::arch::now_ns(), Ordering::Relaxed);
-    }
-
     /// What it holds.
     pub fn content(&self) -> &Content {
         &self.content
@@ -149,6 +126,15 @@ impl Inode {
     /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {
         matches!(self.content, Content::Directory { .. } | Content::Dynamic(_))
+    }
+
+    /// The number of the device it stands for.
+    pub fn rdev(&self) -> Option<DevT> {
+        match &self.content {
+            Content::Char(node) => Some(node.rdev),
+            Content::Special(rdev) => Some(*rdev),
+            _ => None,
+        }
     }
 
     /// Whether it is a symbolic link of either kind.
@@ -200,6 +186,14 @@ impl Inode {
             Content::Directory { .. } | Content::Dynamic(_) => Err(Errno::EISDIR),
             _ => Err(Errno::EINVAL),
         }
+    }
+}
+
+impl Deref for Inode {
+    type Target = Attributes;
+
+    fn deref(&self) -> &Attributes {
+        &self.attributes
     }
 }
 

@@ -1,9 +1,9 @@
 //! The virtual filesystem: names, inodes, open files, and what is mounted where.
 //!
-//! * [`inode`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
+//! * [`inode`] and its [`attributes`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
 //! * [`mod@file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
 //! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
-//! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`] and [`fifo`], [`initramfs`], [`devtmpfs`]: filesystems with contents
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
 //!
 //! Lock order within: a directory's change lock, then an open file's position, then a file's contents; the
@@ -11,6 +11,7 @@
 //! is dropped under them.
 #![forbid(unsafe_code)]
 
+pub mod attributes;
 mod bitmap;
 mod children;
 pub mod debugfs;
@@ -19,6 +20,7 @@ pub mod devtmpfs;
 pub mod dir;
 pub mod dynamic;
 pub mod fdtable;
+pub mod fifo;
 pub mod file;
 pub mod flags;
 pub mod fs_context;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use heaps::{Errno, Result};
 
+use super::children::Removed;
 use super::dentry::Dentry;
 use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use super::quota::Quota;
@@ -94,11 +95,12 @@ pub fn link(dir: &Arc<Dentry>, name: &[u8], of: &Arc<Dentry>) -> Result<()> {
     if inode.dev() != dir.inode().dev() {
         return Err(Errno::EXDEV);
     }
-    if inode.nlink() == 0 {
+    if inode.nlink() == 0 && !inode.linkable() {
         return Err(Errno::ENOENT);
     }
     add_locked(By::User, dir, name, inode.clone())?;
     inode.set_nlink(inode.nlink() + 1);
+    inode.change();
     Ok(())
 }
 
@@ -139,6 +141,8 @@ pub enum Target {
     Replace,
     /// It is in the way: `EEXIST`.
     Keep,
+    /// It takes the place of what is moved.
+    Exchange,
 }
 
 /// Moves a name. `ENOENT`, `EEXIST`, `EXDEV`, `EBUSY` for a mount, `EINVAL` into itself, `ENOTEMPTY`, `EISDIR`,
@@ -153,11 +157,18 @@ pub fn rename(
     may_change(By::User, to_dir)?;
     let moved = from_dir.child(from).ok_or(Errno::ENOENT)?;
     let there = to_dir.child(to);
-    check_rename(&moved, to_dir, there.as_ref(), target)?;
+    check_rename((from_dir, &moved), to_dir, there.as_ref(), target)?;
     if there.as_ref().is_some_and(|there| Arc::ptr_eq(there.inode(), moved.inode())) {
         return Ok(());
     }
     to_dir.reserve()?;
+    if let Some(there) = there.as_ref().filter(|_| target == Target::Exchange) {
+        from_dir.reserve()?;
+        let gone = exchange((from_dir, from, &moved), (to_dir, to, there));
+        drop(order);
+        drop(gone);
+        return Ok(());
+    }
     if let Some(there) = &there {
         if there.inode().is_dir() {
             bury(to_dir, there);
@@ -171,6 +182,7 @@ pub fn rename(
     }
     // For a moment the file has both names, and at no time none.
     moved.relink(to_dir, to);
+    moved.inode().change();
     let replaced = to_dir.insert(moved);
     let taken = from_dir.remove(from);
     from_dir.inode().touch();
@@ -180,8 +192,30 @@ pub fn rename(
     Ok(())
 }
 
+/// A name: its directory, the name, and what it leads to.
+type Named<'a> = (&'a Arc<Dentry>, &'a [u8], &'a Arc<Dentry>);
+
+/// Lets two names lead to each other's files. There is room in both directories.
+fn exchange((from_dir, from, moved): Named<'_>, (to_dir, to, there): Named<'_>) -> [Option<Removed>; 2] {
+    let is_dir = |dentry: &Arc<Dentry>| u32::from(dentry.inode().is_dir());
+    let recount =
+        |dir: &Arc<Dentry>, gains, loses| dir.inode().set_nlink(dir.inode().nlink() + gains - loses);
+    recount(from_dir, is_dir(there), is_dir(moved));
+    recount(to_dir, is_dir(moved), is_dir(there));
+    moved.relink(to_dir, to);
+    there.relink(from_dir, from);
+    let gone = [to_dir.insert(moved.clone()), from_dir.insert(there.clone())];
+    for inode in [moved.inode(), there.inode()] {
+        inode.change();
+    }
+    for dir in [from_dir, to_dir] {
+        dir.inode().touch();
+    }
+    gone
+}
+
 fn check_rename(
-    moved: &Arc<Dentry>,
+    (from_dir, moved): (&Arc<Dentry>, &Arc<Dentry>),
     to_dir: &Arc<Dentry>,
     there: Option<&Arc<Dentry>>,
     target: Target,
@@ -196,7 +230,13 @@ fn check_rename(
         return Err(Errno::EINVAL);
     }
     match there {
+        None if target == Target::Exchange => Err(Errno::ENOENT),
         None => Ok(()),
+        Some(there) if target == Target::Exchange => match () {
+            () if there.is_mount() => Err(Errno::EBUSY),
+            () if from_dir.is_below(there) => Err(Errno::EINVAL),
+            () => Ok(()),
+        },
         Some(_) if target == Target::Keep => Err(Errno::EEXIST),
         Some(there) => match (moved.inode().is_dir(), there.inode().is_dir()) {
             (true, true) => check_removable_dir(there),
@@ -249,7 +289,7 @@ fn check_removable_dir(dir: &Arc<Dentry>) -> Result<()> {
 /// One name fewer.
 fn forget(inode: &Inode) {
     inode.set_nlink(inode.nlink().saturating_sub(1));
-    inode.touch();
+    inode.change();
 }
 
 /// An emptied directory loses its name: nothing may be made in it from now on.

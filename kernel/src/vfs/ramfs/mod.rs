@@ -33,6 +33,7 @@ fn bytes(file: &File) -> Result<&data::Data> {
 
 impl FileOps for RegularFile {
     fn read_at(&self, file: &File, to: &mut dyn Sink, pos: u64) -> Result<usize> {
+        file.inode().access();
         bytes(file)?.read(to, pos)
     }
 
