@@ -33,6 +33,7 @@ ranks! {
     MMAP = 7, "One address space's layout; page faults take it.";
     SHARED_PAGES = 8, "Anonymous pages that several address spaces map.";
     FILE_DATA = 9, "Contents of a regular file; user memory is not touched under it.";
+    MOUNTS = 10, "What is mounted where.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     TASK = 17, "One thread's or process' references: address space, files, task.";
@@ -47,6 +48,7 @@ ranks! {
     FIFO = 27, "A named pipe's way to its bytes.";
     PIPE = 29, "One pipe's bytes.";
     SIGNALS = 30, "One process' signal dispositions and pending set.";
+    FILE_LOCKS = 31, "The locks on files.";
     FUTEX = 32, "One bucket of the futex table.";
     CONTIG = 34, "A contiguous-memory region's free ranges.";
     STACKS = 33, "Idle kernel stacks.";

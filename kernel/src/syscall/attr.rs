@@ -9,6 +9,7 @@ use super::ctx::user_path;
 use crate::mm::user;
 use crate::vfs::Inode;
 use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW};
+use crate::vfs::mounts;
 use crate::vfs::stat::{Stat, Statx};
 
 const AT_STATX_SYNC_TYPE: u32 = 0x6000;
@@ -94,18 +95,37 @@ struct StatFs {
 }
 
 const TMPFS_MAGIC: u64 = 0x0102_1994;
+/// `ST_VALID`, `ST_RELATIME`.
+const ST_FLAGS: u64 = 0x20 | 0x1000;
 
+/// The type of a filesystem, by its number.
+fn magic(dev: u32) -> u64 {
+    match dev {
+        4 => 0x9fa0,
+        6 => 0x6265_6572,
+        7 => 0x6462_6720,
+        8 => 0x5049_5045,
+        9 => 0x444d_4142,
+        _ => TMPFS_MAGIC,
+    }
+}
+
+/// What a filesystem has and has left. Without a limit, and where there is nothing to count, it is zero.
 fn statfs(inode: &Inode) -> StatFs {
-    let (total, used) = inode.quota().map_or((0, 0), |quota| (quota.limit() as u64, quota.used() as u64));
-    let free = total.saturating_sub(used);
+    let quota = mounts::quota(inode.dev());
+    let limit = quota.as_ref().map(|quota| quota.limit()).filter(|limit| *limit != usize::MAX);
+    let total = limit.unwrap_or(0) as u64;
+    let free = total.saturating_sub(quota.map_or(0, |quota| quota.used() as u64));
     StatFs {
-        f_type: TMPFS_MAGIC,
+        f_type: magic(inode.dev()),
         f_bsize: 4096,
         f_blocks: total,
         f_bfree: free,
         f_bavail: free,
+        f_fsid: inode.dev().into(),
         f_namelen: 255,
         f_frsize: 4096,
+        f_flags: ST_FLAGS,
         ..StatFs::default()
     }
 }

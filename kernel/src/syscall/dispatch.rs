@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use heaps::{Errno, Result};
 
 use super::{
-    Ctx, attr, copy, fd, futex, memfd, memory, misc, module, names, nr, poll, process, rw, sched, setattr,
-    signal, space, time,
+    Ctx, attr, copy, fd, futex, locks, memfd, memory, misc, module, mount, names, nr, poll, process, rw,
+    sched, setattr, signal, space, time,
 };
 use crate::arch::TrapFrame;
 use crate::process::{Thread, with_current};
@@ -34,7 +34,9 @@ pub fn dispatch(frame: &mut TrapFrame) {
 fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
     let again = match number {
         nr::FUTEX => fourth == 0,
-        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => true,
+        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL | nr::FLOCK => {
+            true
+        }
         nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => true,
         _ => false,
     };
@@ -46,7 +48,7 @@ fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
 #[rustfmt::skip]
 fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
     let [a, b, c, d, e, f] = [frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5]];
-    let ctx = &Ctx { files: thread.files().table(), fs: thread.fs() };
+    let ctx = &Ctx { files: thread.files().table(), fs: thread.fs(), pid: thread.process().pid() as i32 };
     match frame.x[8] {
         nr::READ => rw::sys_read(ctx, a as i32, b, c as usize),
         nr::WRITE => rw::sys_write(ctx, a as i32, b, c as usize),
@@ -76,6 +78,7 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::CLOSE_RANGE => fd::sys_close_range(ctx, a as u32, b as u32, c as u32),
         nr::DUP => fd::sys_dup(ctx, a as i32),
         nr::DUP3 => fd::sys_dup3(ctx, a as i32, b as i32, c as u32),
+        nr::FLOCK => locks::sys_flock(ctx, a as i32, b as u32),
         nr::FCNTL => fd::sys_fcntl(ctx, a as i32, b as u32, c),
         nr::IOCTL => fd::sys_ioctl(ctx, a as i32, b as u32, c),
         nr::PIPE2 => fd::sys_pipe2(ctx, a, b as u32),
@@ -89,6 +92,8 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::RENAMEAT => names::sys_renameat2(ctx, a as i32, b, c as i32, d, 0),
         nr::RENAMEAT2 => names::sys_renameat2(ctx, a as i32, b, c as i32, d, e as u32),
         nr::READLINKAT => names::sys_readlinkat(ctx, a as i32, b, c, d as usize),
+        nr::MOUNT => mount::sys_mount(ctx, a, b, c, d as u32, e),
+        nr::UMOUNT2 => mount::sys_umount2(ctx, a, b as u32),
         nr::CHDIR => names::sys_chdir(ctx, a),
         nr::FCHDIR => names::sys_fchdir(ctx, a as i32),
         nr::GETCWD => names::sys_getcwd(ctx, a, b as usize),

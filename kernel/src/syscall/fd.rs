@@ -3,7 +3,8 @@
 
 use heaps::{Errno, Result};
 
-use super::{Ctx, memfd};
+use super::locks::{F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW};
+use super::{Ctx, locks, memfd};
 use crate::mm::user;
 use crate::vfs::file::{Ioctl, SETFL_MASK};
 use crate::vfs::flags::{O_CLOEXEC, O_DIRECT, O_NONBLOCK};
@@ -30,7 +31,7 @@ const CLOSE_RANGE_CLOEXEC: u32 = 4;
 
 /// `close`. `EBADF`. May sleep.
 pub fn sys_close(ctx: &Ctx, fd: i32) -> Result<usize> {
-    drop(ctx.files.remove(fd)?);
+    ctx.files.close(ctx.files.remove(fd)?);
     Ok(0)
 }
 
@@ -58,11 +59,13 @@ pub fn sys_dup3(ctx: &Ctx, old: i32, new: i32, flags: u32) -> Result<usize> {
         return Err(Errno::EINVAL);
     }
     let file = ctx.file(old)?;
-    drop(ctx.files.replace(new, file, flags & O_CLOEXEC != 0)?);
+    if let Some(before) = ctx.files.replace(new, file, flags & O_CLOEXEC != 0)? {
+        ctx.files.close(before);
+    }
     Ok(new as usize)
 }
 
-/// `fcntl`: duplicating, `FD_CLOEXEC` and the status flags. `EINVAL` for the rest.
+/// `fcntl`: duplicating, `FD_CLOEXEC`, the status flags, locks, pipes' sizes, seals. `EINVAL` for the rest.
 pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
     let file = ctx.file(fd)?;
     match cmd {
@@ -76,6 +79,9 @@ pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
         F_GETFL => Ok(file.flags() as usize),
         // Of a file that is only a name, the descriptor alone can be asked about.
         _ if file.is_path() => Err(Errno::EBADF),
+        F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => {
+            locks::fcntl(ctx, &file, cmd, arg)
+        }
         F_SETPIPE_SZ => file.ops().pipe_size(Some(arg as u32 as usize)),
         F_GETPIPE_SZ => file.ops().pipe_size(None),
         F_ADD_SEALS => memfd::add_seals(&file, arg),

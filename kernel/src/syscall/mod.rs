@@ -1,8 +1,8 @@
 //! System calls by subject. Each is a function of what the caller has and of the call's arguments, and returns what
 //! user space gets.
 //!
-//! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
-//! contents, [`copy`] from one to another, [`space`] sizes, [`memfd`] files without a name, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes and [`setattr`] changing them, [`module`] modules. Processes:
+//! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`locks`], [`rw`]
+//! contents, [`copy`] from one to another, [`space`] sizes, [`memfd`] files without a name, [`poll`] waiting for them, [`names`] the tree, [`mount`] what it is made of, [`attr`] attributes and [`setattr`] changing them, [`module`] modules. Processes:
 //! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`misc`].
 #![forbid(unsafe_code)]
 
@@ -12,10 +12,12 @@ pub mod ctx;
 mod dispatch;
 pub mod fd;
 pub mod futex;
+pub mod locks;
 pub mod memfd;
 pub mod memory;
 pub mod misc;
 pub mod module;
+pub mod mount;
 pub mod names;
 pub mod nr;
 pub mod poll;

@@ -13,12 +13,15 @@ numbers! {
     DUP3 = 24;
     FCNTL = 25;
     IOCTL = 29;
+    FLOCK = 32;
     MKNODAT = 33;
     MKDIRAT = 34;
     UNLINKAT = 35;
     SYMLINKAT = 36;
     LINKAT = 37;
     RENAMEAT = 38;
+    UMOUNT2 = 39;
+    MOUNT = 40;
     STATFS = 43;
     FSTATFS = 44;
     TRUNCATE = 45;

@@ -100,7 +100,7 @@ fn execute(
     flags: u32,
 ) -> Result<usize> {
     let path = user_path(path)?;
-    let ctx = Ctx { files: thread.files().table(), fs: thread.fs() };
+    let ctx = Ctx { files: thread.files().table(), fs: thread.fs(), pid: thread.process().pid() as i32 };
     let dentry = match path.is_empty() && flags & AT_EMPTY_PATH != 0 {
         true => ctx.file(dirfd)?.dentry().cloned().ok_or(Errno::EACCES)?,
         false => ctx.resolve(dirfd, &path, flags & AT_SYMLINK_NOFOLLOW == 0)?,

@@ -17,7 +17,9 @@ use super::dir::DirSink;
 use super::flags::{O_ACCMODE, O_APPEND, O_DIRECT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
 use super::inode::Inode;
 use super::io::{Sink, Source};
+use super::locks::{self, Owner};
 use super::mmap::{Mmap, MmapRequest};
+use super::uses::Use;
 use crate::chrdev::CdevRef;
 use crate::mm::admit::admit;
 use crate::mm::aspace::mappers::FilePages;
@@ -210,6 +212,7 @@ pub struct File {
     flags: AtomicU32,
     pos: AtomicU64,
     pos_lock: Mutex<(), { order::FILE_POS }>,
+    _use: Use,
     _count: Counted,
 }
 
@@ -232,12 +235,18 @@ impl File {
     fn build(place: Place, flags: u32, opened: Opened) -> Result<Arc<File>> {
         admit()?;
         let count = Counted::new()?;
+        let inode = match &place {
+            Place::Named(dentry) => dentry.inode(),
+            Place::Anonymous(inode) => inode,
+        };
+        let one = Use::of(inode.dev());
         Ok(Arc::new(File {
             opened,
             place,
             flags: AtomicU32::new(flags),
             pos: AtomicU64::new(0),
             pos_lock: Mutex::new(()),
+            _use: one,
             _count: count,
         }))
     }
@@ -248,6 +257,11 @@ impl File {
             Place::Named(dentry) => dentry.inode(),
             Place::Anonymous(inode) => inode,
         }
+    }
+
+    /// What tells it from other open files, as long as it is open.
+    pub fn id(&self) -> usize {
+        core::ptr::from_ref(self).addr()
     }
 
     /// The name it was opened by, if it has one.
@@ -384,6 +398,15 @@ impl File {
 
     fn turn(&self) -> Option<MutexGuard<'_, (), { order::FILE_POS }>> {
         (self.ops().position() == Position::Locked).then(|| self.pos_lock.lock())
+    }
+}
+
+impl Drop for File {
+    /// Before everything else, its locks go.
+    fn drop(&mut self) {
+        let id = self.id();
+        locks::release(self.inode(), Owner::Flock(id));
+        locks::release(self.inode(), Owner::OpenFile(id));
     }
 }
 

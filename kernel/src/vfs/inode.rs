@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use heaps::{Errno, Result};
 
@@ -93,6 +93,8 @@ pub struct Inode {
     ino: u64,
     dev: u32,
     attributes: Attributes,
+    /// Whether [`locks`](super::locks) may know it.
+    locked: AtomicBool,
     content: Content,
 }
 
@@ -104,6 +106,7 @@ impl Inode {
             ino: NEXT_INO.fetch_add(1, Ordering::Relaxed),
             dev,
             attributes: Attributes::new(mode),
+            locked: AtomicBool::new(false),
             content,
         }
     }
@@ -116,6 +119,16 @@ impl Inode {
     /// The number of the filesystem it is in.
     pub fn dev(&self) -> u32 {
         self.dev
+    }
+
+    /// Whether there may be locks on it.
+    pub(super) fn may_have_locks(&self) -> bool {
+        self.locked.load(Ordering::Acquire)
+    }
+
+    /// Says whether there are.
+    pub(super) fn set_may_have_locks(&self, locked: bool) {
+        self.locked.store(locked, Ordering::Release);
     }
 
     /// What it holds.

@@ -2,6 +2,7 @@
 //!
 //! * [`inode`] and its [`attributes`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
 //! * [`mod@file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
+//! * [`locks`]: who may keep whom from a file
 //! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
 //! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`] and [`fifo`], [`initramfs`], [`devtmpfs`]: filesystems with contents
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
@@ -27,8 +28,10 @@ pub mod fs_context;
 pub mod initramfs;
 pub mod inode;
 pub mod io;
+pub mod locks;
 pub mod memfd;
 pub mod mmap;
+pub mod mount_options;
 pub mod mounts;
 pub mod namespace;
 pub mod open;
@@ -42,6 +45,8 @@ pub mod ramfs;
 pub mod stat;
 pub mod sysfs;
 pub mod text;
+
+mod uses;
 
 #[cfg(test)]
 mod stress_tests;

@@ -13,9 +13,14 @@ use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::mm::admit::admit;
-use crate::sync::{Mutex, order};
+use crate::sync::{Mutex, MutexGuard, order};
 
 static NAMESPACE: Mutex<(), { order::NAMESPACE }> = Mutex::new(());
+
+/// Keeps names from changing as long as it is held.
+pub(super) fn order() -> MutexGuard<'static, (), { order::NAMESPACE }> {
+    NAMESPACE.lock()
+}
 
 /// Who changes the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +64,7 @@ fn add_locked(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Resu
         admit()?;
     }
     may_change(by, dir)?;
+    let dir = dir.origin();
     if dir.child(name).is_some() {
         return Err(Errno::EEXIST);
     }
@@ -112,6 +118,9 @@ pub fn unlink(by: By, dir: &Arc<Dentry>, name: &[u8]) -> Result<()> {
     if child.inode().is_dir() {
         return Err(Errno::EISDIR);
     }
+    if child.is_mount() {
+        return Err(Errno::EBUSY);
+    }
     let gone = dir.remove(name);
     dir.inode().touch();
     forget(child.inode());
@@ -155,6 +164,7 @@ pub fn rename(
     let order = NAMESPACE.lock();
     may_change(By::User, from_dir)?;
     may_change(By::User, to_dir)?;
+    let (from_dir, to_dir) = (from_dir.origin(), to_dir.origin());
     let moved = from_dir.child(from).ok_or(Errno::ENOENT)?;
     let there = to_dir.child(to);
     check_rename((from_dir, &moved), to_dir, there.as_ref(), target)?;
@@ -242,28 +252,52 @@ fn check_rename(
             (true, true) => check_removable_dir(there),
             (true, false) => Err(Errno::ENOTDIR),
             (false, true) => Err(Errno::EISDIR),
+            (false, false) if there.is_mount() => Err(Errno::EBUSY),
             (false, false) => Ok(()),
         },
     }
 }
 
-/// Puts the root of a filesystem in the place of a directory, for good. `ENOTDIR`, `EBUSY` when that is the root of
-/// everything or a mount already, `ENOMEM`. May sleep.
-pub fn mount(at: &Arc<Dentry>, root: &Arc<Dentry>) -> Result<()> {
-    let order = NAMESPACE.lock();
-    if !at.inode().is_dir() {
+/// Puts the root of a filesystem in the place of what has a name, and returns that. `ENOTDIR` where one is a directory
+/// and the other is none, `EBUSY` for the root of everything, `EINVAL` where names are made up, `ENOENT` for what has lost
+/// its name, `ENOMEM`. [`order`](order()) is held, or nobody else knows the tree.
+pub fn cover(at: &Arc<Dentry>, root: &Arc<Dentry>) -> Result<Arc<Dentry>> {
+    if at.inode().is_dir() != root.inode().is_dir() {
         return Err(Errno::ENOTDIR);
     }
-    if at.is_mount() {
-        return Err(Errno::EBUSY);
-    }
     let parent = at.parent().ok_or(Errno::EBUSY)?;
+    let name = at.name();
+    let there = parent.child(&name).filter(|there| Arc::ptr_eq(there, at));
+    let covered = there.ok_or(if at.inode().nlink() == 0 { Errno::ENOENT } else { Errno::EINVAL })?;
     parent.reserve()?;
-    root.relink(&parent, &at.name());
-    let covered = parent.insert(root.clone());
-    drop(order);
-    drop(covered);
-    Ok(())
+    root.relink(&parent, &name);
+    drop(parent.insert(root.clone()));
+    Ok(covered)
+}
+
+/// Gives what was covered its place again. [`order`](order()) is held.
+pub(super) fn uncover(root: &Arc<Dentry>, covered: &Arc<Dentry>) {
+    if let Some(parent) = root.parent() {
+        // The entry is replaced, which takes no room.
+        covered.relink(&parent, &root.name());
+        drop(parent.insert(covered.clone()));
+    }
+}
+
+/// Removes every name of a tree that nobody can reach any more: names hold directories and are held by them. May sleep.
+pub(super) fn take_down(root: &Arc<Dentry>) {
+    let mut at = root.clone();
+    loop {
+        match at.child_from(0) {
+            Some((_, child)) => at = child,
+            None if Arc::ptr_eq(&at, root) => return,
+            None => {
+                let Some(parent) = at.parent() else { return };
+                drop(parent.remove(&at.name()));
+                at = parent;
+            }
+        }
+    }
 }
 
 fn may_change(by: By, dir: &Arc<Dentry>) -> Result<()> {

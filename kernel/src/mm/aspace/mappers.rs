@@ -84,6 +84,10 @@ impl Mappers {
         let mut list = self.0.lock();
         let space = list.spaces.remove(&id);
         list.writable -= i32::from(writable);
+        if list.spaces.is_empty() {
+            // A map that was used keeps memory.
+            list.spaces = BTreeMap::new();
+        }
         drop(list);
         drop(space);
     }
