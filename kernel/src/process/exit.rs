@@ -50,6 +50,17 @@ pub fn do_exit(status: u32) -> ! {
     sched::exit_current()
 }
 
+/// Has the calling thread's process end on its way back to user space, because the kernel failed under it. Takes no
+/// lock.
+pub fn doom() {
+    sched::with_current(|task| {
+        if let Some(thread) = &task.thread {
+            thread.pending.fetch_or(signal::bit(SIGKILL), Ordering::AcqRel);
+            sched::wake_interruptible(task);
+        }
+    });
+}
+
 /// Ends the calling thread after the kernel failed under it. Whatever its stack refers to stays for ever.
 pub fn oops_exit() -> ! {
     let status = current().map_or(0, |thread| {

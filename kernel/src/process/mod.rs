@@ -36,7 +36,7 @@ pub mod thread;
 pub mod tree;
 pub mod wait;
 
-pub use exit::oops_exit;
+pub use exit::{doom, oops_exit};
 pub use group::Process;
 pub use init::start_init;
 pub use thread::{Thread, current, with_current};
