@@ -21,7 +21,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use crate::cdev::{CdevPtr, DevT};
-use crate::platform::{Event, Module, Platform, WaitQueue};
+use crate::platform::{Event, Module, Platform, Point, WaitQueue};
 use crate::provider::{HeapOps, ProviderData};
 use crate::refcount::Fault;
 use crate::sg::SgTable;
@@ -51,7 +51,12 @@ pub(crate) struct Machine {
     pub stall_device: AtomicBool,
     pub events: Mutex<Vec<Event>>,
     pub faults: Mutex<Vec<Fault>>,
+    /// What happens when somebody comes to this point, once.
+    pub meeting: Mutex<Option<(Point, OtherPath)>>,
 }
+
+/// A path that meets another.
+pub(crate) type OtherPath = Box<dyn FnOnce() + Send>;
 
 thread_local! {
     static MACHINE: RefCell<Arc<Machine>> = RefCell::new(Machine::fresh());
@@ -73,6 +78,7 @@ impl Machine {
             stall_device: AtomicBool::default(),
             events: Mutex::default(),
             faults: Mutex::default(),
+            meeting: Mutex::default(),
         })
     }
 
@@ -216,6 +222,15 @@ impl Platform for TestPlatform {
     fn trace(event: Event) {
         let _own = suspend();
         Machine::here().events.lock().unwrap().push(event);
+    }
+
+    fn meet(point: Point, _minor: u32) {
+        let _own = suspend();
+        let machine = Machine::here();
+        let planned = machine.meeting.lock().unwrap().take_if(|(there, _)| *there == point);
+        if let Some((_, other_path)) = planned {
+            other_path();
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use heaps::{Discipline, Errno, Result};
 
-use super::{oracle, report};
+use super::{meet, oracle, report};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::HEAPS;
 use crate::mm::object;
@@ -29,6 +29,8 @@ pub fn init() -> Result<()> {
     add("survivors", 0o644, read_write(oracle::survivors, done(oracle::mark)))?;
     add("drain", 0o200, write_only(done(settle)))?;
     add("tasks", 0o444, read_only(|| Ok(tasks())))?;
+    add("meet", 0o644, read_write(|| Ok(meet::show()), meet::command))?;
+    add("find", 0o200, write_only(find))?;
     // The harness' canaries: what it must catch can be made to happen.
     add("touch_freed", 0o200, write_only(done(object::canary::touch_freed)))?;
     add("free_twice", 0o200, write_only(done(object::canary::free_twice)))?;
@@ -74,12 +76,19 @@ fn switch(name: &str) -> Result<()> {
     HEAPS.set_discipline(discipline)
 }
 
+/// Looks a heap up by name, as a driver would that wants its buffers, and lets it go again. `ENOENT`.
+fn find(name: &str) -> Result<()> {
+    HEAPS.find(name.trim_end()).map(drop)
+}
+
 fn reports() -> String {
     let mut text = String::new();
     report::each(|number, report| {
         let comm = comm_of(report.tid).unwrap_or_else(|| "-".to_string());
-        text +=
-            &format!("{number} {} pc=[<{:016x}>] pid={} comm={comm}\n", report.kind, report.pc, report.tid);
+        let held = |(held, wanted)| format!(" locks={},{}", order::name(held), order::name(wanted));
+        let locks = report.locks.map(held).unwrap_or_default();
+        let (kind, pc, tid) = (report.kind, report.pc, report.tid);
+        text += &format!("{number} {kind} pc=[<{pc:016x}>]{locks} pid={tid} comm={comm}\n");
     });
     text
 }

@@ -6,10 +6,12 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use heaps::exporter::{CmaHeap, SystemHeap};
+use heaps::platform::Point;
 use heaps::{Errno, HeapOps, ProviderData, Registration, Result, SgTable};
 
 use super::module::Module;
 use super::params::Params;
+use crate::debug::meet;
 use crate::drivers::dma_heap::{self, Kernel};
 use crate::sync::{SpinLock, order};
 
@@ -82,6 +84,8 @@ impl HeapOps for TeeHeap {
     }
 
     fn allocate(&self, len: usize, flags: u64) -> Result<SgTable> {
+        // Where a real one sleeps until its firmware answers.
+        meet::arrive(Point::Allocate, None);
         let room = |now: usize| now.checked_add(len).filter(|&after| after <= self.limit);
         self.allocated.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).map_err(|_| Errno::ENOMEM)?;
         let table = self.memory.allocate(len, flags);

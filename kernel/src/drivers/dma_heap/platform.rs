@@ -4,16 +4,17 @@
 use alloc::boxed::Box;
 use alloc::format;
 
-use heaps::platform::Event;
+use heaps::platform::{Event, Point};
 use heaps::refcount::Fault;
 use heaps::{CdevPtr, DevT, HeapFile, PhysAddr, Platform, Result};
 
 use super::heap::OpenHeap;
 use super::machine;
+use crate::debug::meet;
 use crate::modules::Module;
 use crate::process::{self, Thread};
 use crate::sync::order;
-use crate::sync::sleep::RawSleepRwLock;
+use crate::sync::sleep::{RawSleepMutex, RawSleepRwLock};
 use crate::sync::spin::RawSpin;
 use crate::vfs::{FileOps, devtmpfs};
 use crate::{arch, chrdev, sync};
@@ -22,7 +23,7 @@ use crate::{arch, chrdev, sync};
 pub struct Kernel;
 
 impl Platform for Kernel {
-    type ListLock = RawSpin<{ order::HEAP_LIST }>;
+    type ListLock = RawSleepMutex<{ order::HEAP_LIST }>;
     type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
     type BufferLock = RawSpin<{ order::BUFFER }>;
     type PoolLock = RawSpin<{ order::CONTIG }>;
@@ -84,6 +85,10 @@ impl Platform for Kernel {
     }
 
     fn trace(_event: Event) {}
+
+    fn meet(point: Point, minor: u32) {
+        meet::arrive(point, Some(minor));
+    }
 }
 
 /// A place to sleep, for the subsystem.
