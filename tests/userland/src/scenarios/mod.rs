@@ -5,12 +5,15 @@
 //! still leaves its story. What is expected under each discipline stands in the scenario's file as data; the
 //! verdict is not made here but by [`crate::judge`], from all observations together.
 
+mod actor;
 mod canary;
 mod h1;
 mod h10;
 mod h10_dup;
 mod h10_fd;
 mod h10_mmap;
+mod h2;
+mod h3;
 mod h4;
 mod h5;
 mod h9;
@@ -75,8 +78,11 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 18] = [
+pub const ALL: [&Scenario; 21] = [
     &h1::SCENARIO,
+    &h2::SCENARIO,
+    &h3::GET,
+    &h3::OPENING,
     &h4::SCENARIO,
     &h5::SCENARIO,
     &h9::SCENARIO,
