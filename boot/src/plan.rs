@@ -26,8 +26,11 @@ const fn scenario(id: &'static str, hazard: &'static str) -> Scenario {
 }
 
 /// Every scenario the lab knows, in the order of the matrix.
-pub const SCENARIOS: [Scenario; 7] = [
+pub const SCENARIOS: [Scenario; 10] = [
     scenario("H1", "ioctl-after-unregister"),
+    scenario("H2", "alloc-in-flight"),
+    scenario("H3-get", "open-vs-last-put"),
+    scenario("H3-open", "open-vs-last-put"),
     scenario("H4", "unpublish-tied-to-free"),
     scenario("H5", "close-after-free"),
     scenario("H9", "same-name-reload"),
