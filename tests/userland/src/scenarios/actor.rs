@@ -79,9 +79,14 @@ impl Cue {
         self.0.put_word(0, 1);
     }
 
+    /// Whether it was given.
+    pub fn is_given(&self) -> bool {
+        self.0.word(0) == 1
+    }
+
     /// Waits for it.
     pub fn wait(&self) -> core::result::Result<(), Stop> {
-        until("a cue", || Ok((self.0.word(0) == 1).then_some(())))
+        until("a cue", || Ok(self.is_given().then_some(())))
     }
 }
 
@@ -120,10 +125,14 @@ impl Stage {
 
     /// Waits until the actor has ended, or is blocked.
     pub fn until_still(&self, actor: &Actor) -> core::result::Result<Now, Stop> {
-        let now = until(actor.who, || {
-            let blocked = meet::doing(actor.pid)?.is_some_and(|line| line.contains(" blocked"));
-            if blocked { Ok(Some(Now::Blocked)) } else { ended(actor) }
-        })?;
+        let now = until(actor.who, || still(actor))?;
+        self.note(format_args!("{} meanwhile", actor.who), now);
+        Ok(now)
+    }
+
+    /// Waits until the actor has given a cue, has ended, or is blocked.
+    pub fn until_still_or(&self, actor: &Actor, cue: &Cue) -> core::result::Result<Now, Stop> {
+        let now = until(actor.who, || if cue.is_given() { Ok(Some(Now::There)) } else { still(actor) })?;
         self.note(format_args!("{} meanwhile", actor.who), now);
         Ok(now)
     }
@@ -152,6 +161,11 @@ impl Stage {
     pub fn go(&self, point: &str) -> core::result::Result<(), Stop> {
         must("meet", self.taken(format_args!("go on from `{point}`"), || meet::go(point)))
     }
+}
+
+fn still(actor: &Actor) -> Result<Option<Now>> {
+    let blocked = meet::doing(actor.pid)?.is_some_and(|line| line.contains(" blocked"));
+    if blocked { Ok(Some(Now::Blocked)) } else { ended(actor) }
 }
 
 fn ended(actor: &Actor) -> Result<Option<Now>> {

@@ -120,6 +120,25 @@ impl Stage {
         must("open", self.try_open(heap))
     }
 
+    /// Opens the node of an open heap again, through /proc; may be refused.
+    pub fn reopen(&self, heap: &Heap) -> Result<Heap> {
+        let path = format!("/proc/self/fd/{}", heap.raw());
+        self.shown(format_args!("open {path}"), || Heap::open_path(&path), |fd| format!("fd {}", fd.raw()))
+    }
+
+    /// The name of the heap that buffers from this descriptor come from. Has to work.
+    pub fn exporter_of(&self, heap: &Heap) -> core::result::Result<String, Stop> {
+        let buffer = match self.try_allocate(heap) {
+            Ok(buffer) => buffer,
+            Err(e) => return Ok(format!("{e}")),
+        };
+        let info = must("fdinfo", buffer.fdinfo())?;
+        let name = info.lines().find_map(|line| line.strip_prefix("exp_name:")).unwrap_or("").trim();
+        self.note(format_args!("exp_name of fd {}", buffer.raw()), name);
+        self.close_buffer(buffer)?;
+        Ok(name.into())
+    }
+
     /// Asks a heap for a buffer; may be refused.
     pub fn try_allocate(&self, heap: &Heap) -> Result<Buffer> {
         let what = format_args!("ioctl ALLOC {LENGTH} on fd {}", heap.raw());
@@ -135,6 +154,13 @@ impl Stage {
     pub fn device(&self, heap: &Heap) -> core::result::Result<u64, Stop> {
         let device = must("fstat", heap.device())?;
         self.note(format_args!("fstat fd {}", heap.raw()), format_args!("rdev {device:#x}"));
+        Ok(device)
+    }
+
+    /// The device number of a heap's node, which is not opened for it. Has to work.
+    pub fn number(&self, heap: &str) -> core::result::Result<u64, Stop> {
+        let device = must("stat", Heap::number(heap))?;
+        self.note(format_args!("stat {heap}"), format_args!("rdev {device:#x}"));
         Ok(device)
     }
 
