@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::initramfs::Put;
 use crate::plan::{self, DISCIPLINES, Scenario};
 use crate::qemu::{self, Hardware};
+use crate::regions::Region;
 
 /// Who holds the last reference to a dma-buf heap, and what happens when nobody does.
 ///
@@ -90,6 +91,16 @@ pub struct Options {
     /// Put a file or directory of the host's on the guest (may be repeated)
     #[arg(long, global = true, value_name = "HOST:GUEST")]
     pub put: Vec<Put>,
+    /// A region for contiguous buffers, as in 64M, camera=16M, 32M@0x50000000 (may be repeated); without a
+    /// name, the default one
+    #[arg(long, global = true, value_name = "[NAME=]SIZE[@BASE]", value_parser = Region::parse_pool)]
+    pub cma: Vec<Region>,
+    /// A region for a heap of that name alone (may be repeated)
+    #[arg(long, global = true, value_name = "NAME=SIZE[@BASE]", value_parser = Region::parse_carveout)]
+    pub carveout: Vec<Region>,
+    /// A region for a heap of that name, whose buffers no CPU can map (may be repeated)
+    #[arg(long, global = true, value_name = "NAME=SIZE[@BASE]", value_parser = Region::parse_protected)]
+    pub protected: Vec<Region>,
     /// The discipline heaps live by
     #[arg(long, global = true, value_name = "D", value_parser = PossibleValuesParser::new(DISCIPLINES))]
     pub discipline: Option<String>,
@@ -110,7 +121,8 @@ pub struct Options {
 impl Options {
     /// The machine's hardware.
     pub fn hardware(&self) -> Hardware {
-        Hardware { cpus: self.smp, memory: self.mem, icount: self.icount, debugger: None }
+        let regions = [&self.cma, &self.carveout, &self.protected].into_iter().flatten().cloned().collect();
+        Hardware { cpus: self.smp, memory: self.mem, icount: self.icount, regions, debugger: None }
     }
 }
 

@@ -5,7 +5,8 @@
 //! - [`host`], [`toolchain`], [`version`], [`install`]: what the host has, and getting what it lacks;
 //! - [`build`], [`image`]: the kernel and the userland, built by a nested cargo;
 //! - [`program`], [`busybox`], [`initramfs`], [`cpio`], [`command_line`]: what a machine is given;
-//! - [`machine`], over [`qemu`], [`process`] and [`input`]: one machine, from boot to exit status;
+//! - [`machine`], over [`qemu`], [`regions`], [`device_tree`], [`process`] and [`input`]: one machine, from boot to
+//!   exit status;
 //! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
 //! - [`plan`], [`lab`], [`matrix`]: all cells observed, and drawn;
 //! - [`cli`], [`commands`]: what a person types, whom [`terminal`] and [`interrupt`] serve; [`figures`]:
@@ -19,6 +20,7 @@ pub mod command_line;
 pub mod commands;
 pub mod console;
 pub mod cpio;
+pub mod device_tree;
 pub mod figures;
 pub mod host;
 pub mod image;
@@ -34,6 +36,7 @@ pub mod process;
 pub mod program;
 pub mod qemu;
 pub mod records;
+pub mod regions;
 pub mod report;
 pub mod symbolise;
 pub mod terminal;

@@ -23,7 +23,7 @@ use crate::qemu::{self, Hardware};
 use crate::records::Record;
 use crate::report::Filter;
 use crate::symbolise::Symboliser;
-use crate::{command_line, install};
+use crate::{command_line, device_tree, install};
 
 /// A machine about to be booted.
 #[derive(Clone, Debug)]
@@ -222,6 +222,12 @@ impl<'a> Machine<'a> {
 
         let mut command = process::leashed(qemu.as_os_str());
         command.args(self.hardware.arguments(&kernel, &initramfs, &self.kernel_command_line()?));
+        if !self.hardware.regions.is_empty() {
+            let tree = directory.path().join("machine.dtb");
+            std::fs::write(&tree, device_tree::with_regions(&qemu, &self.hardware)?)
+                .context("cannot write the device tree")?;
+            command.arg("-dtb").arg(tree);
+        }
         let mut listener = Listener::new(self.guest);
         let (ending, stderr) = process::run(command, self.stdin.clone(), self.limit, |bytes| {
             listener.hear(bytes, &mut sink);

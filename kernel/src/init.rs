@@ -46,13 +46,13 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     if args.value("lastref.tty") == Some("noecho") {
         crate::drivers::console::disable_echo();
     }
-    let layout = mm::boot::init(&machine, PhysAddr::new(image_at), blob_range, &args);
+    let regions = mm::boot::init(&machine, PhysAddr::new(image_at), blob_range, &args);
     pgtable::leave_boot_tables();
     announce(&machine);
 
     sched::adopt_cpu();
     start_cpus(&machine);
-    crate::start::start(&machine, &args, &layout);
+    crate::start::start(&machine, &args, &regions);
     sched::run_cpu()
 }
 

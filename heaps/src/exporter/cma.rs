@@ -1,5 +1,7 @@
 //! The CMA heap: contiguous memory out of a reserved region (Linux: `heaps/cma_heap.c`, `mm/cma.c`).
 
+use core::ops::Range;
+
 use lock_api::Mutex;
 
 use crate::addr::{PAGE_SHIFT, PhysAddr};
@@ -32,6 +34,16 @@ impl<P: Platform> CmaRegion<P> {
     /// How full the region is.
     pub fn stats(&self) -> Stats {
         self.space.lock().stats()
+    }
+
+    /// The first page frame's address.
+    pub fn base(&self) -> PhysAddr {
+        self.base
+    }
+
+    /// Calls `f` with the page numbers of each free extent, in order of address, under the pool's lock.
+    pub fn each_free(&self, f: &mut dyn FnMut(Range<usize>)) {
+        self.space.lock().free_extents().for_each(f);
     }
 
     fn take(&self, pages: usize) -> Result<Run> {

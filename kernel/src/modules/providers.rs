@@ -53,7 +53,7 @@ fn system(_: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
 const DEFAULT_REGION: &str = "default_cma_region";
 
 fn cma(params: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
-    let region = dma_heap::cma_region().ok_or(Errno::ENODEV)?;
+    let region = dma_heap::regions::default_pool().ok_or(Errno::ENODEV)?;
     let make = move |name: &str, module| ProviderData::new(name, CmaHeap::new(region), Some(module));
     Device::start(params.name().unwrap_or(DEFAULT_REGION), module, false, make)
 }
