@@ -337,7 +337,7 @@ impl Reader {
         match Record::parse(line) {
             Ok(mut record) => {
                 if let Record::Cell(cell) = &mut record {
-                    for text in cell.place.iter_mut().chain(&mut cell.reports) {
+                    for text in cell.place.iter_mut().chain(&mut cell.reports).chain(&mut cell.detail) {
                         *text = self.name_addresses(guest, text).into_owned();
                     }
                 }

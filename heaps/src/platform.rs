@@ -85,6 +85,10 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// Something worth a line in a timeline happened, here and now.
     fn trace(event: Event);
 
+    /// Whether somebody wants to hear of every put of a heap's reference ([`Event::HeapPut`]); asked before each, and
+    /// false as a rule.
+    fn traces_puts() -> bool;
+
     /// The caller has come to `point` on behalf of the heap with this minor. May be made to wait there (and so sleep,
     /// under `HeapGuard` or `ListLock` where the point says so), that another path can be made to meet it.
     fn meet(point: Point, minor: u32);
@@ -181,6 +185,11 @@ pub enum Event {
     /// The calls in flight at unregistering have ended.
     HeapDrained {
         /// Its minor number.
+        minor: u32,
+    },
+    /// A reference to a heap was put.
+    HeapPut {
+        /// The heap's minor number.
         minor: u32,
     },
     /// A heap's memory is given back.

@@ -179,10 +179,14 @@ impl<P: Platform> HeapPtr<P> {
         Ok(())
     }
 
-    /// Linux: `kref_put` with the patch's release.
+    /// Linux: `kref_put` with the patch's release, and a tracepoint after it, where such lines tend to be: what it
+    /// reads may have gone with the put (H14).
     fn put(self) {
         if self.get().kref.put::<P>() {
             self.release();
+        }
+        if P::traces_puts() {
+            P::trace(Event::HeapPut { minor: self.get().devt.minor() });
         }
     }
 

@@ -97,6 +97,9 @@ impl<P: Platform> Registered<P> {
         P::trace(Event::HeapDrained { minor });
         drop(provider);
         drop(shell);
+        if P::traces_puts() {
+            P::trace(Event::HeapPut { minor });
+        }
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct Machine {
     pub frames: AtomicUsize,
     pub zeroed: AtomicUsize,
     pub killed: AtomicBool,
+    pub traces_puts: AtomicBool,
     /// Makes `device_create` say this, once.
     pub refuse_device: Mutex<Option<Errno>>,
     /// While set, `device_create` waits, with the cdev mapped already.
@@ -74,6 +75,7 @@ impl Machine {
             frames: AtomicUsize::new(1 << 20),
             zeroed: AtomicUsize::default(),
             killed: AtomicBool::default(),
+            traces_puts: AtomicBool::default(),
             refuse_device: Mutex::default(),
             stall_device: AtomicBool::default(),
             events: Mutex::default(),
@@ -222,6 +224,10 @@ impl Platform for TestPlatform {
     fn trace(event: Event) {
         let _own = suspend();
         Machine::here().events.lock().unwrap().push(event);
+    }
+
+    fn traces_puts() -> bool {
+        Machine::here().traces_puts.load(Ordering::Relaxed)
     }
 
     fn meet(point: Point, _minor: u32) {

@@ -34,6 +34,8 @@ ranks! {
     MMAP = 7, "One address space's layout; page faults take it.";
     SHARED_PAGES = 8, "Anonymous pages that several address spaces map.";
     FILE_DATA = 9, "Contents of a regular file; user memory is not touched under it.";
+    DRAINED = 12, "No lock: to wait until all of a provider's memory is back, for which others need the next.";
+    PROVIDER = 13, "A heap provider's own lock.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     TASK = 17, "One thread's or process' references: address space, files, task.";

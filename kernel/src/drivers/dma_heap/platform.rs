@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::platform::{Event, Point};
 use heaps::refcount::Fault;
@@ -18,6 +19,9 @@ use crate::sync::sleep::{RawSleepMutex, RawSleepRwLock};
 use crate::sync::spin::RawSpin;
 use crate::vfs::{FileOps, devtmpfs};
 use crate::{arch, chrdev, sync};
+
+/// Whether every put of a heap's reference is logged.
+pub static TRACE_PUTS: AtomicBool = AtomicBool::new(false);
 
 /// This kernel.
 pub struct Kernel;
@@ -84,7 +88,16 @@ impl Platform for Kernel {
         machine::refcount_fault(fault);
     }
 
-    fn trace(_event: Event) {}
+    fn trace(event: Event) {
+        // The others have no listener.
+        if let Event::HeapPut { minor } = event {
+            log::info!("dma_heap {minor}: put");
+        }
+    }
+
+    fn traces_puts() -> bool {
+        TRACE_PUTS.load(Ordering::Relaxed)
+    }
 
     fn meet(point: Point, minor: u32) {
         meet::arrive(point, Some(minor));

@@ -12,7 +12,7 @@ pub struct Report {
     pub kind: String,
     /// Where the kernel was: `pc=[<ffff...>]`.
     pub place: String,
-    /// The lock held and the one wanted, `HELD,WANTED`, where that is the matter; else empty.
+    /// The lock held, and the one wanted if it is another, `HELD,WANTED`, where that is the matter; else empty.
     pub locks: String,
     /// The whole line.
     pub line: String,

@@ -16,6 +16,9 @@ const LOOK: u64 = time::MS;
 /// Looks until whatever is waited for will not come any more.
 const LOOKS: usize = 3000;
 
+/// How many of the places on a sleeper's stack are written down.
+const PLACES: usize = 8;
+
 /// A process that plays a part.
 #[derive(Debug)]
 pub struct Actor {
@@ -150,6 +153,19 @@ impl Stage {
             Now::Done(None) => Ok(()),
             other => Err(Stop(format!("{}: {other}", actor.who))),
         }
+    }
+
+    /// Sends SIGKILL to an actor that is blocked, and says whether it is blocked still. Writes down where it sleeps.
+    pub fn outlives_sigkill(&self, actor: &Actor) -> core::result::Result<bool, Stop> {
+        let what = format_args!("kill -9 {}", actor.who);
+        must("kill", self.taken(what, || process::kill(actor.pid, abi::SIGKILL)))?;
+        // A sleep that a signal may end was ended by now: the task would be ready, or gone.
+        let doing = must("tasks", meet::doing(actor.pid))?.unwrap_or_default();
+        let mut words = doing.split(' ').skip(1);
+        self.note(format_args!("{} after that", actor.who), words.next().unwrap_or("gone"));
+        let places = words.filter(|place| place.starts_with("[<")).take(PLACES);
+        places.for_each(|place| self.note(format_args!("{} sleeps in", actor.who), place));
+        Ok(doing.contains(" blocked"))
     }
 
     /// Has the next task that comes to a meeting point wait there.

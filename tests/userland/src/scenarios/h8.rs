@@ -9,7 +9,7 @@
 //! Where references are counted, the natural way to write the search takes one to each heap before it looks at it, and
 //! puts it when the name is another. If that put is the last, releasing the heap takes it off the list, for which it
 //! wants the lock that the finder holds: it waits for itself. So it is in every discipline whose open counts, which all
-//! say `deadlock` with the lock's name twice. Under `kref` and `upstream` nobody but the registration counts; `kref`
+//! say `deadlock` with the lock's name. Under `kref` and `upstream` nobody but the registration counts; `kref`
 //! pays for it elsewhere. `lastref` touches only the heap whose name it is, and puts nothing under the lock.
 
 use super::actor::Now;
@@ -20,8 +20,8 @@ use crate::judge::Conclusion;
 use alloc::format;
 use heaps::uapi::Errno;
 
-/// The list's lock, held and wanted.
-const DEADLOCK: &str = "deadlock(HEAP_LIST,HEAP_LIST)";
+/// The list's lock, wanted by its holder.
+const DEADLOCK: &str = "deadlock(HEAP_LIST)";
 
 pub const SCENARIO: Scenario = Scenario {
     id: "H8",

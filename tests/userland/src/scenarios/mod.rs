@@ -12,6 +12,10 @@ mod h10;
 mod h10_dup;
 mod h10_fd;
 mod h10_mmap;
+mod h11;
+mod h13;
+mod h14;
+mod h15;
 mod h2;
 mod h3;
 mod h4;
@@ -81,7 +85,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 26] = [
+pub const ALL: [&Scenario; 31] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -97,6 +101,11 @@ pub const ALL: [&Scenario; 26] = [
     &h10_fd::SCENARIO,
     &h10_dup::SCENARIO,
     &h10_mmap::SCENARIO,
+    &h11::SCENARIO,
+    &h13::SCENARIO,
+    &h14::SCENARIO,
+    &h15::FDINFO,
+    &h15::LIST,
     &canary::QUIET,
     &canary::FAIL,
     &canary::HANG,

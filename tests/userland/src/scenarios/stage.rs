@@ -94,6 +94,12 @@ impl Stage {
         self.taken(format_args!("init_module tee_heap name={heap}"), || Provider::load(heap))
     }
 
+    /// Loads the provider with further parameters. Has to work.
+    pub fn load_with(&self, heap: &str, parameters: &str) -> core::result::Result<Provider, Stop> {
+        let what = format_args!("init_module tee_heap name={heap} {parameters}");
+        must("load", self.taken(what, || Provider::load_with(heap, parameters)))
+    }
+
     /// Loads a further instance of the provider; may be refused.
     pub fn load_beside(&self, heap: &str, instance: u32) -> Result<Provider> {
         let what = format_args!("init_module tee_heap name={heap} instance={instance}");
@@ -132,11 +138,20 @@ impl Stage {
             Ok(buffer) => buffer,
             Err(e) => return Ok(format!("{e}")),
         };
-        let info = must("fdinfo", buffer.fdinfo())?;
-        let name = info.lines().find_map(|line| line.strip_prefix("exp_name:")).unwrap_or("").trim();
-        self.note(format_args!("exp_name of fd {}", buffer.raw()), name);
+        let name = self.exporter(&buffer)?;
         self.close_buffer(buffer)?;
-        Ok(name.into())
+        Ok(name)
+    }
+
+    /// The exporter's name in a buffer's fdinfo. Has to work.
+    pub fn exporter(&self, buffer: &Buffer) -> core::result::Result<String, Stop> {
+        let exporter = || {
+            let info = buffer.fdinfo()?;
+            let name = info.lines().find_map(|line| line.strip_prefix("exp_name:"));
+            name.map(|name| String::from(name.trim())).ok_or(Errno::EIO)
+        };
+        let what = format_args!("exp_name in /proc/self/fdinfo/{}", buffer.raw());
+        must("fdinfo", self.shown(what, exporter, String::clone))
     }
 
     /// Asks a heap for a buffer; may be refused.
