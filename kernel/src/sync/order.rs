@@ -29,17 +29,19 @@ ranks! {
     HEAP_GUARD = 2, "A heap's guard: shared by calls in flight, exclusive for publishing and unregistering.";
     HEAP_LIST = 3, "The heap list and the minors table (a mutex, as Linux's is).";
     FILE_POS = 4, "One open file's position, over a whole read or write; user memory may be touched under it.";
-    NAMESPACE = 5, "Creating and removing names in a directory, device registration.";
-    EXEC = 6, "Replacing a process image.";
-    MMAP = 7, "One address space's layout; page faults take it.";
-    SHARED_PAGES = 8, "Anonymous pages that several address spaces map.";
-    FILE_DATA = 9, "Contents of a regular file; user memory is not touched under it.";
+    INODE = 5, "Changing a regular file's contents or size; user memory may be touched under it.";
+    NAMESPACE = 6, "Creating and removing names in a directory, device registration.";
+    EXEC = 7, "Replacing a process image.";
+    MMAP = 8, "One address space's layout; page faults take it.";
+    SHARED_PAGES = 9, "Anonymous pages that several address spaces map.";
+    FILE_DATA = 10, "Contents of a regular file; user memory is not touched under it.";
     DRAINED = 12, "No lock: to wait until all of a provider's memory is back, for which others need the next.";
     PROVIDER = 13, "A heap provider's own lock.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     TASK = 17, "One thread's or process' references: address space, files, task.";
     FD_TABLE = 18, "One process' file descriptors.";
+    MAPPERS = 19, "The address spaces that map a file.";
     CDEV_MAP = 20, "dev_t to cdev; also guards an inode's cached cdev.";
     CDEV_INODES = 21, "The inodes that cache a cdev.";
     DENTRY = 22, "One directory's entries.";

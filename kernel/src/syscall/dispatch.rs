@@ -5,7 +5,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::{Errno, Result};
 
-use super::{Ctx, attr, fd, futex, memory, misc, module, names, nr, poll, process, rw, sched, signal, time};
+use super::{
+    Ctx, attr, copy, fd, futex, memfd, memory, misc, module, names, nr, poll, process, rw, sched, signal,
+    space, time,
+};
 use crate::arch::TrapFrame;
 use crate::process::{Thread, with_current};
 
@@ -53,11 +56,21 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::PWRITE64 => rw::sys_pwrite64(ctx, a as i32, b, c as usize, d as i64),
         nr::PREADV => rw::sys_preadv(ctx, a as i32, b, c as usize, d as i64),
         nr::PWRITEV => rw::sys_pwritev(ctx, a as i32, b, c as usize, d as i64),
-        nr::SENDFILE => rw::sys_sendfile(ctx, a as i32, b as i32, c, d as usize),
+        nr::PREADV2 => rw::sys_preadv2(ctx, a as i32, b, c as usize, d as i64, f as u32),
+        nr::PWRITEV2 => rw::sys_pwritev2(ctx, a as i32, b, c as usize, d as i64, f as u32),
+        nr::SENDFILE => copy::sys_sendfile(ctx, a as i32, b as i32, c, d as usize),
+        nr::COPY_FILE_RANGE => copy::sys_copy_file_range(ctx, (a as i32, b), (c as i32, d), e as usize, f as u32),
         nr::LSEEK => rw::sys_lseek(ctx, a as i32, b as i64, c as u32),
         nr::GETDENTS64 => rw::sys_getdents64(ctx, a as i32, b, c as usize),
-        nr::TRUNCATE => rw::sys_truncate(ctx, a, b as i64),
-        nr::FTRUNCATE => rw::sys_ftruncate(ctx, a as i32, b as i64),
+        nr::TRUNCATE => space::sys_truncate(ctx, a, b as i64),
+        nr::FTRUNCATE => space::sys_ftruncate(ctx, a as i32, b as i64),
+        nr::FALLOCATE => space::sys_fallocate(ctx, a as i32, b as u32, c as i64, d as i64),
+        nr::FADVISE64 => space::sys_fadvise64(ctx, a as i32, c as i64, d as u32),
+        nr::READAHEAD => space::sys_readahead(ctx, a as i32),
+        nr::FSYNC | nr::FDATASYNC => space::sys_fsync(ctx, a as i32),
+        nr::SYNCFS => space::sys_syncfs(ctx, a as i32),
+        nr::SYNC_FILE_RANGE => space::sys_sync_file_range(ctx, a as i32, b as i64, c as i64, d as u32),
+        nr::MEMFD_CREATE => memfd::sys_memfd_create(ctx, a, b as u32),
 
         nr::CLOSE => fd::sys_close(ctx, a as i32),
         nr::CLOSE_RANGE => fd::sys_close_range(ctx, a as u32, b as u32, c as u32),
@@ -66,7 +79,6 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::FCNTL => fd::sys_fcntl(ctx, a as i32, b as u32, c),
         nr::IOCTL => fd::sys_ioctl(ctx, a as i32, b as u32, c),
         nr::PIPE2 => fd::sys_pipe2(ctx, a, b as u32),
-        nr::FSYNC | nr::FDATASYNC => fd::sys_fsync(ctx, a as i32),
 
         nr::OPENAT => names::sys_openat(ctx, a as i32, b, c as u32, d as u32),
         nr::MKDIRAT => names::sys_mkdirat(ctx, a as i32, b, c as u32),

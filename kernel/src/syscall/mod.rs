@@ -2,15 +2,17 @@
 //! user space gets.
 //!
 //! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
-//! contents, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
+//! contents, [`copy`] from one to another, [`space`] sizes, [`memfd`] files without a name, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
 //! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
+pub mod copy;
 pub mod ctx;
 mod dispatch;
 pub mod fd;
 pub mod futex;
+pub mod memfd;
 pub mod memory;
 pub mod misc;
 pub mod module;
@@ -21,6 +23,7 @@ pub mod process;
 pub mod rw;
 pub mod sched;
 pub mod signal;
+pub mod space;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

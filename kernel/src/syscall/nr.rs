@@ -23,6 +23,7 @@ numbers! {
     FSTATFS = 44;
     TRUNCATE = 45;
     FTRUNCATE = 46;
+    FALLOCATE = 47;
     FACCESSAT = 48;
     CHDIR = 49;
     FCHDIR = 50;
@@ -52,6 +53,7 @@ numbers! {
     SYNC = 81;
     FSYNC = 82;
     FDATASYNC = 83;
+    SYNC_FILE_RANGE = 84;
     UTIMENSAT = 88;
     PERSONALITY = 92;
     EXIT = 93;
@@ -120,12 +122,14 @@ numbers! {
     GETEGID = 177;
     GETTID = 178;
     SYSINFO = 179;
+    READAHEAD = 213;
     BRK = 214;
     MUNMAP = 215;
     MREMAP = 216;
     CLONE = 220;
     EXECVE = 221;
     MMAP = 222;
+    FADVISE64 = 223;
     MPROTECT = 226;
     MSYNC = 227;
     MLOCK = 228;
@@ -135,10 +139,15 @@ numbers! {
     MADVISE = 233;
     WAIT4 = 260;
     PRLIMIT64 = 261;
+    SYNCFS = 267;
     FINIT_MODULE = 273;
     RENAMEAT2 = 276;
     GETRANDOM = 278;
+    MEMFD_CREATE = 279;
     EXECVEAT = 281;
+    COPY_FILE_RANGE = 285;
+    PREADV2 = 286;
+    PWRITEV2 = 287;
     STATX = 291;
     RSEQ = 293;
     CLONE3 = 435;

@@ -20,6 +20,7 @@ use super::io::{Sink, Source};
 use super::mmap::{Mmap, MmapRequest};
 use crate::chrdev::CdevRef;
 use crate::mm::admit::admit;
+use crate::mm::aspace::mappers::FilePages;
 use crate::modules::ModuleRef;
 use crate::sync::{Mutex, MutexGuard, order};
 
@@ -48,6 +49,10 @@ pub enum Whence {
     Cur,
     /// The end.
     End,
+    /// The next byte that is data (`SEEK_DATA`).
+    Data,
+    /// The next byte that is in a hole (`SEEK_HOLE`).
+    Hole,
 }
 
 impl Whence {
@@ -57,6 +62,8 @@ impl Whence {
             0 => Ok(Whence::Set),
             1 => Ok(Whence::Cur),
             2 => Ok(Whence::End),
+            3 => Ok(Whence::Data),
+            4 => Ok(Whence::Hole),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -123,10 +130,9 @@ pub trait FileOps: Send + Sync {
         Err(Errno::ENODEV)
     }
 
-    /// Reads content at `offset` for a mapping of [`Mmap::Content`]; short only at the end. Touches no user memory:
-    /// the address space is locked.
-    fn map_content(&self, _file: &File, _offset: u64, _into: &mut [u8]) -> Result<usize> {
-        Err(Errno::ENODEV)
+    /// Its pages, for a mapping of [`Mmap::Pages`].
+    fn pages<'f>(&self, _file: &'f File) -> Option<&'f dyn FilePages> {
+        None
     }
 
     /// Names the runs behind `pages` pages from page `first` for a mapping of [`Mmap::Runs`], in order, up to
@@ -291,13 +297,15 @@ impl File {
     /// Reads at the position and moves it. `EBADF` when not open for reading. May sleep.
     pub fn read(&self, to: &mut dyn Sink) -> Result<usize> {
         self.may_read()?;
-        self.at_position(|pos| self.ops().read_at(self, to, pos).map(|n| (n, pos + n as u64)))
+        let len = to.room();
+        self.at_position(len, |pos| self.ops().read_at(self, to, pos).map(|n| (n, pos + n as u64)))
     }
 
     /// Writes at the position and moves it. `EBADF` when not open for writing. May sleep.
     pub fn write(&self, from: &mut dyn Source) -> Result<usize> {
         self.may_write()?;
-        self.at_position(|pos| self.ops().write_at(self, from, pos))
+        let len = from.left();
+        self.at_position(len, |pos| self.ops().write_at(self, from, pos))
     }
 
     /// Reads at `pos`. `EBADF`, `ESPIPE` where there is no position. May sleep.
@@ -306,6 +314,7 @@ impl File {
         if self.ops().position() == Position::None {
             return Err(Errno::ESPIPE);
         }
+        verify_area(pos, to.room())?;
         self.ops().read_at(self, to, pos)
     }
 
@@ -315,6 +324,7 @@ impl File {
         if self.ops().position() == Position::None {
             return Err(Errno::ESPIPE);
         }
+        verify_area(pos, from.left())?;
         self.ops().write_at(self, from, pos).map(|(n, _)| n)
     }
 
@@ -356,18 +366,26 @@ impl File {
         self.writable().then_some(()).ok_or(Errno::EBADF)
     }
 
-    fn at_position(&self, transfer: impl FnOnce(u64) -> Result<(usize, u64)>) -> Result<usize> {
-        let _turn = self.turn();
-        let (n, after) = transfer(self.pos())?;
-        if self.ops().position() != Position::None {
-            self.set_pos(after);
+    fn at_position(&self, len: usize, transfer: impl FnOnce(u64) -> Result<(usize, u64)>) -> Result<usize> {
+        if self.ops().position() == Position::None {
+            return transfer(0).map(|(n, _)| n);
         }
+        let _turn = self.turn();
+        verify_area(self.pos(), len)?;
+        let (n, after) = transfer(self.pos())?;
+        self.set_pos(after);
         Ok(n)
     }
 
     fn turn(&self) -> Option<MutexGuard<'_, (), { order::FILE_POS }>> {
         (self.ops().position() == Position::Locked).then(|| self.pos_lock.lock())
     }
+}
+
+/// `EINVAL` for a transfer past the last offset (Linux: `rw_verify_area`).
+pub fn verify_area(pos: u64, len: usize) -> Result<()> {
+    let end = pos.checked_add(len as u64).filter(|&end| end <= i64::MAX as u64);
+    end.map(drop).ok_or(Errno::EINVAL)
 }
 
 /// One unit of the count of open files.
@@ -389,14 +407,21 @@ impl Drop for Counted {
     }
 }
 
-/// Where `lseek` leads from a file `size` bytes long. `EINVAL` before the start, `EOVERFLOW` past the last offset.
+/// Where `lseek` leads from a file `size` bytes long, which is one piece of data. `EINVAL` before the start and past
+/// the last offset, `ENXIO` for data or a hole past the end.
 pub fn seek_within(file: &File, size: u64, offset: i64, whence: Whence) -> Result<u64> {
     let base = match whence {
         Whence::Set => 0,
         Whence::Cur => file.pos(),
         Whence::End => size,
+        Whence::Data | Whence::Hole => {
+            let from = u64::try_from(offset).ok().filter(|&from| from < size).ok_or(Errno::ENXIO)?;
+            let pos = if whence == Whence::Data { from } else { size };
+            file.set_pos(pos);
+            return Ok(pos);
+        }
     };
-    let pos = (base as i64).checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+    let pos = (base as i64).checked_add(offset).ok_or(Errno::EINVAL)?;
     let pos = u64::try_from(pos).map_err(|_| Errno::EINVAL)?;
     file.set_pos(pos);
     Ok(pos)

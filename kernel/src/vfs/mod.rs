@@ -3,7 +3,7 @@
 //! * [`inode`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
 //! * [`mod@file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
 //! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
-//! * [`ramfs`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
 //!
 //! Lock order within: a directory's change lock, then an open file's position, then a file's contents; the
@@ -25,6 +25,7 @@ pub mod fs_context;
 pub mod initramfs;
 pub mod inode;
 pub mod io;
+pub mod memfd;
 pub mod mmap;
 pub mod mounts;
 pub mod namespace;
@@ -34,6 +35,7 @@ pub mod pipe;
 pub mod poll;
 pub mod procfs;
 pub mod pseudo;
+pub mod quota;
 pub mod ramfs;
 pub mod stat;
 pub mod sysfs;
