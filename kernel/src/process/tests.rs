@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use heaps::{Errno, Result};
 
+use super::signal::deliver::Restart;
 use super::signal::{self, Action, DEFAULT, IGNORE, Info, SA_RESTART, SIGCHLD, SIGKILL, bit};
 use super::thread::{Files, Parts};
 use super::tree::Number;
@@ -147,7 +148,7 @@ fn a_handler_gets_a_frame_and_comes_back_from_it() {
     me.process().change_action(USR1, Some(action));
     let mut frame = TrapFrame::user(0x40_0004, WORD + 0x8000);
     (frame.x[0], frame.x[29], frame.spsr) = (!3, 7, 0x6000_0000);
-    me.note_restart(63, 3);
+    me.note_restart(63, 3, Restart::Always);
     send(&me, USR1);
     assert_eq!(act_on(&me, &mut frame), None);
     assert_eq!((frame.elr, frame.x[0], frame.x[30]), (0x40_1000, 10, image::SIGNAL_PAGE));

@@ -28,7 +28,7 @@ ranks! {
     HEAP_GUARD = 2, "A heap's guard: shared by calls in flight, exclusive for publishing and unregistering.";
     FILE_POS = 3, "One open file's position, over a whole read or write; user memory may be touched under it.";
     NAMESPACE = 4, "Creating and removing names in a directory, device registration.";
-    EXEC = 5, "Replacing a process image.";
+    EPOLL = 5, "One epoll's harvest, or a new link between two; user memory may be touched under it.";
     MMAP = 6, "One address space's layout; page faults take it.";
     SHARED_PAGES = 7, "Anonymous pages that several address spaces map.";
     FILE_DATA = 8, "Contents of a regular file; user memory is not touched under it.";
@@ -36,20 +36,24 @@ ranks! {
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     TASK = 17, "One thread's or process' references: address space, files, task.";
     FD_TABLE = 18, "One process' file descriptors.";
+    EPOLL_ITEMS = 19, "The files one epoll watches.";
     CDEV_MAP = 20, "dev_t to cdev; also guards an inode's cached cdev.";
     CDEV_INODES = 21, "The inodes that cache a cdev.";
     DENTRY = 22, "One directory's entries.";
+    FILE_LINKS = 23, "The epolls that watch one open file, and files whose last close is put off.";
     HEAP_LIST = 24, "The heap list and the minors table.";
     HEAP_STATE = 26, "One heap's or one module's state.";
     BUFFER = 28, "One dma-buf: name, counters.";
-    PIPE = 29, "One pipe's bytes.";
+    PIPE = 29, "One pipe's bytes, or one event counter's or timer's state.";
     SIGNALS = 30, "One process' signal dispositions and pending set.";
     FUTEX = 32, "One bucket of the futex table.";
     CONTIG = 34, "A contiguous-memory region's free ranges.";
     STACKS = 33, "Idle kernel stacks.";
     FRAME_CACHE = 35, "The free page frames one CPU keeps to itself.";
     FRAMES = 36, "Free page frames.";
+    POLL_QUEUE = 37, "Who watches one file's readiness. Interrupts are off.";
     WAIT_QUEUE = 38, "One wait queue. Interrupts are off.";
+    EPOLL_READY = 39, "One epoll's ready files. Interrupts are off.";
     TIMERS = 40, "Sleeping tasks by wake-up time. Interrupts are off.";
     RUN_QUEUE = 42, "One CPU's runnable tasks. Interrupts are off.";
     USER_ROOT = 43, "The page table a thread runs on. Interrupts are off.";
@@ -67,7 +71,7 @@ pub const BOOKKEEPING: u64 = 1 << STACKS | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << 
 pub const FIRST_SPINNING: Rank = PROCESS_TREE;
 
 /// First rank that interrupt handlers take: from here on, every lock masks interrupts.
-pub const FIRST_MASKED: Rank = WAIT_QUEUE;
+pub const FIRST_MASKED: Rank = POLL_QUEUE;
 
 /// Notes that this CPU is about to take a lock of `rank`, and reports an inversion.
 #[inline]

@@ -5,8 +5,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::{Errno, Result};
 
-use super::{Ctx, attr, fd, futex, memory, misc, module, names, nr, poll, process, rw, sched, signal, time};
+use super::{
+    Ctx, attr, event, fd, futex, memory, misc, module, names, nr, poll, process, rw, sched, signal, time,
+};
 use crate::arch::TrapFrame;
+use crate::process::signal::deliver::Restart;
 use crate::process::{Thread, with_current};
 
 /// Serves the system call that `frame` describes: X8 its number, X0 to X5 its arguments, X0 its result. Called with
@@ -29,15 +32,14 @@ pub fn dispatch(frame: &mut TrapFrame) {
 /// Lets an interrupted call that may be made again be made again, where the signal's action allows it.
 #[cold]
 fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
-    let again = match number {
-        nr::FUTEX => fourth == 0,
-        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => true,
-        nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => true,
-        _ => false,
+    let when = match number {
+        nr::FUTEX if fourth == 0 => Restart::Always,
+        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => Restart::Always,
+        nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => Restart::Always,
+        nr::PPOLL | nr::PSELECT6 | nr::RT_SIGSUSPEND => Restart::NoHandler,
+        _ => return,
     };
-    if again {
-        thread.note_restart(number, first);
-    }
+    thread.note_restart(number, first, when);
 }
 
 #[rustfmt::skip]
@@ -87,8 +89,13 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::FCHOWNAT => names::sys_fchownat(ctx, a as i32, b, c as u32, d as u32),
         nr::UTIMENSAT => names::sys_utimensat(ctx, a as i32, b, d as u32),
 
-        nr::PPOLL => poll::sys_ppoll(ctx, a, b as usize, c),
-        nr::PSELECT6 => poll::sys_pselect6(ctx, a as i32, [b, c, d], e),
+        nr::PPOLL => signal::under_mask(thread, d, e, || poll::sys_ppoll(ctx, a, b as usize, c)),
+        nr::PSELECT6 => signal::under_packed_mask(thread, f, || poll::sys_pselect6(ctx, a as i32, [b, c, d], e)),
+        nr::EVENTFD2 => event::sys_eventfd2(ctx, a as u32, b as u32),
+        nr::EPOLL_CREATE1 => event::sys_epoll_create1(ctx, a as u32),
+        nr::EPOLL_CTL => event::sys_epoll_ctl(ctx, a as i32, b as u32, c as i32, d),
+        nr::EPOLL_PWAIT => signal::under_mask(thread, e, f, || event::sys_epoll_wait(ctx, a as i32, b, c as i32, d as i32)),
+        nr::EPOLL_PWAIT2 => signal::under_mask(thread, e, f, || event::sys_epoll_wait2(ctx, a as i32, b, c as i32, d)),
 
         nr::FSTAT => attr::sys_fstat(ctx, a as i32, b),
         nr::NEWFSTATAT => attr::sys_newfstatat(ctx, a as i32, b, c, d as u32),

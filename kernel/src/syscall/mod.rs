@@ -2,13 +2,14 @@
 //! user space gets.
 //!
 //! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
-//! contents, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
+//! contents, [`poll`] and [`event`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
 //! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
 pub mod ctx;
 mod dispatch;
+pub mod event;
 pub mod fd;
 pub mod futex;
 pub mod memory;

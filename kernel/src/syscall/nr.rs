@@ -9,6 +9,10 @@ macro_rules! numbers {
 
 numbers! {
     GETCWD = 17;
+    EVENTFD2 = 19;
+    EPOLL_CREATE1 = 20;
+    EPOLL_CTL = 21;
+    EPOLL_PWAIT = 22;
     DUP = 23;
     DUP3 = 24;
     FCNTL = 25;
@@ -144,4 +148,5 @@ numbers! {
     CLONE3 = 435;
     CLOSE_RANGE = 436;
     FACCESSAT2 = 439;
+    EPOLL_PWAIT2 = 441;
 }

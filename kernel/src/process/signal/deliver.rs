@@ -18,7 +18,7 @@ pub fn act(thread: &Thread, frame: &mut TrapFrame) -> Option<u32> {
         return None;
     }
     let Some((info, action)) = take(thread) else {
-        restart(thread, frame, true);
+        restart(thread, frame, None);
         restore_mask(thread);
         return None;
     };
@@ -31,7 +31,7 @@ pub fn act(thread: &Thread, frame: &mut TrapFrame) -> Option<u32> {
         }
         DEFAULT => Some(exit::end_group(thread, info.signal)),
         _ => {
-            restart(thread, frame, action.flags & SA_RESTART != 0);
+            restart(thread, frame, Some(action.flags));
             match frame::push(thread, frame, &info, &action) {
                 Ok(()) => None,
                 // No stack to tell the handler on.
@@ -85,24 +85,49 @@ impl Thread {
     }
 
     /// Notes that a call ended with `EINTR` that may be made again.
-    pub fn note_restart(&self, number: u64, first: u64) {
+    pub fn note_restart(&self, number: u64, first: u64, when: Restart) {
         self.restart[0].store(first, Ordering::Relaxed);
-        self.restart[1].store(number + 1, Ordering::Relaxed);
+        self.restart[1].store((number + 1) << 2 | when as u64, Ordering::Relaxed);
+        self.kick();
+    }
+
+    /// Lets signals that are about to be delivered find the current mask, and puts `before` back after them.
+    pub fn restore_mask_later(&self, before: SigSet) {
+        self.saved_mask.store(before & !UNBLOCKABLE, Ordering::Relaxed);
+        self.has_saved_mask.store(true, Ordering::Relaxed);
         self.kick();
     }
 }
 
-/// Lets user space make the interrupted call again, if there was one and `again` says so.
-fn restart(thread: &Thread, frame: &mut TrapFrame, again: bool) {
-    let call = thread.restart[1].swap(0, Ordering::Relaxed);
-    if call != 0 && again {
+/// When an interrupted call is made again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Restart {
+    /// Unless a handler runs that was installed without `SA_RESTART` (Linux: `ERESTARTSYS`).
+    Always,
+    /// Unless a handler runs (Linux: `ERESTARTNOHAND`).
+    NoHandler,
+    /// Unless a handler runs, and then with what the call left behind (Linux: `ERESTART_RESTARTBLOCK`).
+    Block,
+}
+
+/// Number of `restart_syscall`.
+const RESTART_SYSCALL: u64 = 128;
+
+/// Lets user space make the interrupted call again, if there was one: before a handler with flags, or before none.
+fn restart(thread: &Thread, frame: &mut TrapFrame, handler: Option<u64>) {
+    let note = thread.restart[1].swap(0, Ordering::Relaxed);
+    if note == 0 {
+        return;
+    }
+    let (number, always) = ((note >> 2) - 1, note & 3 == Restart::Always as u64);
+    if handler.is_none_or(|flags| always && flags & SA_RESTART != 0) {
         frame.x[0] = thread.restart[0].load(Ordering::Relaxed);
-        frame.x[8] = call - 1;
+        frame.x[8] = if note & 3 == Restart::Block as u64 { RESTART_SYSCALL } else { number };
         frame.elr -= 4;
     }
 }
 
-/// Puts back the mask that `rt_sigsuspend` replaced.
+/// Puts back the mask that a call replaced.
 fn restore_mask(thread: &Thread) {
     if thread.has_saved_mask.swap(false, Ordering::Relaxed) {
         thread.set_mask(thread.saved_mask.load(Ordering::Relaxed));
