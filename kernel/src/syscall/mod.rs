@@ -3,7 +3,7 @@
 //!
 //! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
 //! contents, [`poll`] and [`event`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
-//! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`misc`].
+//! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`timer`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
@@ -27,6 +27,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod timer;
 
 pub use ctx::Ctx;
 pub use dispatch::dispatch;

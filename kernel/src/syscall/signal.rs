@@ -7,6 +7,7 @@ use super::time::{self, Timespec};
 use crate::arch::TrapFrame;
 use crate::mm::user;
 use crate::process::signal::frame;
+use crate::process::signal::queue::Taken;
 use crate::process::signal::{
     Action, Info, MAX_SIGNAL, SI_TKILL, SI_USER, SigSet, SignalStack, UNBLOCKABLE, send_process, send_thread,
 };
@@ -173,10 +174,13 @@ pub fn sys_rt_sigtimedwait(thread: &Thread, set: u64, info: u64, timeout: u64, s
     let taken = taken.map_err(|e| if e == Errno::ETIMEDOUT { Errno::EAGAIN } else { e })?;
     if info != 0 {
         let mut bytes = [0u32; 32];
-        (bytes[0], bytes[2], bytes[4]) = (taken.signal, taken.code as u32, taken.detail as u32);
+        let Taken { info: Info { signal, code, detail }, value } = taken;
+        (bytes[0], bytes[2]) = (signal, code as u32);
+        (bytes[4], bytes[5], bytes[6], bytes[7]) =
+            (detail as u32, (detail >> 32) as u32, value as u32, (value >> 32) as u32);
         user::write(info, &bytes)?;
     }
-    Ok(taken.signal as usize)
+    Ok(taken.info.signal as usize)
 }
 
 /// `rt_sigreturn`: back from a handler. A frame that is none kills.

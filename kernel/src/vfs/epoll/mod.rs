@@ -305,10 +305,10 @@ impl Drop for EpollFile {
         for item in items.into_values() {
             self.0.ready.leave(&item);
             // A file that is being closed takes the item off its queue itself.
-            if let Some(file) = item.file() {
-                if let Some(queue) = file.ops().poll_queue() {
-                    item.unwatch(&file, queue);
-                }
+            if let Some(file) = item.file()
+                && let Some(queue) = file.ops().poll_queue()
+            {
+                item.unwatch(&file, queue);
             }
         }
     }
