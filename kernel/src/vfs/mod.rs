@@ -4,6 +4,7 @@
 //! * [`mod@file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
 //! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
 //! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`anon`], [`eventfd`], [`epoll`]: files without a name
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
 //!
 //! Lock order within: a directory's change lock, then an open file's position, then a file's contents; the
@@ -11,6 +12,7 @@
 //! is dropped under them.
 #![forbid(unsafe_code)]
 
+pub mod anon;
 mod bitmap;
 mod children;
 pub mod debugfs;
@@ -18,6 +20,8 @@ pub mod dentry;
 pub mod devtmpfs;
 pub mod dir;
 pub mod dynamic;
+pub mod epoll;
+pub mod eventfd;
 pub mod fdtable;
 pub mod file;
 pub mod flags;

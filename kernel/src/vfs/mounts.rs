@@ -43,6 +43,7 @@ pub fn mount(root: &Arc<Dentry>, at: &str, kind: &'static str, fs: &Arc<Dentry>)
 /// The root of everything: `image` unpacked, and the kernel's own filesystems mounted. Called once, at boot; devices
 /// may be registered before and after. May sleep.
 pub fn boot(image: &'static [u8]) -> Result<Arc<Dentry>, Malformed> {
+    super::anon::init();
     let root = ramfs::new(ROOT_DEV);
     note("/", "rootfs");
     initramfs::unpack(&root, image)?;
