@@ -27,11 +27,13 @@ pub struct Hardware {
     pub icount: bool,
     /// The TCP port to wait on for a debugger, before the first instruction.
     pub debugger: Option<u16>,
+    /// Whether user space can end the machine, rather than the kernel alone.
+    pub user_exit: bool,
 }
 
 impl Default for Hardware {
     fn default() -> Hardware {
-        Hardware { cpus: 1, memory: 512, icount: false, debugger: None }
+        Hardware { cpus: 1, memory: 512, icount: false, debugger: None, user_exit: false }
     }
 }
 
@@ -39,6 +41,10 @@ impl Hardware {
     /// QEMU's arguments for a machine of this hardware.
     pub fn arguments(&self, kernel: &Path, initramfs: &Path, command_line: &str) -> Vec<OsString> {
         let (cpus, memory) = (self.cpus.to_string(), format!("{}M", self.memory));
+        let semihosting = match self.user_exit {
+            false => "enable=on,target=native",
+            true => "enable=on,target=native,userspace=on",
+        };
         let mut arguments: Vec<OsString> = [
             ["-machine", "virt,gic-version=3,mte=on"],
             ["-cpu", "max"],
@@ -48,7 +54,7 @@ impl Hardware {
             ["-monitor", "none"],
             ["-serial", "stdio"],
             ["-nic", "none"],
-            ["-semihosting-config", "enable=on,target=native"],
+            ["-semihosting-config", semihosting],
             ["-append", command_line],
         ]
         .as_flattened()
@@ -128,8 +134,10 @@ mod tests {
         let plain = text(&Hardware::default());
         assert!(plain.contains("-smp|1|-m|512M|") && plain.contains("-append|a=b -- x|"));
         assert!(!plain.contains("-icount") && !plain.contains("-gdb"));
-        let other = Hardware { cpus: 4, memory: 64, icount: true, debugger: Some(1234) };
+        assert!(plain.contains("-semihosting-config|enable=on,target=native|"));
+        let other = Hardware { cpus: 4, memory: 64, icount: true, debugger: Some(1234), user_exit: true };
         let other = text(&other);
+        assert!(other.contains("-semihosting-config|enable=on,target=native,userspace=on|"));
         assert!(other.contains("-smp|4|-m|64M|") && other.contains("-icount|shift=0,sleep=off"));
         assert!(other.ends_with("-S|-gdb|tcp:127.0.0.1:1234"));
     }

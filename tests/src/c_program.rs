@@ -2,10 +2,9 @@
 //! launcher. What it prints was written down once; it is the same on Linux.
 
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use lastref::install;
+use anyhow::{Result, ensure};
+use lastref::reference;
 use libtest_mimic::Trial;
 
 use crate::{launcher, trial};
@@ -21,20 +20,12 @@ pub fn trials() -> Vec<Trial> {
 fn heaps(cpus: &str) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let program = directory.path().join("heaps");
-    compile(Path::new(SOURCE), &program)?;
+    std::fs::write(&program, reference::compile_static(Path::new(SOURCE))?)?;
     let ran = launcher::run(["exec", "--smp", cpus, &program.to_string_lossy()])?;
     if let Some(difference) = first_difference(&ran.stdout, TRANSCRIPT) {
         anyhow::bail!("{difference}\nit printed:\n{}\n{}", ran.stdout, ran.stderr);
     }
     ensure!(ran.status == 0, "all was printed, and yet the status is {}\n{}", ran.status, ran.stderr);
-    Ok(())
-}
-
-fn compile(source: &Path, program: &Path) -> Result<()> {
-    let mut gcc = Command::new(install::c_compiler()?);
-    gcc.args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o"]).arg(program).arg(source);
-    let output = gcc.output().context("cannot run the C compiler")?;
-    ensure!(output.status.success(), "the C compiler failed:\n{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 
