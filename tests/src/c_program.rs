@@ -2,10 +2,9 @@
 //! What they print is the same on Linux.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use lastref::install;
+use lastref::reference;
 use libtest_mimic::Trial;
 
 use crate::launcher::{self, Ran};
@@ -31,7 +30,7 @@ fn source(name: &str) -> PathBuf {
 fn run(name: &str, cpus: &str) -> Result<Ran> {
     let directory = tempfile::tempdir()?;
     let program = directory.path().join(name);
-    compile(&source(name), &program)?;
+    std::fs::write(&program, reference::compile_static(&source(name))?)?;
     launcher::run(["exec", "--smp", cpus, &program.to_string_lossy()])
 }
 
@@ -50,14 +49,6 @@ fn checks(name: &str) -> Result<()> {
     let summary = tap::parse(&ran.stdout).with_context(said)?;
     ensure!(summary.failed.is_empty(), "failed: {}\n{}", summary.failed.join("; "), said());
     ensure!(ran.status == 0, "all checks held, and yet the status is {}\n{}", ran.status, said());
-    Ok(())
-}
-
-fn compile(source: &Path, program: &Path) -> Result<()> {
-    let mut gcc = Command::new(install::c_compiler()?);
-    gcc.args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o"]).arg(program).arg(source);
-    let output = gcc.output().context("cannot run the C compiler")?;
-    ensure!(output.status.success(), "the C compiler failed:\n{}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 

@@ -1,15 +1,18 @@
 //! System calls by subject. Each is a function of what the caller has and of the call's arguments, and returns what
 //! user space gets.
 //!
-//! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`locks`], [`rw`]
-//! contents, [`copy`] from one to another, [`space`] sizes, [`memfd`] files without a name, [`poll`] waiting for them, [`names`] the tree, [`mount`] what it is made of, [`attr`] attributes and [`setattr`] changing them, [`module`] modules. Processes:
-//! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`misc`].
+//! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors,
+//! [`locks`], [`rw`] contents, [`copy`] from one to another, [`space`] sizes, [`memfd`] files without a name, [`poll`] and
+//! [`event`] waiting for them, [`names`] the tree, [`mount`] what it is made of, [`attr`] attributes and [`setattr`]
+//! changing them, [`module`] modules. Processes: [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`],
+//! [`timer`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
 pub mod copy;
 pub mod ctx;
 mod dispatch;
+pub mod event;
 pub mod fd;
 pub mod futex;
 pub mod locks;
@@ -32,6 +35,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod timer;
 
 pub use ctx::Ctx;
 pub use dispatch::dispatch;

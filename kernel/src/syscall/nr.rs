@@ -9,6 +9,10 @@ macro_rules! numbers {
 
 numbers! {
     GETCWD = 17;
+    EVENTFD2 = 19;
+    EPOLL_CREATE1 = 20;
+    EPOLL_CTL = 21;
+    EPOLL_PWAIT = 22;
     DUP = 23;
     DUP3 = 24;
     FCNTL = 25;
@@ -50,6 +54,7 @@ numbers! {
     SENDFILE = 71;
     PSELECT6 = 72;
     PPOLL = 73;
+    SIGNALFD4 = 74;
     READLINKAT = 78;
     NEWFSTATAT = 79;
     FSTAT = 80;
@@ -57,6 +62,9 @@ numbers! {
     FSYNC = 82;
     FDATASYNC = 83;
     SYNC_FILE_RANGE = 84;
+    TIMERFD_CREATE = 85;
+    TIMERFD_SETTIME = 86;
+    TIMERFD_GETTIME = 87;
     UTIMENSAT = 88;
     PERSONALITY = 92;
     EXIT = 93;
@@ -67,8 +75,15 @@ numbers! {
     SET_ROBUST_LIST = 99;
     GET_ROBUST_LIST = 100;
     NANOSLEEP = 101;
+    GETITIMER = 102;
+    SETITIMER = 103;
     INIT_MODULE = 105;
     DELETE_MODULE = 106;
+    TIMER_CREATE = 107;
+    TIMER_GETTIME = 108;
+    TIMER_GETOVERRUN = 109;
+    TIMER_SETTIME = 110;
+    TIMER_DELETE = 111;
     CLOCK_SETTIME = 112;
     CLOCK_GETTIME = 113;
     CLOCK_GETRES = 114;
@@ -85,6 +100,7 @@ numbers! {
     TKILL = 130;
     TGKILL = 131;
     SIGALTSTACK = 132;
+    RESTART_SYSCALL = 128;
     RT_SIGSUSPEND = 133;
     RT_SIGACTION = 134;
     RT_SIGPROCMASK = 135;
@@ -117,6 +133,7 @@ numbers! {
     PRCTL = 167;
     GETCPU = 168;
     GETTIMEOFDAY = 169;
+    SETTIMEOFDAY = 170;
     GETPID = 172;
     GETPPID = 173;
     GETUID = 174;
@@ -156,4 +173,5 @@ numbers! {
     CLONE3 = 435;
     CLOSE_RANGE = 436;
     FACCESSAT2 = 439;
+    EPOLL_PWAIT2 = 441;
 }

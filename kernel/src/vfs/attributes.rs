@@ -4,6 +4,7 @@
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 
 use super::inode::{S_IFDIR, S_IFMT};
+use crate::time::clock::Base;
 
 const S_ISUID: u32 = 0o4000;
 const S_ISGID: u32 = 0o2000;
@@ -16,7 +17,7 @@ pub type Time = i64;
 
 /// The time of day.
 pub fn now() -> Time {
-    crate::arch::now_ns() as Time
+    i64::try_from(Base::Realtime.now()).unwrap_or(Time::MAX)
 }
 
 /// The attributes.

@@ -11,6 +11,7 @@ use super::flags::{O_ACCMODE, O_NONBLOCK, O_RDONLY, O_WRONLY};
 use super::inode::{Content, Inode, S_IFIFO};
 use super::io::{Sink, Source};
 use super::pipe::{Pipe, Reader, Writer};
+use super::poll::PollQueue;
 use crate::sync::{SpinLock, order};
 
 /// A pipe's name. The pipe itself, with what is in it, is there while somebody has it open.
@@ -42,7 +43,7 @@ impl Fifo {
         match flags & O_ACCMODE {
             O_RDONLY => {
                 let reader = pipe.reader(None);
-                pipe.announce();
+                pipe.ends_changed();
                 if waits {
                     reader.wait_for_writer()?;
                 }
@@ -53,7 +54,7 @@ impl Fifo {
                     return Err(Errno::ENXIO);
                 }
                 let writer = pipe.writer(None);
-                pipe.announce();
+                pipe.ends_changed();
                 if waits {
                     writer.wait_for_reader()?;
                 }
@@ -61,7 +62,7 @@ impl Fifo {
             }
             _ => {
                 let both = Both { reader: pipe.reader(None), writer: pipe.writer(None) };
-                pipe.announce();
+                pipe.ends_changed();
                 Ok(Box::new(both))
             }
         }
@@ -85,6 +86,10 @@ impl FileOps for Both {
 
     fn poll(&self, file: &File) -> Events {
         (self.reader.poll(file) | self.writer.poll(file)) & !POLLHUP
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        self.reader.poll_queue()
     }
 
     fn ioctl(&self, file: &File, call: &Ioctl<'_>) -> Result<usize> {

@@ -8,6 +8,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use heaps::{Errno, PhysAddr, Result};
@@ -19,17 +20,19 @@ use super::inode::Inode;
 use super::io::{Sink, Source};
 use super::locks::{self, Owner};
 use super::mmap::{Mmap, MmapRequest};
+use super::poll::{self, Link, PollQueue};
 use super::uses::Use;
 use crate::chrdev::CdevRef;
 use crate::mm::admit::admit;
 use crate::mm::aspace::mappers::FilePages;
 use crate::modules::ModuleRef;
-use crate::sync::{Mutex, MutexGuard, order};
+use crate::sync::{Mutex, MutexGuard, SpinLock, order};
 
 /// The flags `fcntl(F_SETFL)` may change.
 pub const SETFL_MASK: u32 = O_APPEND | O_NONBLOCK | O_DIRECT;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
+static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(65536);
 
 /// How many open files exist, for the leak oracle.
@@ -91,17 +94,33 @@ pub enum Position {
 pub type Events = u32;
 /// There is something to read.
 pub const POLLIN: Events = 1;
+/// There is something urgent.
+pub const POLLPRI: Events = 2;
 /// There is room to write.
 pub const POLLOUT: Events = 4;
 /// An error condition.
 pub const POLLERR: Events = 8;
 /// The other end is gone.
 pub const POLLHUP: Events = 16;
+/// The descriptor leads nowhere.
+pub const POLLNVAL: Events = 32;
+/// There is ordinary data to read.
+pub const POLLRDNORM: Events = 0x40;
+/// There is priority data to read.
+pub const POLLRDBAND: Events = 0x80;
+/// There is room to write ordinary data.
+pub const POLLWRNORM: Events = 0x100;
+/// There is room to write priority data.
+pub const POLLWRBAND: Events = 0x200;
+/// There is something to read, in both its names.
+pub const READABLE: Events = POLLIN | POLLRDNORM;
+/// There is room to write, in both its names.
+pub const WRITABLE: Events = POLLOUT | POLLWRNORM;
 
 /// What a file does. The default of each operation is what Linux answers for a missing one. Dropping the
 /// operations is the file's release. All may sleep and are called with no lock held, but for the file's own
 /// position lock where [`position`](FileOps::position) says so.
-pub trait FileOps: Send + Sync {
+pub trait FileOps: Any + Send + Sync {
     /// Reads at `pos`; returns how much.
     fn read_at(&self, _file: &File, _to: &mut dyn Sink, _pos: u64) -> Result<usize> {
         Err(Errno::EINVAL)
@@ -153,9 +172,15 @@ pub trait FileOps: Send + Sync {
         Err(Errno::ENOTDIR)
     }
 
-    /// What would not block now. Does not sleep; whoever changes it calls [`poll::changed`](super::poll::changed).
+    /// What would not block now. Does not sleep; may be called with an epoll's harvest locked.
     fn poll(&self, _file: &File) -> Events {
-        POLLIN | POLLOUT
+        READABLE | WRITABLE
+    }
+
+    /// Where those wait who want to know when [`poll`](FileOps::poll) says something else; whoever makes it say so
+    /// [notifies](PollQueue::notify) it. `None` for files that are always ready and that epoll refuses to watch.
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        None
     }
 
     /// Its own lines of `/proc/PID/fdinfo/N`; `references` is how many hold the file.
@@ -212,7 +237,9 @@ pub struct File {
     flags: AtomicU32,
     pos: AtomicU64,
     pos_lock: Mutex<(), { order::FILE_POS }>,
+    id: usize,
     _use: Use,
+    links: SpinLock<Vec<Arc<dyn Link>>, { order::FILE_LINKS }>,
     _count: Counted,
 }
 
@@ -246,7 +273,9 @@ impl File {
             flags: AtomicU32::new(flags),
             pos: AtomicU64::new(0),
             pos_lock: Mutex::new(()),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             _use: one,
+            links: SpinLock::new(Vec::new()),
             _count: count,
         }))
     }
@@ -259,9 +288,9 @@ impl File {
         }
     }
 
-    /// What tells it from other open files, as long as it is open.
+    /// What tells it from all other open files.
     pub fn id(&self) -> usize {
-        core::ptr::from_ref(self).addr()
+        self.id
     }
 
     /// The name it was opened by, if it has one.
@@ -362,6 +391,37 @@ impl File {
         self.ops().llseek(self, offset, whence)
     }
 
+    /// What would not block now. Does not sleep.
+    pub fn poll(&self) -> Events {
+        self.ops().poll(self)
+    }
+
+    /// Lets `link` be told of the last close. `ENOMEM`.
+    pub(super) fn add_link(&self, link: Arc<dyn Link>) -> Result<()> {
+        let mut links = self.links.lock();
+        links.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        links.push(link);
+        Ok(())
+    }
+
+    /// Takes [`add_link`](Self::add_link) back.
+    pub(super) fn remove_link(&self, link: &Arc<dyn Link>) {
+        let mut links = self.links.lock();
+        let found = links.iter().position(|other| poll::same(other, link));
+        let removed = found.map(|at| links.swap_remove(at));
+        drop(links);
+        drop(removed);
+    }
+
+    /// Who is told of the last close now. `ENOMEM`.
+    pub(super) fn links(&self) -> Result<Vec<Arc<dyn Link>>> {
+        let links = self.links.lock();
+        let mut all = Vec::new();
+        all.try_reserve_exact(links.len()).map_err(|_| Errno::ENOMEM)?;
+        all.extend(links.iter().cloned());
+        Ok(all)
+    }
+
     /// What `/proc/PID/fd/N` says.
     pub fn link_text(&self) -> Vec<u8> {
         if let Some(text) = self.ops().link_text() {
@@ -401,19 +461,37 @@ impl File {
     }
 }
 
-impl Drop for File {
-    /// Before everything else, its locks go.
-    fn drop(&mut self) {
-        let id = self.id();
-        locks::release(self.inode(), Owner::Flock(id));
-        locks::release(self.inode(), Owner::OpenFile(id));
-    }
-}
-
 /// `EINVAL` for a transfer past the last offset (Linux: `rw_verify_area`).
 pub fn verify_area(pos: u64, len: usize) -> Result<()> {
     let end = pos.checked_add(len as u64).filter(|&end| end <= i64::MAX as u64);
     end.map(drop).ok_or(Errno::EINVAL)
+}
+
+impl Drop for File {
+    /// The last close, before anything is given back: nobody watches the file from here on, and its locks go.
+    fn drop(&mut self) {
+        for link in core::mem::take(self.links.get_mut()) {
+            link.closed(self.opened.ops.poll_queue());
+        }
+        locks::release(self.inode(), Owner::Flock(self.id));
+        locks::release(self.inode(), Owner::OpenFile(self.id));
+    }
+}
+
+/// Files whose last reference went where nothing may be closed.
+static PUT_OFF: SpinLock<Vec<File>, { order::FILE_LINKS }> = SpinLock::new(Vec::new());
+
+/// Drops a reference where nothing may sleep: the last close, if it is that, is put off until [`close_put_off`].
+pub(super) fn put(file: Arc<File>) {
+    if let Some(file) = Arc::into_inner(file) {
+        PUT_OFF.lock().push(file);
+    }
+}
+
+/// Closes what [`put`] put off. May sleep.
+pub fn close_put_off() {
+    let files = core::mem::take(&mut *PUT_OFF.lock());
+    drop(files);
 }
 
 /// One unit of the count of open files.

@@ -1,10 +1,12 @@
 //! The virtual filesystem: names, inodes, open files, and what is mounted where.
 //!
-//! * [`inode`] and its [`attributes`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
+//! * [`inode`] and its [`attributes`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked
+//!   and changed
 //! * [`mod@file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
 //! * [`locks`]: who may keep whom from a file
 //! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
 //! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`] and [`fifo`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`anon`], [`eventfd`], [`epoll`]: files without a name
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
 //!
 //! Lock order within: a directory's change lock, then an open file's position, then a file's contents; the
@@ -12,6 +14,7 @@
 //! is dropped under them.
 #![forbid(unsafe_code)]
 
+pub mod anon;
 pub mod attributes;
 mod bitmap;
 mod children;
@@ -20,6 +23,8 @@ pub mod dentry;
 pub mod devtmpfs;
 pub mod dir;
 pub mod dynamic;
+pub mod epoll;
+pub mod eventfd;
 pub mod fdtable;
 pub mod fifo;
 pub mod file;

@@ -315,6 +315,7 @@ fn at_boot(root: &Arc<Dentry>, at: &str, kind: Kind) -> Result<()> {
 /// The root of everything: `image` unpacked, and the kernel's own filesystems mounted. Called once, at boot; devices
 /// may be registered before and after. May sleep.
 pub fn boot(image: &'static [u8]) -> Result<Arc<Dentry>, Malformed> {
+    super::anon::init();
     let root = ramfs::new(ROOT_DEV);
     TABLE.lock().mounts.push(Mount {
         id: u64::from(ROOT_DEV),

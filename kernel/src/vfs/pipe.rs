@@ -8,11 +8,11 @@ use alloc::sync::Arc;
 
 use heaps::{Errno, Result};
 
-use super::file::{Events, File, FileOps, Ioctl, POLLERR, POLLHUP, POLLIN, POLLOUT};
+use super::file::{Events, File, FileOps, Ioctl, POLLERR, POLLHUP, READABLE, WRITABLE};
 use super::flags::{O_NONBLOCK, O_RDONLY, O_WRONLY};
 use super::inode::{Content, Inode, S_IFIFO};
 use super::io::{Bounce, Sink, Source, partial};
-use super::poll;
+use super::poll::PollQueue;
 use crate::mm::admit::admit;
 use crate::mm::user;
 use crate::sync::wait::Interruptible;
@@ -57,6 +57,8 @@ impl Queue {
 pub(super) struct Pipe {
     queue: SpinLock<Queue, { order::PIPE }>,
     changed: WaitQueue,
+    readable: PollQueue,
+    writable: PollQueue,
 }
 
 impl Pipe {
@@ -64,12 +66,33 @@ impl Pipe {
     pub(super) fn new() -> Result<Arc<Pipe>> {
         admit()?;
         let queue = Queue { bytes: VecDeque::new(), capacity: CAPACITY, ends: [0; 2], opened: [0; 2] };
-        Ok(Arc::new(Pipe { queue: SpinLock::new(queue), changed: WaitQueue::new() }))
+        Ok(Arc::new(Pipe {
+            queue: SpinLock::new(queue),
+            changed: WaitQueue::new(),
+            readable: PollQueue::new(),
+            writable: PollQueue::new(),
+        }))
     }
 
-    fn wake(&self) {
+    /// Bytes came in.
+    fn filled(&self) {
         self.changed.wake_all();
-        poll::changed();
+        self.readable.notify(READABLE);
+    }
+
+    /// Bytes went out.
+    fn drained(&self) {
+        self.changed.wake_all();
+        self.writable.notify(WRITABLE);
+        // Whoever has both ends open looks there.
+        self.readable.notify(WRITABLE);
+    }
+
+    /// An end came or went, or the room changed.
+    pub(super) fn ends_changed(&self) {
+        self.changed.wake_all();
+        self.readable.notify(0);
+        self.writable.notify(0);
     }
 
     /// A reading end; `ino` where the pipe has no name.
@@ -87,11 +110,6 @@ impl Pipe {
     /// Whether somebody reads.
     pub(super) fn has_readers(&self) -> bool {
         self.queue.lock().ends[READERS] > 0
-    }
-
-    /// Lets those know who wait for an end to be opened.
-    pub(super) fn announce(&self) {
-        self.wake();
     }
 
     /// Sleeps until somebody came to an end after it had been opened `before` times: they may have left again. `EINTR`.
@@ -117,7 +135,7 @@ impl Pipe {
         }
         queue.capacity = size;
         drop(queue);
-        self.wake();
+        self.ends_changed();
         Ok(size)
     }
 
@@ -185,15 +203,19 @@ impl FileOps for Reader {
                 Some(Ok(len))
             }
         })?;
-        self.pipe.wake();
+        self.pipe.drained();
         to.put(&part[..got])?;
         Ok(got)
     }
 
     fn poll(&self, _: &File) -> Events {
         let queue = self.pipe.queue.lock();
-        let data = if queue.bytes.is_empty() { 0 } else { POLLIN };
-        data | if queue.ends[WRITERS] == 0 && queue.opened[1] != self.before { POLLHUP } else { 0 }
+        let data = if queue.bytes.is_empty() { 0 } else { READABLE };
+        data | if queue.ends[WRITERS] == 0 && queue.opened[WRITERS] != self.before { POLLHUP } else { 0 }
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&self.pipe.readable)
     }
 
     fn link_text(&self) -> Option<String> {
@@ -212,7 +234,7 @@ impl FileOps for Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.pipe.queue.lock().ends[READERS] -= 1;
-        self.pipe.wake();
+        self.pipe.ends_changed();
     }
 }
 
@@ -251,7 +273,7 @@ impl Writer {
             queue.bytes.extend(&part[..len]);
             Some(Ok(len))
         })?;
-        self.pipe.wake();
+        self.pipe.filled();
         Ok(put)
     }
 }
@@ -279,8 +301,12 @@ impl FileOps for Writer {
 
     fn poll(&self, _: &File) -> Events {
         let queue = self.pipe.queue.lock();
-        let room = if queue.capacity - queue.bytes.len() >= ATOMIC { POLLOUT } else { 0 };
+        let room = if queue.capacity - queue.bytes.len() >= ATOMIC { WRITABLE } else { 0 };
         room | if queue.ends[READERS] == 0 { POLLERR } else { 0 }
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&self.pipe.writable)
     }
 
     fn link_text(&self) -> Option<String> {
@@ -299,6 +325,6 @@ impl FileOps for Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.pipe.queue.lock().ends[WRITERS] -= 1;
-        self.pipe.wake();
+        self.pipe.ends_changed();
     }
 }

@@ -14,6 +14,7 @@ use crate::vfs::Inode;
 use crate::vfs::file::{File, FileOps, Ioctl, Whence};
 use crate::vfs::inode::Content;
 use crate::vfs::mmap::{Mmap, MmapRequest};
+use crate::vfs::poll::PollQueue;
 
 /// The number of the filesystem that buffers are in.
 const DEV: u32 = 9;
@@ -50,6 +51,12 @@ impl FileOps for Buffer {
         let (offset, len) = (first << PAGE_SHIFT, (pages as usize) << PAGE_SHIFT);
         let again = MapRequest { offset, len, shared: true, write: false, file_writable: true };
         self.0.mmap(again)?.try_for_each(|run| each(run.start(), run.pages()))
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        // Without fences a buffer is always ready: nobody is ever notified.
+        static NEVER: PollQueue = PollQueue::new();
+        Some(&NEVER)
     }
 
     fn show_fdinfo(&self, to: &mut String, references: usize) {

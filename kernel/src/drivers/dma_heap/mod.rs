@@ -18,7 +18,7 @@ mod tests;
 
 use heaps::Registry;
 
-pub use platform::Kernel;
+pub use platform::{Kernel, TRACE_PUTS};
 
 /// The major number of heap devices.
 pub const MAJOR: u32 = 252;
