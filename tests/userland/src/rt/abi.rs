@@ -6,6 +6,11 @@ pub mod nr {
     pub const DUP: usize = 23;
     pub const DUP3: usize = 24;
     pub const FCNTL: usize = 25;
+    pub const FLOCK: usize = 32;
+    pub const UMOUNT2: usize = 39;
+    pub const MOUNT: usize = 40;
+    pub const FTRUNCATE: usize = 46;
+    pub const MEMFD_CREATE: usize = 279;
     pub const IOCTL: usize = 29;
     pub const MKNODAT: usize = 33;
     pub const MKDIRAT: usize = 34;
@@ -65,6 +70,11 @@ pub const O_DIRECTORY: u32 = 0o40000;
 pub const O_CLOEXEC: u32 = 0o2000000;
 
 pub const F_DUPFD: usize = 0;
+pub const F_ADD_SEALS: usize = 1033;
+pub const F_SEAL_WRITE: usize = 8;
+pub const MFD_ALLOW_SEALING: usize = 2;
+pub const LOCK_EX: usize = 2;
+pub const MNT_DETACH: usize = 2;
 pub const F_GETFD: usize = 1;
 pub const F_SETFD: usize = 2;
 pub const F_GETFL: usize = 3;
@@ -107,6 +117,7 @@ pub const SIGCHLD: u8 = 17;
 
 pub const S_IFMT: u32 = 0o170000;
 pub const S_IFCHR: u32 = 0o020000;
+pub const S_IFIFO: u32 = 0o010000;
 pub const S_IFREG: u32 = 0o100000;
 
 /// Size of a page of the guest, in bytes.

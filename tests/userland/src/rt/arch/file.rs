@@ -125,6 +125,46 @@ pub fn dup3(fd: i32, to: i32, flags: u32) -> Result<i32> {
     plain_call!(nr::DUP3, fd, to, flags).map(|fd| fd as i32)
 }
 
+/// ftruncate.
+pub fn truncate(fd: i32, size: u64) -> Result<()> {
+    plain_call!(nr::FTRUNCATE, fd, size).map(drop)
+}
+
+/// flock.
+pub fn flock(fd: i32, operation: usize) -> Result<()> {
+    plain_call!(nr::FLOCK, fd, operation).map(drop)
+}
+
+/// memfd_create.
+pub fn memfd(name: &str, flags: usize) -> Result<Fd> {
+    // SAFETY: the kernel reads the C string at `p`.
+    with_path(name, |p| unsafe { call(nr::MEMFD_CREATE, [p, flags, 0, 0, 0, 0]) }).map(|fd| Fd(fd as i32))
+}
+
+/// A FIFO, mode 0644.
+pub fn make_fifo(path: &str) -> Result<()> {
+    let mode = (abi::S_IFIFO | 0o644) as usize;
+    // SAFETY: the kernel reads the C string at `p`.
+    with_path(path, |p| unsafe { call(nr::MKNODAT, [abi::AT_FDCWD as usize, p, mode, 0, 0, 0]) }).map(drop)
+}
+
+/// Mounts a tmpfs.
+pub fn mount_tmpfs(path: &str, options: &str) -> Result<()> {
+    with_path(path, |at| {
+        with_path("tmpfs", |kind| {
+            // SAFETY: the kernel reads the C strings.
+            with_path(options, |data| unsafe { call(nr::MOUNT, [kind, at, kind, 0, data, 0]) })
+        })
+    })
+    .map(drop)
+}
+
+/// umount2.
+pub fn unmount(path: &str, flags: usize) -> Result<()> {
+    // SAFETY: the kernel reads the C string at `p`.
+    with_path(path, |p| unsafe { call(nr::UMOUNT2, [p, flags, 0, 0, 0, 0]) }).map(drop)
+}
+
 /// fcntl with a number as argument (none of the `F_*` that take a pointer may be passed).
 pub fn fcntl(fd: i32, command: usize, arg: usize) -> Result<usize> {
     let plain = [abi::F_DUPFD, abi::F_GETFD, abi::F_SETFD, abi::F_GETFL, abi::F_DUPFD_CLOEXEC];
