@@ -6,6 +6,8 @@ use heaps::{Errno, Result};
 use super::locks::{F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW};
 use super::{Ctx, locks, memfd};
 use crate::mm::user;
+use crate::process::tree;
+use crate::vfs::File;
 use crate::vfs::file::{Ioctl, SETFL_MASK};
 use crate::vfs::flags::{O_CLOEXEC, O_DIRECT, O_NONBLOCK};
 use crate::vfs::pipe;
@@ -15,6 +17,8 @@ const F_GETFD: u32 = 1;
 const F_SETFD: u32 = 2;
 const F_GETFL: u32 = 3;
 const F_SETFL: u32 = 4;
+const F_SETOWN: u32 = 8;
+const F_GETOWN: u32 = 9;
 const F_DUPFD_CLOEXEC: u32 = 1030;
 const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
@@ -82,6 +86,8 @@ pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
         F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => {
             locks::fcntl(ctx, &file, cmd, arg)
         }
+        F_GETOWN => Ok(file.signal_owner() as isize as usize),
+        F_SETOWN => set_owner(&file, arg as i32),
         F_SETPIPE_SZ => file.ops().pipe_size(Some(arg as u32 as usize)),
         F_GETPIPE_SZ => file.ops().pipe_size(None),
         F_ADD_SEALS => memfd::add_seals(&file, arg),
@@ -92,6 +98,16 @@ pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
         }
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// `fcntl(F_SETOWN)`: a process, a group below zero, nobody for 0. `EINVAL`, `ESRCH`.
+fn set_owner(file: &File, owner: i32) -> Result<usize> {
+    let who = owner.checked_abs().ok_or(Errno::EINVAL)? as u32;
+    if who != 0 && !tree::lock().nodes().any(|(&pid, node)| pid == who || node.pgid == who) {
+        return Err(Errno::ESRCH);
+    }
+    file.set_signal_owner(owner);
+    Ok(0)
 }
 
 /// `ioctl`. `EBADF`, and what the file says. May sleep.

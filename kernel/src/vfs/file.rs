@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use heaps::{Errno, PhysAddr, Result};
 
@@ -238,6 +238,8 @@ pub struct File {
     pos: AtomicU64,
     pos_lock: Mutex<(), { order::FILE_POS }>,
     id: usize,
+    /// Who is told when it becomes ready, if anybody ever is: a process, or a group below zero.
+    signal_owner: AtomicI32,
     _use: Use,
     links: SpinLock<Vec<Arc<dyn Link>>, { order::FILE_LINKS }>,
     _count: Counted,
@@ -273,6 +275,7 @@ impl File {
             flags: AtomicU32::new(flags),
             pos: AtomicU64::new(0),
             pos_lock: Mutex::new(()),
+            signal_owner: AtomicI32::new(0),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             _use: one,
             links: SpinLock::new(Vec::new()),
@@ -291,6 +294,16 @@ impl File {
     /// What tells it from all other open files.
     pub fn id(&self) -> usize {
         self.id
+    }
+
+    /// What `F_GETOWN` says.
+    pub fn signal_owner(&self) -> i32 {
+        self.signal_owner.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what `F_SETOWN` says. Nobody is signalled: no file here takes `O_ASYNC`.
+    pub fn set_signal_owner(&self, owner: i32) {
+        self.signal_owner.store(owner, Ordering::Relaxed);
     }
 
     /// The name it was opened by, if it has one.

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod data;
+#[cfg(test)]
+mod mapped_tests;
 mod pages;
 pub mod seals;
 
