@@ -26,7 +26,7 @@ const PROGRAMS: [Program; 7] = [
     program("filetest", 1, 256, 60),
     program("forktest", 2, 256, 60),
     program("fpsimd", 2, 256, 120),
-    program("mmaptest", 2, 256, 60),
+    program("mmaptest", 1, 256, 60),
     program("modtest", 1, 256, 60),
     program("threads", 4, 256, 120),
     program("vmtest", 1, 256, 60),

@@ -19,6 +19,12 @@ const F_GETFL: u32 = 3;
 const F_SETFL: u32 = 4;
 const F_SETOWN: u32 = 8;
 const F_GETOWN: u32 = 9;
+const F_SETOWN_EX: u32 = 15;
+const F_GETOWN_EX: u32 = 16;
+/// A thread: kept as if it were a process.
+const F_OWNER_TID: i32 = 0;
+const F_OWNER_PID: i32 = 1;
+const F_OWNER_PGRP: i32 = 2;
 const F_DUPFD_CLOEXEC: u32 = 1030;
 const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
@@ -88,6 +94,20 @@ pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
         }
         F_GETOWN => Ok(file.signal_owner() as isize as usize),
         F_SETOWN => set_owner(&file, arg as i32),
+        F_GETOWN_EX => {
+            let owner = file.signal_owner();
+            let kind = if owner < 0 { F_OWNER_PGRP } else { F_OWNER_PID };
+            user::write(arg, &[kind, owner.abs()]).map(|()| 0)
+        }
+        F_SETOWN_EX => {
+            let [kind, who]: [i32; 2] = user::read(arg)?;
+            match kind {
+                F_OWNER_TID..=F_OWNER_PGRP if who < 0 => Err(Errno::ESRCH),
+                F_OWNER_TID | F_OWNER_PID => set_owner(&file, who),
+                F_OWNER_PGRP => set_owner(&file, -who),
+                _ => Err(Errno::EINVAL),
+            }
+        }
         F_SETPIPE_SZ => file.ops().pipe_size(Some(arg as u32 as usize)),
         F_GETPIPE_SZ => file.ops().pipe_size(None),
         F_ADD_SEALS => memfd::add_seals(&file, arg),
