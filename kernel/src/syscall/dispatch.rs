@@ -135,6 +135,8 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::MADVISE => memory::sys_madvise(thread, a, b, c as u32),
         nr::MSYNC => memory::sys_msync(thread, a, b, c as u32),
         nr::MLOCK | nr::MUNLOCK => memory::sys_mlock(thread, a, b),
+        nr::MLOCKALL => memory::sys_mlockall(thread, a as u32),
+        nr::MUNLOCKALL => Ok(0),
         nr::BRK => memory::sys_brk(thread, a),
 
         nr::CLONE => process::sys_clone(thread, frame),

@@ -30,6 +30,8 @@ pub fn warm_up() {
         // Touched to its end: a piece that is only had may have pages that are not there yet.
         held.extend((0..8).map(|_| core::hint::black_box(alloc::vec![1u8; 1 << shift])));
     }
+    // And the rest of the program, whatever of it has not run yet. Where that cannot be, counts may differ.
+    let _ = crate::rt::arch::memory::lock_all();
 }
 
 /// Empties the quarantine and takes the counts.

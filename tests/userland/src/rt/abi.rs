@@ -48,6 +48,7 @@ pub mod nr {
     pub const EXECVE: usize = 221;
     pub const MMAP: usize = 222;
     pub const MPROTECT: usize = 226;
+    pub const MLOCKALL: usize = 230;
     pub const WAIT4: usize = 260;
     pub const PRLIMIT64: usize = 261;
     pub const FINIT_MODULE: usize = 273;
