@@ -55,7 +55,7 @@ pub enum Content {
     /// A directory whose entries are made up at each look-up.
     Dynamic(Box<dyn DynDir>),
     /// A file's bytes.
-    Regular(Data),
+    Regular(Box<Data>),
     /// A file whose text is made up at each open.
     Text(Box<dyn TextFile>),
     /// A link that is followed by its text.

@@ -2,6 +2,7 @@
 //! step; look-ups do not take it. Models the second half of `fs/namei.c` and `fs/libfs.c`.
 #![forbid(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -44,7 +45,7 @@ pub fn subdir_inode(dir: &Inode, permissions: u32) -> Arc<Inode> {
 /// The inode of a new regular file in `dir`, whose first bytes are `image`.
 pub fn file_inode(dir: &Inode, permissions: u32, image: &'static [u8]) -> Arc<Inode> {
     let data = Data::new(image, dir.quota().cloned());
-    Arc::new(Inode::new(dir.dev(), S_IFREG | permissions & 0o7777, Content::Regular(data)))
+    Arc::new(Inode::new(dir.dev(), S_IFREG | permissions & 0o7777, Content::Regular(Box::new(data))))
 }
 
 /// A new symbolic link's inode.
