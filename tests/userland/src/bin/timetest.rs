@@ -122,7 +122,8 @@ fn setting(tap: &mut Tap, page: &Scratch) {
     let set = |id, words: [u64; 2]| page.call(nr::CLOCK_SETTIME, &[Arg::Int(id), page.put(0, &words)]);
     let Ok(today) = clock(page, REALTIME) else { return };
     tap.is(set(MONOTONIC, spec(5)), Err(Errno::EINVAL), "setting MONOTONIC: EINVAL");
-    tap.is(set(PROCESS, spec(5)), Err(Errno::EPERM), "setting CPU time: EPERM");
+    tap.is(set(PROCESS, spec(5)), Err(Errno::EINVAL), "setting CPU time: EINVAL");
+    tap.is(set(!0 << 3 | 2, spec(5)), Err(Errno::EPERM), "by a process' number: EPERM");
     tap.is(set(REALTIME, [1, NS]), Err(Errno::EINVAL), "a full 10^9 nanoseconds: EINVAL");
     tap.is(set(REALTIME, [u64::MAX, 0]), Err(Errno::EINVAL), "before 1970: EINVAL");
     let (timer, to) = (timerfd(REALTIME), today + 3600 * NS);
