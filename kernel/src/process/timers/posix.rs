@@ -100,8 +100,9 @@ impl Timers {
 }
 
 impl PosixTimer {
-    fn now(&self, base: Option<Base>) -> u64 {
-        base.map_or_else(|| self.clock.now(), Base::now)
+    /// The CPU time it goes by, if it does. Not with its state locked.
+    fn cpu_time(&self) -> u64 {
+        if let ClockId::Machine(_) = self.clock { 0 } else { self.clock.now() }
     }
 
     /// Whether it goes by CPU time, and goes at all.
@@ -112,9 +113,9 @@ impl PosixTimer {
 
     /// How long until it expires, and its interval, in nanoseconds.
     pub fn get(&self) -> Setting {
-        let state = *self.state.lock();
+        let (cpu, state) = (self.cpu_time(), *self.state.lock());
         let Some((base, at)) = state.at else { return Setting { value: 0, interval: state.interval } };
-        let (now, silent) = (self.now(base), self.notify.signal == 0);
+        let (now, silent) = (now(base, cpu), self.notify.signal == 0);
         let (_, at) = match state.interval {
             0 => (0, at),
             interval if state.waits || silent => forward(at, interval, now),
@@ -176,12 +177,13 @@ impl PosixTimer {
 
     /// Its signal was taken: it goes on, if it comes again. Returns the overrun.
     pub(super) fn delivered(self: &Arc<Self>) -> u32 {
+        let cpu = self.cpu_time();
         let mut state = self.state.lock();
         state.pending = false;
         let Some((base, at)) = state.at.filter(|_| state.waits) else {
             return state.told;
         };
-        let (passed, next) = forward(at, state.interval, self.now(base));
+        let (passed, next) = forward(at, state.interval, now(base, cpu));
         let overrun = state.overrun + passed.saturating_sub(1);
         state.told = overrun.min(i32::MAX as u64) as u32;
         (state.overrun, state.waits, state.at) = (0, false, Some((base, next)));
@@ -196,10 +198,11 @@ impl PosixTimer {
 
     /// Looks whether it is due.
     pub(super) fn check(self: &Arc<Self>) {
+        let cpu = self.cpu_time();
         let mut state = self.state.lock();
         // It may have been set anew on its way here.
         let Some((base, at)) = state.at.filter(|_| !state.waits) else { return };
-        if at > self.now(base) {
+        if at > now(base, cpu) {
             return;
         }
         state.waits = state.interval > 0;
@@ -234,18 +237,23 @@ impl PosixTimer {
     }
 
     fn skip(self: &Arc<Self>) {
+        let cpu = self.cpu_time();
         let mut state = self.state.lock();
         state.pending = false;
         let Some((base, at)) = state.at.filter(|_| state.waits) else { return };
         // No more often than the tick could tell.
-        let (passed, next) = forward(at, state.interval, self.now(base));
-        let next = next.max(in_future(self.now(base), crate::time::clock::COARSE_NS));
+        let (passed, next) = forward(at, state.interval, now(base, cpu));
+        let next = next.max(in_future(now(base, cpu), crate::time::clock::COARSE_NS));
         state.overrun += passed;
         (state.waits, state.at) = (false, Some((base, next)));
         let at = state.at;
         drop(state);
         self.queue(at);
     }
+}
+
+fn now(base: Option<Base>, cpu: u64) -> u64 {
+    base.map_or(cpu, Base::now)
 }
 
 impl Expire for PosixTimer {
