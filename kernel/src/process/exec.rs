@@ -100,7 +100,7 @@ impl Loaded {
 pub fn enter(thread: &Thread, frame: &mut TrapFrame, loaded: Loaded) -> Result<()> {
     end_others(thread)?;
     let Loaded { image, entry, program } = loaded;
-    let before = thread.replace_mm(Some(Arc::new(image.mm)));
+    let before = thread.replace_mm(Some(image.mm.share()));
     thread.complete_vfork();
     drop(before);
 

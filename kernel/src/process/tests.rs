@@ -31,7 +31,7 @@ fn process(parent: u32) -> Thread {
         core::mem::forget(init);
     }
     let pid = number.get();
-    let mm = Arc::new(AddressSpace::new().unwrap());
+    let mm = AddressSpace::new().unwrap().share();
     let thread = thread(Process::new(pid, Default::default(), Default::default()), pid, &mm);
     tree::lock().add_process(&mut number, thread.clone(), parent, SIGCHLD).unwrap();
     thread

@@ -44,6 +44,7 @@ ranks! {
     CDEV_INODES = 21, "The inodes that cache a cdev.";
     DENTRY = 22, "One directory's entries.";
     HEAP_STATE = 26, "One heap's or one module's state.";
+    SPACES = 27, "The list of address spaces.";
     BUFFER = 28, "One dma-buf: name, counters.";
     PIPE = 29, "One pipe's bytes.";
     SIGNALS = 30, "One process' signal dispositions and pending set.";

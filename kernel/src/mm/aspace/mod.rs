@@ -5,6 +5,7 @@
 //! * [`fault`]: a page at its first touch, copies on write, the stack's growth
 //! * [`fork`]: the copy a child gets
 //! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
+//! * [`revoke`]: taking fixed memory away
 //! * [`shared`]: anonymous pages that several address spaces see; [`show`]: what `/proc` says
 //!
 //! Everything here may sleep. No file is released, and no user memory touched, with the lock held.
@@ -18,15 +19,19 @@ pub mod layout;
 pub mod map;
 pub mod protect;
 pub mod remap;
+pub mod revoke;
 pub mod shared;
 pub mod show;
 
 #[cfg(test)]
 mod tests;
 
+use core::sync::atomic::AtomicU64;
+
 use heaps::Result;
 
 use crate::arch::{self, PageTable};
+use crate::mm::spaces;
 use crate::sync::{Mutex, MutexGuard, order};
 
 pub use fault::{Access, FaultError};
@@ -50,6 +55,8 @@ pub const MAX_AREAS: usize = 65530;
 pub struct AddressSpace {
     layout: Mutex<Layout, { order::MMAP }>,
     root: arch::UserRoot,
+    /// Its place in the list of all; 0 while it is not shared.
+    number: AtomicU64,
 }
 
 impl AddressSpace {
@@ -57,7 +64,8 @@ impl AddressSpace {
     pub fn new() -> Result<AddressSpace> {
         let table = PageTable::new()?;
         let root = table.root();
-        Ok(AddressSpace { layout: Mutex::new(Layout::new(table)), root })
+        spaces::admit()?;
+        Ok(AddressSpace { layout: Mutex::new(Layout::new(table)), root, number: AtomicU64::new(0) })
     }
 
     /// What a CPU needs to see it.
@@ -72,6 +80,7 @@ impl AddressSpace {
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
+        spaces::leave(*self.number.get_mut());
         let layout = self.layout.get_mut();
         // Each area goes with its pages unmapped first; nobody holds the lock, so files may go at once.
         while let Some(vma) = layout.take_first(0, USER_END) {
