@@ -8,6 +8,7 @@
 //! - [`machine`], over [`qemu`], [`regions`], [`device_tree`], [`process`] and [`input`]: one machine, from boot to
 //!   exit status;
 //! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
+//! - [`reference`], [`conformance`]: real Linux on the same machine, and what programs see on both;
 //! - [`plan`], [`lab`], [`matrix`]: all cells observed, and drawn;
 //! - [`cli`], [`commands`]: what a person types, whom [`terminal`] and [`interrupt`] serve; [`figures`]:
 //!   what Linux takes.
@@ -18,6 +19,7 @@ pub mod busybox;
 pub mod cli;
 pub mod command_line;
 pub mod commands;
+pub mod conformance;
 pub mod console;
 pub mod cpio;
 pub mod device_tree;
@@ -36,6 +38,7 @@ pub mod process;
 pub mod program;
 pub mod qemu;
 pub mod records;
+pub mod reference;
 pub mod regions;
 pub mod report;
 pub mod symbolise;

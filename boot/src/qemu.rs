@@ -31,11 +31,20 @@ pub struct Hardware {
     pub regions: Vec<Region>,
     /// The TCP port to wait on for a debugger, before the first instruction.
     pub debugger: Option<u16>,
+    /// Whether user space can end the machine, rather than the kernel alone.
+    pub user_exit: bool,
 }
 
 impl Default for Hardware {
     fn default() -> Hardware {
-        Hardware { cpus: 1, memory: 512, icount: false, regions: Vec::new(), debugger: None }
+        Hardware {
+            cpus: 1,
+            memory: 512,
+            icount: false,
+            regions: Vec::new(),
+            debugger: None,
+            user_exit: false,
+        }
     }
 }
 
@@ -58,11 +67,11 @@ impl Hardware {
     /// QEMU's arguments for a machine of this hardware.
     pub fn arguments(&self, kernel: &Path, initramfs: &Path, command_line: &str) -> Vec<OsString> {
         let mut arguments = self.board();
-        let boot = [
-            ["-serial", "stdio"],
-            ["-semihosting-config", "enable=on,target=native"],
-            ["-append", command_line],
-        ];
+        let semihosting = match self.user_exit {
+            false => "enable=on,target=native",
+            true => "enable=on,target=native,userspace=on",
+        };
+        let boot = [["-serial", "stdio"], ["-semihosting-config", semihosting], ["-append", command_line]];
         arguments.extend(boot.as_flattened().iter().map(OsString::from));
         arguments.extend(["-no-reboot".into(), "-kernel".into(), kernel.into()]);
         arguments.extend(["-initrd".into(), initramfs.into()]);
@@ -137,9 +146,17 @@ mod tests {
         let plain = text(&Hardware::default());
         assert!(plain.contains("-smp|1|-m|512M|") && plain.contains("-append|a=b -- x|"));
         assert!(!plain.contains("-icount") && !plain.contains("-gdb"));
-        let other =
-            Hardware { cpus: 4, memory: 64, icount: true, debugger: Some(1234), ..Hardware::default() };
+        assert!(plain.contains("-semihosting-config|enable=on,target=native|"));
+        let other = Hardware {
+            cpus: 4,
+            memory: 64,
+            icount: true,
+            debugger: Some(1234),
+            user_exit: true,
+            ..Hardware::default()
+        };
         let other = text(&other);
+        assert!(other.contains("-semihosting-config|enable=on,target=native,userspace=on|"));
         assert!(other.contains("-smp|4|-m|64M|") && other.contains("-icount|shift=0,sleep=off"));
         assert!(other.ends_with("-S|-gdb|tcp:127.0.0.1:1234"));
     }

@@ -28,6 +28,11 @@ pub trait HeapOps: Send + Sync + 'static {
     /// The device has gone, and memory that was its own goes with it, now, whatever of it is handed out: `release` only
     /// counts from here on. For providers whose memory is not the machine's. May sleep.
     fn unplug(&self) {}
+
+    /// Whether user space may map the buffers. Asked when a buffer is made: it holds for its life.
+    fn mappable(&self) -> bool {
+        true
+    }
 }
 
 /// A provider's pieces, as one counted object. What pins the provider holds one of these.

@@ -65,6 +65,10 @@ pub struct Machine<'a> {
     pub redistributors: Device,
     /// The PL011 console.
     pub uart: Device,
+    /// The PL031 clock; its base is 0 where there is none.
+    pub rtc: Device,
+    /// Random bytes of the boot loader's (`rng-seed`, `kaslr-seed`).
+    pub seed: ArrayVec<u8, 64>,
     /// Whether PSCI is called by SMC, as where we start at EL2, rather than by HVC.
     pub psci_by_smc: bool,
     /// The command line.
@@ -104,6 +108,8 @@ impl<'a> Machine<'a> {
                 machine.redistributors = device(regs.next(), 0);
             } else if compatible(node, "arm,pl011") && machine.uart.base == 0 {
                 machine.uart = device(regs(node).next(), interrupt(node));
+            } else if compatible(node, "arm,pl031") && machine.rtc.base == 0 {
+                machine.rtc = device(regs(node).next(), interrupt(node));
             }
         }
         let psci = fdt.find_node("/psci").and_then(|node| node.property("method"));
@@ -146,8 +152,13 @@ impl<'a> Machine<'a> {
 
     fn read_chosen(&mut self, chosen: FdtNode<'a>) {
         for property in chosen.properties() {
-            if property.name() == "bootargs" {
-                self.bootargs = property.value_as::<&str>().unwrap_or("");
+            match property.name() {
+                "bootargs" => self.bootargs = property.value_as::<&str>().unwrap_or(""),
+                "rng-seed" | "kaslr-seed" => {
+                    let room = self.seed.remaining_capacity();
+                    self.seed.extend(property.value().iter().copied().take(room));
+                }
+                _ => {}
             }
         }
         let initrd = (number(&chosen, "linux,initrd-start"), number(&chosen, "linux,initrd-end"));

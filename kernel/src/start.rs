@@ -46,7 +46,6 @@ fn devices(regions: &Regions<'_>) -> Result<()> {
     mem::init()?;
     console::init()?;
     lab::init()?;
-    dma_heap::init();
     dma_heap::regions::init(regions)
 }
 

@@ -58,21 +58,38 @@ impl<P: Platform> CmaRegion<P> {
     }
 }
 
-/// A CMA heap's operations and private data.
+/// A contiguous heap's operations and private data.
 pub struct CmaHeap<P: Platform> {
     region: &'static CmaRegion<P>,
+    kind: &'static str,
+    mappable: bool,
 }
 
 impl<P: Platform> CmaHeap<P> {
     /// A heap over `region`, which other heaps may share.
     pub fn new(region: &'static CmaRegion<P>) -> CmaHeap<P> {
-        CmaHeap { region }
+        CmaHeap { region, kind: "cma heap", mappable: true }
+    }
+
+    /// A heap over a region that was carved out of memory for it.
+    pub fn carveout(region: &'static CmaRegion<P>) -> CmaHeap<P> {
+        CmaHeap { region, kind: "carveout heap", mappable: true }
+    }
+
+    /// A heap whose buffers only devices may see: user space cannot map them. The platform's `zero` reaches them,
+    /// in the place of the firmware that would clear them.
+    pub fn protected(region: &'static CmaRegion<P>) -> CmaHeap<P> {
+        CmaHeap { region, kind: "protected heap", mappable: false }
     }
 }
 
 impl<P: Platform> HeapOps for CmaHeap<P> {
     fn kind(&self) -> &'static str {
-        "cma heap"
+        self.kind
+    }
+
+    fn mappable(&self) -> bool {
+        self.mappable
     }
 
     fn allocate(&self, len: usize, _flags: u64) -> Result<SgTable> {

@@ -147,7 +147,7 @@ fn child_frame(frame: &TrapFrame, stack: u64) -> TrapFrame {
 fn copy(parent: &Thread, tid: u32, request: &Request) -> Result<Thread> {
     let flags = request.flags;
     let shared = parent.mm().ok_or(Errno::ENOMEM)?;
-    let mm = if flags.contains(CloneFlags::VM) { shared } else { shared.fork()?.share() };
+    let mm = if flags.contains(CloneFlags::VM) { shared } else { Arc::new(shared.fork()?) };
     let fs = if flags.contains(CloneFlags::FS) { parent.fs().clone() } else { parent.fs().fork() };
     let process = match flags.contains(CloneFlags::THREAD) {
         true => parent.process().clone(),

@@ -100,11 +100,12 @@ impl Loaded {
 pub fn enter(thread: &Thread, frame: &mut TrapFrame, loaded: Loaded) -> Result<()> {
     end_others(thread)?;
     let Loaded { image, entry, program } = loaded;
-    let before = thread.replace_mm(Some(image.mm.share()));
+    let before = thread.replace_mm(Some(Arc::new(image.mm)));
     thread.complete_vfork();
     drop(before);
 
     let process = thread.process();
+    process.timers.clear_posix();
     process.signals.lock().reset_handlers();
     *thread.alt_stack.lock() = SignalStack::default();
     thread.clear_tid.store(0, Ordering::Relaxed);

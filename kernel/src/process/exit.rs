@@ -7,6 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use super::group::Process;
+use super::signal::queue::Taken;
 use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SIGCHLD, SIGKILL};
 use super::thread::{Thread, current};
 use super::{futex, robust, tree};
@@ -99,6 +100,7 @@ fn clear_tid(thread: &Thread) {
 /// The last thread of a process has ended.
 fn finish(process: &Process, status: u32) {
     process.set_program(super::group::Program::default());
+    process.timers.clear();
     if process.pid() == tree::INIT {
         log::info!("init ended with status {status:#x}");
         arch::power_off(machine_status(status));
@@ -116,7 +118,7 @@ fn finish(process: &Process, status: u32) {
         drop(node);
     }
     if exit_signal != 0 {
-        signal::send_process(&parent, child_info(exit_signal, process.pid(), status));
+        signal::send_process_with(&parent, child_info(exit_signal, process.pid(), status));
     }
     parent.children.wake_all();
 }
@@ -143,9 +145,12 @@ fn notify_init(zombies: bool) {
 }
 
 /// SIGCHLD's reason: how the child ended, who it was, its code or signal.
-fn child_info(signal: u32, pid: u32, status: u32) -> Info {
+fn child_info(signal: u32, pid: u32, status: u32) -> Taken {
     const CLD_EXITED: i32 = 1;
     const CLD_KILLED: i32 = 2;
-    let code = if status & 0x7f == 0 { CLD_EXITED } else { CLD_KILLED };
-    Info { signal, code, detail: u64::from(pid) }
+    let (code, value) = match status & 0x7f {
+        0 => (CLD_EXITED, status >> 8 & 0xff),
+        by => (CLD_KILLED, by),
+    };
+    Taken { info: Info { signal, code, detail: u64::from(pid) }, value: u64::from(value) }
 }

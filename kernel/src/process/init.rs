@@ -41,7 +41,7 @@ fn load(root: &Arc<Dentry>, path: &[u8], args: &[&[u8]], env: &[&[u8]]) -> Resul
     let thread = Thread::new(Parts {
         tid: tree::INIT,
         process: Process::new(tree::INIT, Signals::default(), program),
-        mm: image.mm.share(),
+        mm: Arc::new(image.mm),
         files: Files::new(console(root)?),
         fs: FsContext::new(root.clone()),
         mask: 0,

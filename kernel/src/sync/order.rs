@@ -29,31 +29,37 @@ ranks! {
     HEAP_GUARD = 2, "A heap's guard: shared by calls in flight, exclusive for publishing and unregistering.";
     HEAP_LIST = 3, "The heap list and the minors table (a mutex, as Linux's is).";
     FILE_POS = 4, "One open file's position, over a whole read or write; user memory may be touched under it.";
-    NAMESPACE = 5, "Creating and removing names in a directory, device registration.";
-    EXEC = 6, "Replacing a process image.";
-    MMAP = 7, "One address space's layout; page faults take it.";
-    SHARED_PAGES = 8, "Anonymous pages that several address spaces map.";
-    FILE_DATA = 9, "Contents of a regular file; user memory is not touched under it.";
+    INODE = 5, "Changing a regular file's contents or size; user memory may be touched under it.";
+    NAMESPACE = 6, "Creating and removing names in a directory, device registration.";
+    EPOLL = 7, "One epoll's harvest, or a new link between two; user memory may be touched under it.";
+    MMAP = 8, "One address space's layout; page faults take it.";
+    SHARED_PAGES = 9, "Anonymous pages that several address spaces map.";
+    FILE_DATA = 10, "Contents of a regular file; user memory is not touched under it.";
     DRAINED = 12, "No lock: to wait until all of a provider's memory is back, for which others need the next.";
     PROVIDER = 13, "A heap provider's own lock.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     TASK = 17, "One thread's or process' references: address space, files, task.";
     FD_TABLE = 18, "One process' file descriptors.";
-    CDEV_MAP = 20, "dev_t to cdev; also guards an inode's cached cdev.";
-    CDEV_INODES = 21, "The inodes that cache a cdev.";
-    DENTRY = 22, "One directory's entries.";
+    EPOLL_ITEMS = 19, "The files one epoll watches.";
+    MAPPERS = 20, "The address spaces that map a file.";
+    CDEV_MAP = 21, "dev_t to cdev; also guards an inode's cached cdev.";
+    CDEV_INODES = 22, "The inodes that cache a cdev.";
+    DENTRY = 23, "One directory's entries.";
+    FILE_LINKS = 24, "The epolls that watch one open file, and files whose last close is put off.";
     HEAP_STATE = 26, "One heap's or one module's state.";
     SPACES = 27, "The list of address spaces.";
     BUFFER = 28, "One dma-buf: name, counters.";
-    PIPE = 29, "One pipe's bytes.";
+    PIPE = 29, "One pipe's bytes, or one event counter's or timer's state.";
     SIGNALS = 30, "One process' signal dispositions and pending set.";
     FUTEX = 32, "One bucket of the futex table.";
     CONTIG = 34, "A contiguous-memory region's free ranges.";
     STACKS = 33, "Idle kernel stacks.";
     FRAME_CACHE = 35, "The free page frames one CPU keeps to itself.";
     FRAMES = 36, "Free page frames.";
+    POLL_QUEUE = 37, "Who watches one file's readiness. Interrupts are off.";
     WAIT_QUEUE = 38, "One wait queue. Interrupts are off.";
+    EPOLL_READY = 39, "One epoll's ready files. Interrupts are off.";
     TIMERS = 40, "Sleeping tasks by wake-up time. Interrupts are off.";
     RUN_QUEUE = 42, "One CPU's runnable tasks. Interrupts are off.";
     USER_ROOT = 43, "The page table a thread runs on. Interrupts are off.";
@@ -71,7 +77,7 @@ pub const BOOKKEEPING: u64 = 1 << STACKS | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << 
 pub const FIRST_SPINNING: Rank = PROCESS_TREE;
 
 /// First rank that interrupt handlers take: from here on, every lock masks interrupts.
-pub const FIRST_MASKED: Rank = WAIT_QUEUE;
+pub const FIRST_MASKED: Rank = POLL_QUEUE;
 
 /// Notes that this CPU is about to take a lock of `rank`, and reports an inversion.
 #[inline]

@@ -25,8 +25,3 @@ pub const MAJOR: u32 = 252;
 
 /// Every heap of the machine.
 pub static HEAPS: Registry<Kernel> = Registry::new(MAJOR);
-
-/// Makes what all buffers share. Once, at boot: made by the first buffer, it would look like its leak.
-pub fn init() {
-    buffer::inode();
-}

@@ -6,6 +6,7 @@
 //! * [`fork`]: the copy a child gets
 //! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
 //! * [`revoke`]: taking fixed memory away
+//! * [`mappers`]: which address spaces map a file, and unmapping what goes from it everywhere
 //! * [`shared`]: anonymous pages that several address spaces see; [`show`]: what `/proc` says
 //!
 //! Everything here may sleep. No file is released, and no user memory touched, with the lock held.
@@ -17,6 +18,7 @@ pub mod image;
 pub mod key;
 pub mod layout;
 pub mod map;
+pub mod mappers;
 pub mod protect;
 pub mod remap;
 pub mod revoke;
@@ -26,7 +28,7 @@ pub mod show;
 #[cfg(test)]
 mod tests;
 
-use core::sync::atomic::AtomicU64;
+use alloc::sync::{Arc, Weak};
 
 use heaps::Result;
 
@@ -51,12 +53,14 @@ pub const STACK_GAP: u64 = 1 << 20;
 /// Areas an address space may have (Linux: `sysctl vm.max_map_count`).
 pub const MAX_AREAS: usize = 65530;
 
+/// The state of an address space under its lock. A file that is mapped knows it by a weak reference.
+pub type Space = Mutex<Layout, { order::MMAP }>;
+
 /// A process' memory. Dropping the last reference unmaps all of it: not under a spinning lock.
 pub struct AddressSpace {
-    layout: Mutex<Layout, { order::MMAP }>,
+    layout: Arc<Space>,
     root: arch::UserRoot,
-    /// Its place in the list of all; 0 while it is not shared.
-    number: AtomicU64,
+    _place: spaces::Place,
 }
 
 impl AddressSpace {
@@ -64,8 +68,15 @@ impl AddressSpace {
     pub fn new() -> Result<AddressSpace> {
         let table = PageTable::new()?;
         let root = table.root();
-        spaces::admit()?;
-        Ok(AddressSpace { layout: Mutex::new(Layout::new(table)), root, number: AtomicU64::new(0) })
+        let mut place = spaces::Place::reserve()?;
+        let layout = Arc::new(Mutex::new(Layout::new(table)));
+        place.enter(&layout);
+        Ok(AddressSpace { layout, root, _place: place })
+    }
+
+    /// What a file that is mapped into it knows it by.
+    pub fn space(&self) -> Weak<Space> {
+        Arc::downgrade(&self.layout)
     }
 
     /// What a CPU needs to see it.
@@ -80,11 +91,13 @@ impl AddressSpace {
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
-        spaces::leave(*self.number.get_mut());
-        let layout = self.layout.get_mut();
-        // Each area goes with its pages unmapped first; nobody holds the lock, so files may go at once.
-        while let Some(vma) = layout.take_first(0, USER_END) {
-            drop(vma);
+        // Each area goes with its pages unmapped first, and its file once the lock is free again: somebody who cuts a
+        // file may be looking.
+        loop {
+            let vma = self.lock().take_first(0, USER_END);
+            if vma.is_none() {
+                break;
+            }
         }
     }
 }
