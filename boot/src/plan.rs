@@ -26,7 +26,7 @@ const fn scenario(id: &'static str, hazard: &'static str) -> Scenario {
 }
 
 /// Every scenario the lab knows, in the order of the matrix.
-pub const SCENARIOS: [Scenario; 20] = [
+pub const SCENARIOS: [Scenario; 21] = [
     scenario("H1", "ioctl-after-unregister"),
     scenario("H2", "alloc-in-flight"),
     scenario("H3-get", "open-vs-last-put"),
@@ -43,9 +43,10 @@ pub const SCENARIOS: [Scenario; 20] = [
     scenario("H10-dup", "buffer-outlives-heap"),
     scenario("H10-mmap", "buffer-outlives-heap"),
     scenario("H11", "remove-waits-for-user"),
+    scenario("H12", "hard-revoke"),
     scenario("H13", "lock-order"),
     scenario("H14", "touch-after-put"),
-    scenario("H15-fdinfo", "name-lifetime"),
+    scenario("H15-info", "name-lifetime"),
     scenario("H15-list", "name-lifetime"),
 ];
 

@@ -56,6 +56,12 @@ pub trait MapSource: Send + Sync {
     /// first error. The memory stays as long as the source. Only for sources mapped as [`Backing::Runs`].
     fn runs(&self, first: u64, pages: u64, each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>)
     -> Result<()>;
+
+    /// Whether its memory was taken away for good: then [`runs`](Self::runs) names nothing, and what was mapped is
+    /// being unmapped.
+    fn is_revoked(&self) -> bool {
+        false
+    }
 }
 
 /// Where an area's pages come from.

@@ -49,6 +49,7 @@ ranks! {
     DENTRY = 23, "One directory's entries.";
     FILE_LINKS = 24, "The epolls that watch one open file, and files whose last close is put off.";
     HEAP_STATE = 26, "One heap's or one module's state.";
+    SPACES = 27, "The list of address spaces.";
     BUFFER = 28, "One dma-buf: name, counters.";
     FIFO = 27, "A named pipe's way to its bytes.";
     PIPE = 29, "One pipe's bytes, or one event counter's or timer's state.";

@@ -167,6 +167,11 @@ pub trait FileOps: Any + Send + Sync {
         Err(Errno::ENODEV)
     }
 
+    /// Whether the memory behind [`map_runs`](FileOps::map_runs) was taken away for good; it names nothing then.
+    fn is_revoked(&self) -> bool {
+        false
+    }
+
     /// Lists the directory's entries from the file's position on.
     fn iterate(&self, _file: &File, _to: &mut DirSink<'_>) -> Result<()> {
         Err(Errno::ENOTDIR)

@@ -13,6 +13,7 @@ mod h10_dup;
 mod h10_fd;
 mod h10_mmap;
 mod h11;
+mod h12;
 mod h13;
 mod h14;
 mod h15;
@@ -85,7 +86,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 31] = [
+pub const ALL: [&Scenario; 32] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -102,6 +103,7 @@ pub const ALL: [&Scenario; 31] = [
     &h10_dup::SCENARIO,
     &h10_mmap::SCENARIO,
     &h11::SCENARIO,
+    &h12::SCENARIO,
     &h13::SCENARIO,
     &h14::SCENARIO,
     &h15::FDINFO,

@@ -111,6 +111,11 @@ impl Stage {
         self.taken(format_args!("unbind {}", provider.module), || provider.unbind())
     }
 
+    /// Has the device go, and its memory with it.
+    pub fn unplug(&self, provider: &Provider) -> Result<()> {
+        self.taken(format_args!("unplug {}", provider.module), || provider.unplug())
+    }
+
     /// Unloads the provider's module.
     pub fn unload(&self, provider: &Provider) -> Result<()> {
         self.taken(format_args!("delete_module {}", provider.module), || provider.unload())
