@@ -4,6 +4,7 @@
 //! they are compared around the case: being refused must not leave anything behind.
 
 mod bad_arguments;
+mod bad_clone;
 mod bad_exec;
 mod bad_ioctl;
 mod bad_pointers;
@@ -27,7 +28,7 @@ pub struct Case {
 }
 
 /// All cases.
-pub const CASES: [Case; 13] = [
+pub const CASES: [Case; 14] = [
     Case { name: "jump-to-zero", what: "branch where nothing is", run: traps::jumps },
     Case { name: "privileged", what: "instructions of higher levels", run: traps::privileged },
     Case { name: "breakpoint", what: "a breakpoint nobody set", run: traps::breakpoint },
@@ -35,6 +36,7 @@ pub const CASES: [Case; 13] = [
     Case { name: "unaligned", what: "accesses off their boundary", run: traps::unaligned },
     Case { name: "deep-stack", what: "recursion without end", run: traps::deep_stack },
     Case { name: "bad-arguments", what: "numbers that mean nothing", run: bad_arguments::run },
+    Case { name: "bad-clone", what: "processes that cannot be made so", run: bad_clone::run },
     Case {
         name: "kernel-pointers",
         what: "addresses that are not the program's",

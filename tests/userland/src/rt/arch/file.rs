@@ -221,9 +221,14 @@ pub fn mkdir(path: &str) -> Result<()> {
 
 /// unlinkat from the working directory; `AT_REMOVEDIR` among `flags` for directories.
 pub fn unlink(path: &str, flags: u32) -> Result<()> {
+    unlink_at(abi::AT_FDCWD, path, flags)
+}
+
+/// unlinkat from directory `dir`.
+pub fn unlink_at(dir: i32, path: &str, flags: u32) -> Result<()> {
     with_path(path, |p| {
         // SAFETY: the kernel reads the C string at `p`.
-        unsafe { call(nr::UNLINKAT, [abi::AT_FDCWD as usize, p, flags as usize, 0, 0, 0]) }
+        unsafe { call(nr::UNLINKAT, [dir as usize, p, flags as usize, 0, 0, 0]) }
     })
     .map(drop)
 }

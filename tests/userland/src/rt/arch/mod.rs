@@ -14,6 +14,7 @@ mod host;
 use host as machine;
 
 pub mod allocator;
+pub mod expendable;
 pub mod file;
 pub mod fp;
 pub mod lock;
