@@ -61,7 +61,8 @@ ranks! {
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and
 /// shrinks with use and says nothing about who holds what.
-pub const BOOKKEEPING: u64 = 1 << STACKS | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << TIMERS | 1 << RUN_QUEUE;
+pub const BOOKKEEPING: u64 =
+    1 << STACKS | 1 << CONTIG | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << TIMERS | 1 << RUN_QUEUE;
 
 /// First rank that belongs to spinning locks: holding one of these or above, nobody sleeps.
 pub const FIRST_SPINNING: Rank = PROCESS_TREE;
