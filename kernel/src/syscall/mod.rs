@@ -2,17 +2,21 @@
 //! user space gets.
 //!
 //! [`nr`] has the numbers, [`known`] the names of those too that are not served, [`dispatch()`] the table that leads from
-//! numbers to functions. Files: [`fd`] descriptors, [`rw`]
-//! contents, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
-//! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`misc`].
+//! numbers to functions. Files: [`fd`] descriptors, [`rw`] contents, [`copy`] from one to another, [`space`] sizes,
+//! [`memfd`] files without a name, [`poll`] and [`event`] waiting for them, [`names`] the tree, [`attr`] attributes,
+//! [`module`] modules. Processes: [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`timer`],
+//! [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
+pub mod copy;
 pub mod ctx;
 mod dispatch;
+pub mod event;
 pub mod fd;
 pub mod futex;
 pub mod known;
+pub mod memfd;
 pub mod memory;
 pub mod misc;
 pub mod module;
@@ -23,11 +27,13 @@ pub mod process;
 pub mod rw;
 pub mod sched;
 pub mod signal;
+pub mod space;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod timer;
 
 pub use ctx::Ctx;
 pub use dispatch::dispatch;
