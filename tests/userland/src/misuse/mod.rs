@@ -8,6 +8,7 @@ mod bad_clone;
 mod bad_exec;
 mod bad_ioctl;
 mod bad_pointers;
+mod cpu_timers;
 mod exhaustion;
 mod traps;
 
@@ -28,7 +29,7 @@ pub struct Case {
 }
 
 /// All cases.
-pub const CASES: [Case; 14] = [
+pub const CASES: [Case; 15] = [
     Case { name: "jump-to-zero", what: "branch where nothing is", run: traps::jumps },
     Case { name: "privileged", what: "instructions of higher levels", run: traps::privileged },
     Case { name: "breakpoint", what: "a breakpoint nobody set", run: traps::breakpoint },
@@ -44,6 +45,7 @@ pub const CASES: [Case; 14] = [
     },
     Case { name: "edge-pointers", what: "structures half in a mapping", run: bad_pointers::edges },
     Case { name: "bad-ioctl", what: "every field of a heap's and a buffer's ioctls", run: bad_ioctl::run },
+    Case { name: "cpu-timers", what: "timers that go by CPU time", run: cpu_timers::run },
     Case { name: "exec-garbage", what: "files that are no programs", run: bad_exec::run },
     Case { name: "exhaust-fds", what: "all descriptors", run: exhaustion::descriptors },
     Case { name: "exhaust-memory", what: "all memory", run: exhaustion::memory },
