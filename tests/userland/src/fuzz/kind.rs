@@ -47,6 +47,8 @@ pub enum Kind {
     Signals,
     /// A structure of these words, each made up for its own kind.
     Struct(&'static [Kind]),
+    /// A message's header, with descriptors on their way.
+    Header,
     /// An ioctl's number; what follows it is made up for it.
     Ioctl,
     /// A vector of strings.

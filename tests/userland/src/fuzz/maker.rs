@@ -148,7 +148,9 @@ impl Maker {
                 _ => (1 + self.rng.below(24)) * 4096,
             },
             Kind::Ioctl => 0,
-            Kind::Vectors | Kind::Time | Kind::Struct(_) | Kind::Strings => self.structure(kind),
+            Kind::Vectors | Kind::Time | Kind::Struct(_) | Kind::Strings | Kind::Header => {
+                self.structure(kind)
+            }
         }
     }
 
@@ -169,6 +171,12 @@ impl Maker {
             Kind::Vectors => (0..16)
                 .map(|i| if i % 2 == 0 { self.value(Kind::Memory) } else { self.value(Kind::Length) })
                 .collect(),
+            Kind::Header => {
+                let control = self.control();
+                let vectors = self.value(Kind::Vectors);
+                let flags = self.rng.below(2);
+                alloc::vec![0, 0, vectors, self.rng.below(4), control.0, control.1, flags]
+            }
             Kind::Struct(kinds) => kinds.iter().map(|&kind| self.value(kind)).collect(),
             _ => {
                 let mut strings: Vec<u64> = (0..self.rng.below(6)).map(|_| self.value(Kind::Path)).collect();
@@ -177,6 +185,20 @@ impl Maker {
             }
         };
         self.arena.place(&mut self.rng, &words) as u64
+    }
+
+    /// Where a message's control data is, and how long: SCM_RIGHTS with some descriptors.
+    fn control(&mut self) -> (u64, u64) {
+        let count = self.rng.below(6);
+        let length = match self.rng.below(8) {
+            0 => self.edge(),
+            _ => 16 + count * 4,
+        };
+        let kind = 1 | (1 + u64::from(self.rng.below(8) == 0)) << 32;
+        let mut words = alloc::vec![length, kind];
+        words.extend((0..3).map(|_| (self.descriptor() & 0xffff_ffff) | self.descriptor() << 32));
+        let at = self.arena.place(&mut self.rng, &words) as u64;
+        (at, [length.saturating_add(7) & !7, 40, 64][self.rng.below(3) as usize])
     }
 
     fn edge(&mut self) -> u64 {

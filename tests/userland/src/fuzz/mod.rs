@@ -17,7 +17,7 @@ mod names;
 mod requests;
 mod watch;
 
-pub use watch::{Ended, play, sweep};
+pub use watch::play;
 
 use crate::rt::rng::Rng;
 

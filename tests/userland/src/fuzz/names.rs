@@ -54,8 +54,8 @@ const SHOWN: [&str; 26] = [
     "/fznowhere/at/all",
 ];
 
-/// Programs; and what is none. Never opened to be written to.
-const PROGRAMS: [&str; 5] = ["/bin/true", "/bin/true/", "/proc/self/exe", "/dev/null", "/bin"];
+/// Programs that do nothing; and what is none. Never opened to be written to.
+const PROGRAMS: [&str; 4] = ["/bin/true", "/bin/true/", "/dev/null", "/bin"];
 
 fn one_of(rng: &mut Rng, names: &[&str]) -> String {
     String::from(names[rng.below(names.len() as u64) as usize])
@@ -66,6 +66,7 @@ pub fn path(rng: &mut Rng) -> String {
     match rng.below(32) {
         0 => "x/".repeat(rng.below(2100) as usize),
         1..4 => program(rng),
+        4 => String::from("/proc/self/exe"),
         _ => openable(rng),
     }
 }

@@ -25,19 +25,19 @@ const DEATH: u64 = 60_000 * time::MS;
 /// Time between two lines of progress.
 const PROGRESS: u64 = 10_000 * time::MS;
 
-/// How it ended.
+/// What came of it.
 #[derive(Debug, Default)]
-pub struct Ended {
+struct Ended {
     /// Calls made.
-    pub calls: u64,
+    calls: u64,
     /// Children that ended.
-    pub children: u64,
+    children: u64,
     /// How many of those were killed by a signal, and how many because they did not get on.
-    pub killed: u64,
+    killed: u64,
     /// See `killed`.
-    pub stuck: u64,
+    stuck: u64,
     /// What should not have come up.
-    pub findings: Vec<String>,
+    findings: Vec<String>,
 }
 
 /// A child at work.
@@ -59,12 +59,34 @@ struct Watch<'a> {
     ended: Ended,
 }
 
-/// Carries the plan out. What children left is removed.
+/// Carries the plan out, in a child, whose memory is gone when this returns: whether nothing came up. What children
+/// left is removed.
 ///
 /// # Errors
 /// Where the parent itself is refused what it needs.
-pub fn play(plan: &Plan) -> Result<Ended> {
+pub fn play(plan: &Plan) -> Result<bool> {
     let _ = crate::rt::file::mkdir(names::HOME);
+    let watched = process::in_child(|| match watch(plan) {
+        Ok(well) => i32::from(!well),
+        Err(e) => {
+            say!("fuzz: the watching process: {e}");
+            1
+        }
+    });
+    let mut findings = Vec::new();
+    if watched != Ok(Status::Exited(0)) {
+        findings.push(format!("the watching process ended by {watched:?}"));
+    }
+    if !sweep() {
+        findings.push(String::from("somebody cannot be killed"));
+        say!("fuzz: what the tasks do:\n{}", oracle::tasks().unwrap_or_default());
+    }
+    clean_up(&mut findings);
+    findings.iter().for_each(|finding| say!("fuzz: found: {finding}"));
+    Ok(findings.is_empty())
+}
+
+fn watch(plan: &Plan) -> Result<bool> {
     let mut watch = Watch {
         plan,
         board: Arc::new(Board::new(plan.slots)?),
@@ -74,9 +96,14 @@ pub fn play(plan: &Plan) -> Result<Ended> {
         ended: Ended::default(),
     };
     watch.supervise()?;
-    watch.end_all();
-    clean_up(&mut watch.ended);
-    Ok(watch.ended)
+    let reported = oracle::reports()?.len() > watch.known_reports;
+    let Ended { calls, children, killed, stuck, findings } = &watch.ended;
+    if reported || !findings.is_empty() {
+        (0..plan.slots).for_each(|at| watch.tell(at));
+    }
+    findings.iter().for_each(|finding| say!("fuzz: found: {finding}"));
+    say!("fuzz: {children} children made {calls} calls; {killed} were killed by signals, {stuck} were stuck");
+    Ok(findings.is_empty() && !reported)
 }
 
 impl Watch<'_> {
@@ -200,27 +227,16 @@ impl Watch<'_> {
         // The known ones are asked for one by one: asking for any would take them too.
         for pid in processes().unwrap_or_default() {
             match parent_of(pid) {
-                Some(1) if pid != process::id() => drop(process::kill(pid, abi::SIGKILL)),
+                Some(1) if pid != process::parent_id() => drop(process::kill(pid, abi::SIGKILL)),
                 Some(parent) if parent == process::id() && !known(pid) => drop(process::poll(pid)),
                 _ => {}
             }
         }
     }
-
-    /// Kills everybody else, but for init, and waits until they are gone.
-    fn end_all(&mut self) {
-        if !self.ended.findings.is_empty() || oracle::reports().map_or(0, |r| r.len()) > self.known_reports {
-            (0..self.slots.len()).for_each(|at| self.tell(at));
-        }
-        if !sweep() {
-            self.ended.findings.push(String::from("somebody cannot be killed"));
-            say!("fuzz: what the tasks do:\n{}", oracle::tasks().unwrap_or_default());
-        }
-    }
 }
 
 /// Kills everybody but init and the caller: whether all are gone in the end.
-pub fn sweep() -> bool {
+fn sweep() -> bool {
     let start = time::now();
     while time::now() - start < DEATH {
         let _ = process::kill(-1, abi::SIGKILL);
@@ -244,15 +260,15 @@ fn parent_of(pid: i32) -> Option<i32> {
 }
 
 /// Removes what the children made: files, and providers.
-fn clean_up(ended: &mut Ended) {
+fn clean_up(findings: &mut Vec<String>) {
     for name in module_names() {
         let _ = guest::write_text("/sys/bus/platform/drivers/tee_heap/unbind", &name);
         if let Err(e) = module::delete(&name, abi::O_NONBLOCK) {
-            ended.findings.push(format!("module {name} cannot be unloaded: {e}"));
+            findings.push(format!("module {name} cannot be unloaded: {e}"));
         }
     }
     if let Err(why) = names::remove_all() {
-        ended.findings.push(why);
+        findings.push(format!("left behind: {why}"));
     }
 }
 
