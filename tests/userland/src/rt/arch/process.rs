@@ -123,9 +123,9 @@ pub fn kill(pid: i32, signal: u8) -> Result<()> {
     plain_call!(nr::KILL, pid, signal).map(drop)
 }
 
-/// tkill.
-pub fn kill_thread(tid: i32, signal: u8) -> Result<()> {
-    plain_call!(nr::TKILL, tid, signal).map(drop)
+/// tgkill.
+pub fn kill_thread(pid: i32, tid: i32, signal: u8) -> Result<()> {
+    plain_call!(nr::TGKILL, pid, tid, signal).map(drop)
 }
 
 /// getpid.
