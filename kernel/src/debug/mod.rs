@@ -12,3 +12,4 @@ pub mod oracle;
 #[cfg(target_os = "none")]
 pub mod print;
 pub mod report;
+pub mod strace;

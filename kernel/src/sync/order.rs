@@ -51,6 +51,7 @@ ranks! {
     BUFFER = 28, "One dma-buf: name, counters.";
     PIPE = 29, "One pipe's bytes, or one event counter's or timer's state.";
     SIGNALS = 30, "One process' signal dispositions and pending set.";
+    STRACE = 31, "The line of a trace that is being written.";
     FUTEX = 32, "One bucket of the futex table.";
     CONTIG = 34, "A contiguous-memory region's free ranges.";
     STACKS = 33, "Idle kernel stacks.";
