@@ -29,7 +29,7 @@ pub struct Case {
 }
 
 /// All cases.
-pub const CASES: [Case; 15] = [
+pub const CASES: [Case; 16] = [
     Case { name: "jump-to-zero", what: "branch where nothing is", run: traps::jumps },
     Case { name: "privileged", what: "instructions of higher levels", run: traps::privileged },
     Case { name: "breakpoint", what: "a breakpoint nobody set", run: traps::breakpoint },
@@ -48,6 +48,7 @@ pub const CASES: [Case; 15] = [
     Case { name: "cpu-timers", what: "timers that go by CPU time", run: cpu_timers::run },
     Case { name: "exec-garbage", what: "files that are no programs", run: bad_exec::run },
     Case { name: "exhaust-fds", what: "all descriptors", run: exhaustion::descriptors },
+    Case { name: "exhaust-objects", what: "all of the kernel's own memory", run: exhaustion::objects },
     Case { name: "exhaust-memory", what: "all memory", run: exhaustion::memory },
 ];
 
