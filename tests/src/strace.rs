@@ -8,10 +8,10 @@ use crate::launcher::{self, Ran};
 use crate::{transcript, trial};
 
 /// A name, the program and its arguments, the status, and lines that have to stand on standard error in this order. A
-/// `#` stands for any number, a `*` at the end for anything.
+/// `#` stands for any number, spaces before it or not, a `*` at the end for anything.
 type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     (
         "true",
         &["guest:/bin/true"],
@@ -30,6 +30,16 @@ const CASES: [Case; 4] = [
             "openat(AT_FDCWD, \"/dev/dma_heap/*",
             "ioctl(#, DMA_HEAP_IOCTL_ALLOC, {len=#, fd=#, fd_flags=O_RDWR|O_CLOEXEC, heap_flags=0}) = 0",
             "mmap(NULL, #, PROT_READ|PROT_WRITE, MAP_SHARED, #, 0) = #",
+            "munmap(#, #)           = 0",
+            "delete_module(\"tee_heap\", O_NONBLOCK)   = 0",
+            "+++ exited with 0 +++",
+        ],
+    ),
+    (
+        "buffer",
+        &["guest:/bin/misuse", "bad-ioctl"],
+        0,
+        &[
             "ioctl(#, DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_START|DMA_BUF_SYNC_RW}) = 0",
             "+++ exited with 0 +++",
         ],
@@ -40,10 +50,10 @@ const CASES: [Case; 4] = [
         0,
         &[
             "clone(SIGCHLD, NULL, NULL, NULL, NULL)  = #",
-            "[pid     #] wait4(#,  <unfinished ...>",
-            "[pid     #] execve(\"/no/such/program\", [\"x\"], # /* 0 vars */) = -1 ENOENT (No such file or directory)",
-            "[pid     #] exit_group(201)             = ?",
-            "[pid     #] +++ exited with 201 +++",
+            "[pid #] wait4(#,  <unfinished ...>",
+            "[pid #] execve(\"/no/such/program\", [\"x\"], # /* 0 vars */) = -1 ENOENT (No such file or directory)",
+            "[pid #] exit_group(201)             = ?",
+            "[pid #] +++ exited with 201 +++",
             "<... wait4 resumed>[{WIFEXITED(s) && WEXITSTATUS(s) == 201}], 0, NULL) = #",
             "+++ exited with 0 +++",
         ],
@@ -82,6 +92,7 @@ fn fits(line: &str, wanted: &str) -> bool {
     match first {
         '*' => true,
         '#' => {
+            let line = line.trim_start_matches(' ');
             let end = line.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(line.len());
             end > 0 && line.as_bytes()[0].is_ascii_digit() && fits(&line[end..], &wanted[1..])
         }
@@ -108,6 +119,7 @@ mod tests {
     fn patterns_fit_what_they_describe() {
         for (line, wanted, fit) in [
             ("close(3) = 0", "close(#) = 0", true),
+            ("[pid    12] x", "[pid #] x", true),
             ("close(-1) = 0", "close(#) = 0", false),
             ("f(0xffff, 1)", "f(#, 1)", true),
             ("f(0xffff, 2)", "f(#, 1)", false),

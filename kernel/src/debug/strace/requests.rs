@@ -79,7 +79,9 @@ fn allocation(text: &mut Text, addr: u64, result: i64) -> Option<()> {
     }
     text.push(", fd_flags=");
     names::open_flags(text, u64::from(data.fd_flags));
-    text.put(format_args!(", heap_flags={:#x}}}", data.heap_flags));
+    text.push(", heap_flags=");
+    names::bits(text, &[], data.heap_flags);
+    text.push("}");
     Some(())
 }
 
