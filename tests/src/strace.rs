@@ -40,7 +40,11 @@ const CASES: [Case; 5] = [
         &["guest:/bin/misuse", "bad-ioctl"],
         0,
         &[
-            "ioctl(#, DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_START|DMA_BUF_SYNC_RW}) = 0",
+            "ioctl(#, DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_START}) = -1 EINVAL (Invalid argument)",
+            "ioctl(#, DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_START|DMA_BUF_SYNC_READ}) = 0",
+            "ioctl(#, DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_END|DMA_BUF_SYNC_READ}) = 0",
+            "ioctl(#, DMA_BUF_SET_NAME_B, \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"...) = -1 EINVAL (Invalid argument)",
+            "ioctl(#, DMA_BUF_IOCTL_SYNC, NULL)      = -1 EFAULT (Bad address)",
             "+++ exited with 0 +++",
         ],
     ),

@@ -87,8 +87,11 @@ fn allocation(text: &mut Text, addr: u64, result: i64) -> Option<()> {
 
 fn sync(text: &mut Text, addr: u64) -> Option<()> {
     let flags: u64 = user::read(addr).ok()?;
-    text.push(if flags & 4 == 0 { "{flags=DMA_BUF_SYNC_START|" } else { "{flags=" });
-    names::bits(text, names::SYNC, flags);
+    text.push(if flags & 4 == 0 { "{flags=DMA_BUF_SYNC_START" } else { "{flags=" });
+    if flags != 0 {
+        text.push(if flags & 4 == 0 { "|" } else { "" });
+        names::bits(text, names::SYNC, flags);
+    }
     text.push("}");
     Some(())
 }

@@ -40,7 +40,7 @@ impl Arena {
             3 => bad_pointer(rng),
             // The top byte is ignored.
             4 => (0x5a << 56) | start,
-            _ => start + rng.below((READ_ONLY * PAGE) as u64) as usize & !7,
+            _ => (start + rng.below((READ_ONLY * PAGE) as u64) as usize) & !7,
         }
     }
 
