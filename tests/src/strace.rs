@@ -11,7 +11,7 @@ use crate::{transcript, trial};
 /// `#` stands for any number, spaces before it or not, a `*` at the end for anything.
 type Case = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 6] = [
     (
         "true",
         &["guest:/bin/true"],
@@ -37,14 +37,21 @@ const CASES: [Case; 5] = [
     ),
     (
         "buffer",
-        &["guest:/bin/misuse", "bad-ioctl"],
+        &["guest:/bin/scenario", "H10-dup"],
         0,
         &[
-            "ioctl(#, DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_START}) = -1 EINVAL (Invalid argument)",
-            "ioctl(#, DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_START|DMA_BUF_SYNC_READ}) = 0",
-            "ioctl(#, DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_END|DMA_BUF_SYNC_READ}) = 0",
-            "ioctl(#, DMA_BUF_SET_NAME_B, \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"...) = -1 EINVAL (Invalid argument)",
-            "ioctl(#, DMA_BUF_IOCTL_SYNC, NULL)      = -1 EFAULT (Bad address)",
+            "ioctl(#, DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_START|DMA_BUF_SYNC_RW}) = 0",
+            "ioctl(#, DMA_BUF_IOCTL_SYNC, {flags=DMA_BUF_SYNC_END|DMA_BUF_SYNC_RW}) = 0",
+            "ioctl(#, DMA_BUF_SET_NAME_B, \"outliver\") = 0",
+            "+++ exited with 0 +++",
+        ],
+    ),
+    (
+        "refused",
+        &["guest:/bin/scenario", "H1"],
+        0,
+        &[
+            "ioctl(#, DMA_HEAP_IOCTL_ALLOC, {len=#, fd_flags=O_RDWR|O_CLOEXEC, heap_flags=0}) = -1 ENODEV (No such device)",
             "+++ exited with 0 +++",
         ],
     ),
