@@ -6,6 +6,7 @@ use crate::rt::file::{self, Fd};
 use crate::rt::rng::Rng;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// How the names of all that children make begin.
 pub const PREFIX: &str = "fz";
@@ -117,31 +118,49 @@ pub fn own(rng: &mut Rng) -> String {
     }
 }
 
-/// Removes what children made, wherever: below [`HOME`], and where a link may have led them.
-///
-/// # Errors
-/// The name of what cannot be removed, and why.
-pub fn remove_all() -> Result<(), String> {
-    for directory in
-        ["/", "/tmp", "/dev", "/dev/dma_heap", "/proc", "/sys", "/sys/kernel/debug", "/bin", "/run"]
-    {
-        remove_in(abi::AT_FDCWD, directory, true)?;
+/// Directories in which files can be made.
+const WRITABLE: [&str; 11] =
+    ["/", "/tmp", "/dev", "/dev/dma_heap", "/bin", "/sbin", "/lib", "/lib/modules", "/run", "/root", "/etc"];
+
+/// What was there before the children came.
+pub struct Before(Vec<(&'static str, Vec<Vec<u8>>)>);
+
+impl Before {
+    /// What is there now.
+    pub fn now() -> Before {
+        let names = |directory| match open(abi::AT_FDCWD, directory) {
+            Ok(fd) => guest::names_of(fd.raw()).unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        Before(WRITABLE.iter().map(|&directory| (directory, names(directory))).collect())
     }
-    Ok(())
+
+    /// Removes what was not there. A thread of a child may have written over a name while the kernel read it: not all
+    /// begin as they should.
+    ///
+    /// # Errors
+    /// The name of what cannot be removed, and why.
+    pub fn restore(&self) -> Result<(), String> {
+        self.0.iter().try_for_each(|(directory, kept)| remove_in(abi::AT_FDCWD, directory, kept))
+    }
 }
 
-/// Removes what is in `name`, a directory in `parent`: all of it, or only what is the children's.
-fn remove_in(parent: i32, name: &str, only_own: bool) -> Result<(), String> {
-    let flags = abi::O_RDONLY | abi::O_DIRECTORY | abi::O_CLOEXEC;
-    let Ok(directory) = file::open_at(parent, name, flags).map(Fd::from_raw) else { return Ok(()) };
+fn open(parent: i32, name: impl AsRef<[u8]>) -> heaps::uapi::errno::Result<Fd> {
+    file::open_at(parent, name, abi::O_RDONLY | abi::O_DIRECTORY | abi::O_CLOEXEC).map(Fd::from_raw)
+}
+
+/// Removes what is in `name`, a directory in `parent`, but for what is kept.
+fn remove_in(parent: i32, name: impl AsRef<[u8]>, kept: &[Vec<u8>]) -> Result<(), String> {
+    let Ok(directory) = open(parent, name) else { return Ok(()) };
     let at = directory.raw();
-    let names = guest::names_of(at).map_err(|e| format!("{name}: {e}"))?;
-    for name in names.iter().filter(|name| !only_own || name.starts_with(PREFIX)) {
+    let names = guest::names_of(at).map_err(|e| format!("a directory's names: {e}"))?;
+    for name in names.iter().filter(|name| !kept.contains(name)) {
         if file::unlink_at(at, name, 0).is_ok() || file::unlink_at(at, name, abi::AT_REMOVEDIR).is_ok() {
             continue;
         }
-        remove_in(at, name, false)?;
-        file::unlink_at(at, name, abi::AT_REMOVEDIR).map_err(|e| format!("{name}: {e}"))?;
+        remove_in(at, name, &[])?;
+        let removed = file::unlink_at(at, name, abi::AT_REMOVEDIR);
+        removed.map_err(|e| format!("{}: {e}", String::from_utf8_lossy(name)))?;
     }
     Ok(())
 }

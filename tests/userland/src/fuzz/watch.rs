@@ -3,7 +3,8 @@
 use super::board::{Board, LANES};
 use super::calls::CALLS;
 use super::child::{self, Orders};
-use super::{Plan, Until, names};
+use super::names::{self, Before};
+use super::{Plan, Until};
 use crate::guest::{self, oracle};
 use crate::rt::arch::expendable;
 use crate::rt::{Status, abi, module, process, time};
@@ -65,6 +66,7 @@ struct Watch<'a> {
 /// # Errors
 /// Where the parent itself is refused what it needs.
 pub fn play(plan: &Plan) -> Result<bool> {
+    let before = Before::now();
     let _ = crate::rt::file::mkdir(names::HOME);
     let watched = process::in_child(|| match watch(plan) {
         Ok(well) => i32::from(!well),
@@ -80,7 +82,7 @@ pub fn play(plan: &Plan) -> Result<bool> {
     if !swept {
         say!("fuzz: found: somebody cannot be killed; what the tasks do:\n{}", oracle::tasks()?);
     }
-    let cleaned = process::in_child(clean_up);
+    let cleaned = process::in_child(|| clean_up(&before));
     Ok(watched == Ok(Status::Exited(0)) && swept && cleaned == Ok(Status::Exited(0)))
 }
 
@@ -259,7 +261,7 @@ fn parent_of(pid: i32) -> Option<i32> {
 }
 
 /// Removes what the children made, files and providers: 0 when nothing is left.
-fn clean_up() -> i32 {
+fn clean_up(before: &Before) -> i32 {
     let mut status = 0;
     for name in module_names() {
         let _ = guest::write_text("/sys/bus/platform/drivers/tee_heap/unbind", &name);
@@ -268,7 +270,7 @@ fn clean_up() -> i32 {
             status = 1;
         }
     }
-    if let Err(why) = names::remove_all() {
+    if let Err(why) = before.restore() {
         say!("fuzz: found: it cannot be removed: {why}");
         status = 1;
     }

@@ -45,27 +45,28 @@ pub fn write_text(path: &str, text: &str) -> Result<()> {
     if file::write(fd.raw(), text.as_bytes())? == text.len() { Ok(()) } else { Err(Errno::EIO) }
 }
 
-/// The names in a directory, but for `.` and `..`.
+/// The names in a directory, but for `.` and `..` and those that are not UTF-8.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn names_in(directory: &str) -> Result<Vec<String>> {
-    names_of(Fd::open(directory, abi::O_RDONLY | abi::O_DIRECTORY | abi::O_CLOEXEC)?.raw())
+    let fd = Fd::open(directory, abi::O_RDONLY | abi::O_DIRECTORY | abi::O_CLOEXEC)?;
+    Ok(names_of(fd.raw())?.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect())
 }
 
-/// The names in the directory that is open as `fd`, from where it was left.
+/// The names in the directory that is open as `fd`, from where it was left, but for `.` and `..`.
 ///
 /// # Errors
 /// What the kernel says.
-pub fn names_of(fd: i32) -> Result<Vec<String>> {
+pub fn names_of(fd: i32) -> Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     let mut buffer = [0u8; 1024];
     loop {
         match file::read_dir(fd, &mut buffer)? {
             0 => return Ok(names),
             got => {
-                let all = file::entries(&buffer[..got]).map(|(name, _)| name);
-                names.extend(all.filter(|name| !matches!(*name, "." | "..")).map(String::from));
+                let all = file::raw_entries(&buffer[..got]).map(|(name, _)| name);
+                names.extend(all.filter(|name| !matches!(*name, b"." | b"..")).map(Vec::from));
             }
         }
     }
