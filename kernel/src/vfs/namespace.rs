@@ -157,7 +157,10 @@ pub fn rename(
     if there.as_ref().is_some_and(|there| Arc::ptr_eq(there.inode(), moved.inode())) {
         return Ok(());
     }
-    to_dir.reserve()?;
+    // A name that is there has its room: more, unused, would stay.
+    if there.is_none() {
+        to_dir.reserve()?;
+    }
     if let Some(there) = &there {
         if there.inode().is_dir() {
             bury(to_dir, there);
