@@ -5,7 +5,7 @@
 //! reported nothing, every count is what it was, and everybody could be killed.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-use userland::fuzz::{self, Plan, Until};
+use userland::fuzz::{self, Before, Plan, Until};
 use userland::guest::oracle;
 use userland::judge::{counts, report};
 use userland::rt::{Args, process, time};
@@ -65,12 +65,13 @@ fn judge(plan: &Plan) -> Result<bool> {
     oracle::warm_up();
     let reports_before = oracle::reports()?;
     oracle::settled_counts()?;
+    let before = Before::now();
     let rehearsal = Plan { seed: 1, until: Until::Children(12), calls: 500, ..*plan };
-    let rehearsed = fuzz::play(&rehearsal)?;
+    let rehearsed = fuzz::play(&rehearsal, &before)?;
     let counts_before = oracle::settled_counts()?;
     oracle::mark()?;
     // What went wrong already is not made worse.
-    let played = rehearsed && fuzz::play(plan)?;
+    let played = rehearsed && fuzz::play(plan, &before)?;
     let reports = report::fresh(&reports_before, oracle::reports()?);
     let mut delta = counts::delta(&counts_before, &oracle::settled_counts()?);
     // What is freed while the counts are taken is no leak.

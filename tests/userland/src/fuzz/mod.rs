@@ -17,6 +17,7 @@ mod names;
 mod requests;
 mod watch;
 
+pub use names::Before;
 pub use watch::play;
 
 use crate::rt::rng::Rng;

@@ -61,12 +61,11 @@ struct Watch<'a> {
 }
 
 /// Carries the plan out, in a child, whose memory is gone when this returns: whether nothing came up. What children
-/// left is removed.
+/// left is removed, back to what there was before.
 ///
 /// # Errors
 /// Where the parent itself is refused what it needs.
-pub fn play(plan: &Plan) -> Result<bool> {
-    let before = Before::now();
+pub fn play(plan: &Plan, before: &Before) -> Result<bool> {
     let _ = crate::rt::file::mkdir(names::HOME);
     let watched = process::in_child(|| match watch(plan) {
         Ok(well) => i32::from(!well),
@@ -82,7 +81,7 @@ pub fn play(plan: &Plan) -> Result<bool> {
     if !swept {
         say!("fuzz: found: somebody cannot be killed; what the tasks do:\n{}", oracle::tasks()?);
     }
-    let cleaned = process::in_child(|| clean_up(&before));
+    let cleaned = process::in_child(|| clean_up(before));
     Ok(watched == Ok(Status::Exited(0)) && swept && cleaned == Ok(Status::Exited(0)))
 }
 
