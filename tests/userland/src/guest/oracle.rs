@@ -2,6 +2,7 @@
 
 use super::{read_text, write_text};
 use crate::judge::{Counts, Report, counts, report};
+use crate::rt::arch::memory;
 use alloc::string::String;
 use alloc::vec::Vec;
 use heaps::uapi::errno::Result;
@@ -20,9 +21,10 @@ pub fn discipline() -> Result<String> {
     read_text("/sys/kernel/debug/lastref/discipline").map(|text| String::from(text.trim()))
 }
 
-/// Has the allocator take from the kernel, before anything is counted, what a taking of counts and the
-/// writing of a record need: the program's own growth must not look like a leak.
+/// Has the program take from the kernel, before anything is counted, what a taking of counts and the writing of a
+/// record need, its own code included: the program's own growth must not look like a leak.
 pub fn warm_up() {
+    memory::touch_image();
     // The stack, too.
     core::hint::black_box([0u8; 1 << 16]);
     let mut held = Vec::with_capacity(128);

@@ -115,6 +115,24 @@ impl Drop for Mapping {
     }
 }
 
+/// Reads from every page of the program, so that the kernel has brought them all in.
+#[cfg(target_os = "none")]
+pub fn touch_image() {
+    unsafe extern "C" {
+        static image_start: u8;
+        static image_end: u8;
+    }
+    let (start, end) = (&raw const image_start, &raw const image_end);
+    for at in (0..end.addr() - start.addr()).step_by(abi::PAGE) {
+        // SAFETY: the link script has all sections between the two, and all that is between them is mapped.
+        unsafe { start.add(at).read_volatile() };
+    }
+}
+
+/// On the host nobody counts.
+#[cfg(not(target_os = "none"))]
+pub fn touch_image() {}
+
 fn round_up(length: usize) -> usize {
     length.next_multiple_of(abi::PAGE)
 }
