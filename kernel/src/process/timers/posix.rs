@@ -145,13 +145,13 @@ impl PosixTimer {
         };
         let at = Some(at).filter(|_| new.value > 0);
         let interval = if at.is_some() { new.interval } else { 0 };
-        let old = {
-            let mut state = self.state.lock();
-            let pending = state.pending;
-            core::mem::replace(&mut *state, State { at, interval, pending, ..State::default() })
-        };
+        // In one step with the queue: of two that set it at once, one would else stay queued for ever.
+        let mut state = self.state.lock();
+        let pending = state.pending;
+        let old = core::mem::replace(&mut *state, State { at, interval, pending, ..State::default() });
         self.unqueue(&old);
         self.queue(at);
+        drop(state);
         if let Some(process) = self.process.upgrade() {
             process.timers.note_cpu();
         }
@@ -160,7 +160,8 @@ impl PosixTimer {
 
     /// Stops it.
     pub(super) fn stop(self: &Arc<Self>) {
-        let old = core::mem::take(&mut *self.state.lock());
+        let mut state = self.state.lock();
+        let old = core::mem::take(&mut *state);
         self.unqueue(&old);
     }
 
@@ -193,9 +194,9 @@ impl PosixTimer {
         let overrun = state.overrun + passed.saturating_sub(1);
         state.told = overrun.min(i32::MAX as u64) as u32;
         (state.overrun, state.waits, state.at) = (0, false, Some((base, next)));
-        let (told, at) = (state.told, state.at);
+        let told = state.told;
+        self.queue(state.at);
         drop(state);
-        self.queue(at);
         if let (true, Some(process)) = (base.is_none(), self.process.upgrade()) {
             process.timers.note_cpu();
         }
@@ -251,9 +252,7 @@ impl PosixTimer {
         let next = next.max(in_future(now, crate::time::clock::COARSE_NS));
         state.overrun += passed;
         (state.waits, state.at) = (false, Some((base, next)));
-        let at = state.at;
-        drop(state);
-        self.queue(at);
+        self.queue(state.at);
     }
 }
 
