@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use heaps::{Errno, Result};
 
 use super::{
-    Ctx, attr, copy, event, fd, futex, locks, memfd, memory, misc, module, mount, names, nr, poll, process,
-    rw, sched, setattr, signal, space, time, timer,
+    Ctx, attr, copy, event, fd, futex, known, locks, memfd, memory, misc, module, mount, names, nr, poll,
+    process, rw, sched, setattr, signal, space, time, timer,
 };
 use crate::arch::TrapFrame;
 use crate::process::signal::deliver::Restart;
@@ -218,16 +218,16 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
     }
 }
 
-/// Numbers that were asked for in vain, one bit each.
+/// Numbers that were asked for in vain, one bit each; the last stands for all from there on.
 static UNKNOWN: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
 
 #[cold]
 fn note_unknown(thread: &Thread, number: u64) -> Errno {
-    if let Some(word) = UNKNOWN.get((number / 64) as usize) {
-        let bit = 1 << (number % 64);
-        if word.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-            log::info!("pid {}: there is no system call {number}", thread.process().pid());
-        }
+    let at = number.min(64 * UNKNOWN.len() as u64 - 1);
+    let bit = 1 << (at % 64);
+    if UNKNOWN[at as usize / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        let (pid, name) = (thread.process().pid(), known::of(number).unwrap_or("unknown"));
+        log::info!("pid {pid}: system call {number} ({name}) is not there");
     }
     Errno::ENOSYS
 }

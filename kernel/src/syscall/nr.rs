@@ -4,6 +4,9 @@
 macro_rules! numbers {
     ($($name:ident = $value:literal;)*) => {
         $(#[doc = concat!("Number ", stringify!($value), ".")] pub const $name: u64 = $value;)*
+
+        /// All of them, with their names in capitals.
+        pub const ALL: &[(&str, u64)] = &[$((stringify!($name), $value)),*];
     };
 }
 

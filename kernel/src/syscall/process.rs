@@ -64,7 +64,8 @@ pub fn sys_clone3(thread: &Thread, frame: &TrapFrame, args_at: u64, size: u64) -
     }
     let flags = CloneFlags::from_bits(args.flags).ok_or(Errno::EINVAL)?;
     let bad_stack = (args.stack == 0) != (args.stack_size == 0);
-    if args.exit_signal > 64 || bad_stack {
+    let no_parent = flags.intersects(CloneFlags::THREAD | CloneFlags::PARENT) && args.exit_signal != 0;
+    if args.exit_signal > 64 || bad_stack || no_parent || flags.contains(CloneFlags::DETACHED) {
         return Err(Errno::EINVAL);
     }
     let request = Request {

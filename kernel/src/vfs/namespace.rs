@@ -172,9 +172,11 @@ pub fn rename(
     if there.as_ref().is_some_and(|there| Arc::ptr_eq(there.inode(), moved.inode())) {
         return Ok(());
     }
-    to_dir.reserve()?;
+    // A name that is there has its room: more, unused, would stay.
+    if there.is_none() {
+        to_dir.reserve()?;
+    }
     if let Some(there) = there.as_ref().filter(|_| target == Target::Exchange) {
-        from_dir.reserve()?;
         let gone = exchange((from_dir, from, &moved), (to_dir, to, there));
         drop(order);
         drop(gone);

@@ -20,8 +20,8 @@ pub fn discipline() -> Result<String> {
     read_text("/sys/kernel/debug/lastref/discipline").map(|text| String::from(text.trim()))
 }
 
-/// Has the allocator take from the kernel, before anything is counted, what a taking of counts and the
-/// writing of a record need: the program's own growth must not look like a leak.
+/// Has the program take from the kernel, before anything is counted, what a taking of counts and the writing of a
+/// record need, its own code included: the program's own growth must not look like a leak.
 pub fn warm_up() {
     // The stack, too.
     core::hint::black_box([0u8; 1 << 16]);

@@ -58,9 +58,12 @@ pub mod nr {
     pub const SCHED_GETAFFINITY: usize = 123;
     pub const SCHED_YIELD: usize = 124;
     pub const KILL: usize = 129;
+    pub const TKILL: usize = 130;
+    pub const TGKILL: usize = 131;
     pub const RT_SIGACTION: usize = 134;
     pub const RT_SIGPROCMASK: usize = 135;
     pub const RT_SIGTIMEDWAIT: usize = 137;
+    pub const RT_SIGRETURN: usize = 139;
     pub const REBOOT: usize = 142;
     pub const TIMES: usize = 153;
     pub const SETSID: usize = 157;
@@ -82,6 +85,8 @@ pub mod nr {
     pub const PRLIMIT64: usize = 261;
     pub const FINIT_MODULE: usize = 273;
     pub const GETRANDOM: usize = 278;
+    pub const EXECVEAT: usize = 281;
+    pub const CLONE3: usize = 435;
     pub const EPOLL_PWAIT2: usize = 441;
 }
 
@@ -143,6 +148,7 @@ pub const SIGILL: u8 = 4;
 pub const SIGTRAP: u8 = 5;
 pub const SIGBUS: u8 = 7;
 pub const SIGKILL: u8 = 9;
+pub const SIGUSR1: u8 = 10;
 pub const SIGSEGV: u8 = 11;
 pub const SIGCHLD: u8 = 17;
 
