@@ -5,8 +5,13 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::{Errno, Result};
 
-use super::{Ctx, attr, fd, futex, memory, misc, module, names, nr, poll, process, rw, sched, signal, time};
+use super::{
+    Ctx, attr, fd, futex, memory, message, misc, module, names, nr, poll, process, rw, sched, signal,
+};
+use super::{socket, sockopt, time};
 use crate::arch::TrapFrame;
+use crate::net::unix::flight;
+use crate::net::unix::option::Way;
 use crate::process::{Thread, with_current};
 
 /// Serves the system call that `frame` describes: X8 its number, X0 to X5 its arguments, X0 its result. Called with
@@ -32,12 +37,30 @@ fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
     let again = match number {
         nr::FUTEX => fourth == 0,
         nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => true,
+        nr::ACCEPT | nr::ACCEPT4 | nr::CONNECT | nr::SENDTO | nr::SENDMSG | nr::RECVFROM | nr::RECVMSG => {
+            true
+        }
+        nr::SENDMMSG | nr::RECVMMSG => true,
         nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => true,
         _ => false,
     };
-    if again {
+    if again && !is_timed(thread, number, first) {
         thread.note_restart(number, first);
     }
+}
+
+/// Whether the call is about a socket that it would not have waited for any longer than a while: then a signal ends it.
+#[cold]
+fn is_timed(thread: &Thread, number: u64, fd: u64) -> bool {
+    let way = match number {
+        nr::READ | nr::READV | nr::RECVFROM | nr::RECVMSG | nr::RECVMMSG | nr::ACCEPT | nr::ACCEPT4 => {
+            Way::In
+        }
+        nr::WRITE | nr::WRITEV | nr::SENDTO | nr::SENDMSG | nr::SENDMMSG | nr::CONNECT => Way::Out,
+        _ => return false,
+    };
+    let file = thread.files().table().get(fd as i32);
+    file.is_ok_and(|file| flight::socket_of(&file).is_some_and(|s| s.options.patience(way).is_some()))
 }
 
 #[rustfmt::skip]
@@ -89,6 +112,25 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
 
         nr::PPOLL => poll::sys_ppoll(ctx, a, b as usize, c),
         nr::PSELECT6 => poll::sys_pselect6(ctx, a as i32, [b, c, d], e),
+
+        nr::SOCKET => socket::sys_socket(ctx, a as u32, b as u32, c as u32),
+        nr::SOCKETPAIR => socket::sys_socketpair(ctx, a as u32, b as u32, c as u32, d),
+        nr::BIND => socket::sys_bind(ctx, a as i32, b, c as i32),
+        nr::LISTEN => socket::sys_listen(ctx, a as i32, b as i32),
+        nr::ACCEPT => socket::sys_accept4(ctx, a as i32, b, c, 0),
+        nr::ACCEPT4 => socket::sys_accept4(ctx, a as i32, b, c, d as u32),
+        nr::CONNECT => socket::sys_connect(ctx, a as i32, b, c as i32),
+        nr::GETSOCKNAME => socket::sys_getsockname(ctx, a as i32, b, c),
+        nr::GETPEERNAME => socket::sys_getpeername(ctx, a as i32, b, c),
+        nr::SHUTDOWN => socket::sys_shutdown(ctx, a as i32, b as u32),
+        nr::SETSOCKOPT => sockopt::sys_setsockopt(ctx, a as i32, b as u32, c as u32, d, e as i32),
+        nr::GETSOCKOPT => sockopt::sys_getsockopt(ctx, a as i32, b as u32, c as u32, d, e),
+        nr::SENDTO => message::sys_sendto(ctx, a as i32, b, c as usize, d as u32, e, f as i32),
+        nr::RECVFROM => message::sys_recvfrom(ctx, a as i32, b, c as usize, d as u32, e, f),
+        nr::SENDMSG => message::sys_sendmsg(ctx, a as i32, b, c as u32),
+        nr::RECVMSG => message::sys_recvmsg(ctx, a as i32, b, c as u32),
+        nr::SENDMMSG => message::sys_sendmmsg(ctx, a as i32, b, c as usize, d as u32),
+        nr::RECVMMSG => message::sys_recvmmsg(ctx, a as i32, b, c as usize, d as u32, e),
 
         nr::FSTAT => attr::sys_fstat(ctx, a as i32, b),
         nr::NEWFSTATAT => attr::sys_newfstatat(ctx, a as i32, b, c, d as u32),

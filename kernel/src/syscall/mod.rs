@@ -2,16 +2,19 @@
 //! user space gets.
 //!
 //! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
-//! contents, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
+//! contents, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Sockets: [`socket`],
+//! [`message`] and its [`control`] messages, [`sockopt`]. Processes:
 //! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
+pub mod control;
 pub mod ctx;
 mod dispatch;
 pub mod fd;
 pub mod futex;
 pub mod memory;
+pub mod message;
 pub mod misc;
 pub mod module;
 pub mod names;
@@ -21,6 +24,8 @@ pub mod process;
 pub mod rw;
 pub mod sched;
 pub mod signal;
+pub mod socket;
+pub mod sockopt;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

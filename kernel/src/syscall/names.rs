@@ -12,7 +12,7 @@ use crate::chrdev::DevT;
 use crate::mm::user;
 use crate::vfs::devtmpfs::node_inode;
 use crate::vfs::flags::*;
-use crate::vfs::inode::{Content, Inode, S_IFCHR, S_IFMT, S_IFREG};
+use crate::vfs::inode::{Content, Inode, S_IFCHR, S_IFMT, S_IFREG, S_IFSOCK};
 use crate::vfs::namespace::{self, By, Target};
 use crate::vfs::path::{Last, Walk, lookup};
 use crate::vfs::{Dentry, open};
@@ -38,6 +38,16 @@ fn last_name<'w>(walk: &'w Walk<'_>, dots: Errno) -> Result<(&'w Arc<Dentry>, &'
 
 /// Makes a name that must not be there yet; only a directory's may be followed by a slash.
 fn make(ctx: &Ctx, dirfd: i32, path: &[u8], inode: impl FnOnce(&Inode) -> Arc<Inode>) -> Result<usize> {
+    make_dentry(ctx, dirfd, path, inode).map(|_| 0)
+}
+
+/// The same, for one who needs what was made.
+pub(super) fn make_dentry(
+    ctx: &Ctx,
+    dirfd: i32,
+    path: &[u8],
+    inode: impl FnOnce(&Inode) -> Arc<Inode>,
+) -> Result<Arc<Dentry>> {
     let walk = ctx.walk_to_parent(dirfd, path)?;
     let (dir, name) = last_name(&walk, Errno::EEXIST)?;
     if lookup(dir, name).is_ok() {
@@ -47,7 +57,7 @@ fn make(ctx: &Ctx, dirfd: i32, path: &[u8], inode: impl FnOnce(&Inode) -> Arc<In
     if walk.wants_dir() && !inode.is_dir() {
         return Err(Errno::ENOENT);
     }
-    namespace::add(By::User, dir, name, inode).map(|_| 0)
+    namespace::add(By::User, dir, name, inode)
 }
 
 /// `mkdirat`. `EEXIST`, `EACCES`, `EFAULT` and what walking says. May sleep.
@@ -56,12 +66,13 @@ pub fn sys_mkdirat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32) -> Result<usize>
     make(ctx, dirfd, &user_path(path)?, |dir| namespace::dir_inode(dir.dev(), mode, true))
 }
 
-/// `mknodat`, for regular files and character devices. Also `EINVAL`. May sleep.
+/// `mknodat`, for regular files, character devices and sockets. Also `EINVAL`. May sleep.
 pub fn sys_mknodat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32, dev: u32) -> Result<usize> {
     let bits = mode & 0o7777 & !ctx.fs.umask();
     let path = user_path(path)?;
     match mode & S_IFMT {
         0 | S_IFREG => make(ctx, dirfd, &path, |dir| namespace::file_inode(dir.dev(), bits, b"")),
+        S_IFSOCK => make(ctx, dirfd, &path, |dir| namespace::socket_inode(dir.dev(), bits)),
         S_IFCHR => make(ctx, dirfd, &path, |dir| node_inode(dir.dev(), bits, DevT::decode(dev))),
         _ => Err(Errno::EINVAL),
     }

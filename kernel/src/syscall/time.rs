@@ -38,7 +38,7 @@ impl Timespec {
         Ok((self.sec as u64).saturating_mul(NS).saturating_add(self.nsec as u64))
     }
 
-    fn from_ns(ns: u64) -> Timespec {
+    pub(super) fn from_ns(ns: u64) -> Timespec {
         Timespec { sec: (ns / NS) as i64, nsec: (ns % NS) as i64 }
     }
 }

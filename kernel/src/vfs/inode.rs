@@ -15,6 +15,7 @@ use super::dentry::Dentry;
 use super::dynamic::{DynDir, TextFile};
 use super::ramfs::data::Data;
 use crate::chrdev::{CdevSlot, DevT};
+use crate::net::{self, Socket};
 
 /// The file type within a mode.
 pub const S_IFMT: u32 = 0o170000;
@@ -26,6 +27,8 @@ pub const S_IFCHR: u32 = 0o020000;
 pub const S_IFREG: u32 = 0o100000;
 /// A pipe.
 pub const S_IFIFO: u32 = 0o010000;
+/// A socket.
+pub const S_IFSOCK: u32 = 0o140000;
 /// A symbolic link.
 pub const S_IFLNK: u32 = 0o120000;
 
@@ -56,6 +59,10 @@ pub enum Content {
     Magic(Box<dyn MagicLink>),
     /// A character device.
     Char(CharNode),
+    /// The name of a socket, for those who connect to it.
+    SocketName(net::unix::Slot),
+    /// An open socket.
+    Socket(Arc<Socket>),
     /// A file that no open by name can reach: a pipe's, a dma-buf's.
     Anonymous,
 }

@@ -97,7 +97,7 @@ pub fn open_dentry(dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<File>> {
             let opened = chrdev::open(inode, kept)?;
             return File::device(dentry.clone(), kept, opened);
         }
-        Content::Anonymous => return Err(Errno::ENXIO),
+        Content::Anonymous | Content::Socket(_) | Content::SocketName(_) => return Err(Errno::ENXIO),
         Content::Symlink(_) | Content::Magic(_) => return Err(Errno::ELOOP),
     };
     File::new(dentry.clone(), kept, ops)

@@ -14,7 +14,7 @@ pub use arch::lock::Lock;
 pub use arch::memory::Mapping;
 pub use arch::process::{self, Status};
 pub use arch::thread::{self, Thread};
-pub use arch::{module, time};
+pub use arch::{module, socket, time};
 pub use args::Args;
 
 /// Makes `fn run(args: Args) -> i32` (by whatever name) the program: entered by the kernel on the guest, by `std` on the

@@ -20,6 +20,7 @@ pub mod lock;
 pub mod memory;
 pub mod module;
 pub mod process;
+pub mod socket;
 pub mod start;
 pub mod thread;
 pub mod time;
