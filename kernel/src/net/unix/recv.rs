@@ -86,11 +86,11 @@ impl Socket {
             }
             drop(turn);
             let shut = self.lock().shutdown & RECEIVE != 0;
-            if !how.blocks && !(shut && self.kind() == Kind::SeqPacket) {
-                return Err(Errno::EAGAIN);
-            }
-            if shut {
+            if shut && (how.blocks || self.kind() == Kind::SeqPacket) {
                 return Ok(Received::default());
+            }
+            if !how.blocks {
+                return Err(Errno::EAGAIN);
             }
             self.wait(true, self.options.patience(Way::In), || self.lock().is_stirring().then_some(Ok(())))?;
         }

@@ -10,7 +10,9 @@ mod h1;
 mod h10;
 mod h10_dup;
 mod h10_fd;
+mod h10_fork;
 mod h10_mmap;
+mod h10_scm;
 mod h4;
 mod h5;
 mod h9;
@@ -75,7 +77,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 18] = [
+pub const ALL: [&Scenario; 20] = [
     &h1::SCENARIO,
     &h4::SCENARIO,
     &h5::SCENARIO,
@@ -83,6 +85,8 @@ pub const ALL: [&Scenario; 18] = [
     &h10_fd::SCENARIO,
     &h10_dup::SCENARIO,
     &h10_mmap::SCENARIO,
+    &h10_fork::SCENARIO,
+    &h10_scm::SCENARIO,
     &canary::QUIET,
     &canary::FAIL,
     &canary::HANG,
