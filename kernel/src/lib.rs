@@ -8,6 +8,7 @@
 //! * [`vfs`]: names, inodes, open files and the filesystems; [`chrdev`]: device numbers and what they lead to
 //! * [`mod@net`]: sockets
 //! * [`drivers`], [`modules`]: what devices do; the providers that can be loaded and unloaded
+//! * [`time`]: clocks, timers, and whose time it was
 //! * [`syscall`]: what user space asks for
 //! * [`debug`]: reports and evidence
 #![cfg_attr(target_os = "none", no_std)]
@@ -30,4 +31,5 @@ pub mod sched;
 pub mod start;
 pub mod sync;
 pub mod syscall;
+pub mod time;
 pub mod vfs;

@@ -9,7 +9,9 @@ use arrayvec::ArrayVec;
 
 use super::signal::{Action, Signals};
 use super::stop::Stop;
+use super::timers::Timers;
 use crate::sync::{SpinLock, WaitQueue, order};
+use crate::time::cpu::{Account, Usage};
 use crate::vfs::Dentry;
 
 /// Bytes of a process' name (Linux: `TASK_COMM_LEN` less its NUL).
@@ -32,6 +34,10 @@ pub struct Process {
     pub(super) children: WaitQueue,
     /// Woken when a thread has ended.
     pub(super) threads: WaitQueue,
+    /// Its timers.
+    pub timers: Timers,
+    /// CPU time of threads that have ended, and of children.
+    pub cpu: Account,
     executing: AtomicBool,
     program: SpinLock<Program, { order::TASK }>,
 }
@@ -58,6 +64,8 @@ impl Process {
             stop: Stop::default(),
             children: WaitQueue::new(),
             threads: WaitQueue::new(),
+            timers: Timers::default(),
+            cpu: Account::default(),
             executing: AtomicBool::new(false),
             program: SpinLock::new(program),
         })
@@ -93,9 +101,17 @@ impl Process {
             signals.set_action(signal, new);
             if signals.ignores(signal) {
                 self.pending.fetch_and(!super::signal::bit(signal), Ordering::AcqRel);
+                signals.forget(signal);
             }
         }
         before
+    }
+
+    /// What its threads have used, ended ones included.
+    pub fn usage(&self) -> Usage {
+        let tree = super::tree::lock();
+        let live = tree.node(self.pid).map(|node| node.threads.as_slice()).unwrap_or_default();
+        live.iter().fold(self.cpu.ended(), |sum, thread| sum + thread.cpu.usage(crate::arch::now_ns))
     }
 
     /// The turn of the one thread that may execute another program; `None` while another has it.

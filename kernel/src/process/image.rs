@@ -10,6 +10,7 @@ use super::auxv::{self, Facts, Strings};
 use super::elf::{Program, Segment};
 use super::random;
 use crate::mm::aspace::USER_END;
+use crate::mm::aspace::mappers::Mapped;
 use crate::mm::aspace::shared::SharedPages;
 use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
 use crate::mm::{AddressSpace, Prot, frames};
@@ -54,8 +55,9 @@ pub fn build(
     envp: &Strings,
 ) -> Result<Image> {
     let mm = AddressSpace::new()?;
+    let file = Mapped::new(file.clone(), &mm.space(), false)?;
     for segment in &program.segments {
-        place(&mm, segment, file)?;
+        place(&mm, segment, &file)?;
     }
     mm.set_brk_start(program.segments.last().map_or(0, |segment| segment.end));
     if let Some(code) = SIGNAL_CODE.get() {
@@ -71,10 +73,10 @@ pub fn build(
     Ok(Image { mm, sp })
 }
 
-fn place(mm: &AddressSpace, segment: &Segment, file: &Arc<dyn MapSource>) -> Result<()> {
+fn place(mm: &AddressSpace, segment: &Segment, file: &Arc<Mapped>) -> Result<()> {
     let &Segment { start, file_end, end, offset, len, prot } = segment;
     if start < file_end {
-        let backing = Backing::Content { source: file.clone(), offset, len: Some(len) };
+        let backing = Backing::Content { file: file.clone(), offset, len: Some(len) };
         let max_prot = Prot::all();
         mm.place(Vma { start, end: file_end, prot, max_prot, flags: VmFlags::empty(), backing })?;
     }
@@ -91,7 +93,7 @@ fn place_signal_page(mm: &AddressSpace, code: &Arc<SharedPages>) -> Result<()> {
         end: SIGNAL_PAGE + PAGE_SIZE as u64,
         prot,
         max_prot: prot,
-        flags: VmFlags::SHARED,
+        flags: VmFlags::SIGPAGE,
         backing: Backing::Shared { pages: code.clone(), first: 0 },
     })
 }

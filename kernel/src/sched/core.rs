@@ -1,7 +1,7 @@
 //! Switching, sleeping and waking.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use heaps::Result;
 use spin::Once;
@@ -9,22 +9,33 @@ use spin::Once;
 use super::task::{State, Task, TaskRef};
 use super::{queue, task, timers};
 use crate::arch::percpu::{self, work};
-use crate::arch::{self, FpState, MAX_CPUS, TrapFrame, context, irq, timer};
+use crate::arch::{self, FpState, MAX_CPUS, TrapFrame, context, irq, timer as hardware};
 use crate::drivers::console;
 use crate::process::Thread;
 use crate::sync::wait::Interruptible;
 use crate::sync::{IrqLock, order};
+use crate::time::timer;
 
 /// How long a task runs while others are ready.
 const SLICE_NS: u64 = 10_000_000;
 
 struct Cpu {
     idle: Once<TaskRef>,
+    /// When it ticks next, and when its timer interrupts next; 0 where that is not set.
+    next_tick: AtomicU64,
+    armed: AtomicU64,
     /// The task this CPU has just left.
     left: IrqLock<Option<TaskRef>, { order::RUN_QUEUE }>,
 }
 
-static CPUS: [Cpu; MAX_CPUS] = [const { Cpu { idle: Once::new(), left: IrqLock::new(None) } }; MAX_CPUS];
+static CPUS: [Cpu; MAX_CPUS] = [const { Cpu::new() }; MAX_CPUS];
+impl Cpu {
+    const fn new() -> Cpu {
+        let (next_tick, armed) = (AtomicU64::new(0), AtomicU64::new(0));
+        Cpu { idle: Once::new(), next_tick, armed, left: IrqLock::new(None) }
+    }
+}
+
 static STARTED: AtomicBool = AtomicBool::new(false);
 
 /// The running task. Not before [`adopt_cpu`].
@@ -67,12 +78,13 @@ pub fn run_cpu() -> ! {
         irq::irq_disable();
         cpu.idle.store(true, Ordering::SeqCst);
         if !queue::has_ready(id) {
-            arm_timer(true);
+            arm_timer(true, arch::now_ns());
             irq::wait_for_interrupt();
         }
         cpu.idle.store(false, Ordering::SeqCst);
         irq::irq_enable();
         console::send_posted();
+        timer::run_due();
         schedule();
     }
 }
@@ -102,7 +114,7 @@ pub fn schedule() {
         queue::enqueue(prev.clone());
     }
     if !TaskRef::same(&prev, &next) {
-        switch(cpu, prev, next);
+        switch(cpu, prev, next, goes_on);
     }
     irq::irq_restore(flags);
 }
@@ -113,7 +125,7 @@ fn claimed_idle(cpu: usize) -> TaskRef {
     idle
 }
 
-fn switch(cpu: usize, prev: TaskRef, next: TaskRef) {
+fn switch(cpu: usize, prev: TaskRef, next: TaskRef, goes_on: bool) {
     next.cpu.store(cpu, Ordering::SeqCst);
     next.set_state(State::Running);
     match &next.thread {
@@ -121,7 +133,14 @@ fn switch(cpu: usize, prev: TaskRef, next: TaskRef) {
         None => arch::pgtable::deactivate(),
     }
     look_at_signals(&next);
-    arm_timer(next.is_idle());
+    let now = arch::now_ns();
+    if let Some(thread) = &prev.thread {
+        thread.cpu.leave(now, !goes_on);
+    }
+    if let Some(thread) = &next.thread {
+        thread.cpu.enter(now);
+    }
+    arm_timer(next.is_idle(), now);
     context::switch(prev, next, |prev| *CPUS[cpu].left.lock() = Some(prev));
     after_switch();
 }
@@ -142,21 +161,49 @@ pub fn after_switch() {
     }
 }
 
-fn arm_timer(idle: bool) {
-    let now = arch::now_ns();
-    let until_next = timers::next().saturating_sub(now);
-    match idle {
-        true if timers::next() == u64::MAX => timer::stop_timer(),
-        true => timer::set_timer_in(until_next),
-        false => timer::set_timer_in(until_next.min(SLICE_NS)),
+/// Lets this CPU's timer interrupt when the next sleeper wants to wake or, where the CPU is not idle, when it ticks.
+fn arm_timer(idle: bool, now: u64) {
+    let cpu = &CPUS[arch::cpu_id()];
+    let mut at = timers::next().min(timer::next());
+    if !idle {
+        if cpu.next_tick.load(Ordering::Relaxed) <= now {
+            cpu.next_tick.store(now + SLICE_NS, Ordering::Relaxed);
+        }
+        at = at.min(cpu.next_tick.load(Ordering::Relaxed));
+    }
+    if cpu.armed.swap(at, Ordering::Relaxed) == at {
+        return;
+    }
+    match at {
+        u64::MAX => hardware::stop_timer(),
+        at => hardware::set_timer_in(at.saturating_sub(now)),
     }
 }
 
-/// The timer's interrupt.
-pub fn tick() {
+/// Something is due at another time than before: lets this CPU's timer interrupt in time.
+pub fn rearm_timer() {
+    let flags = irq::irq_save();
+    if let Some(idle) = with_current(|task| task.is_idle()) {
+        arm_timer(idle, arch::now_ns());
+    }
+    irq::irq_restore(flags);
+}
+
+/// The timer's interrupt, which met user space or the kernel.
+pub fn tick(in_user: bool) {
+    let (cpu, now) = (percpu::this(), arch::now_ns());
+    let this = &CPUS[arch::cpu_id()];
+    this.armed.store(0, Ordering::Relaxed);
+    if now >= this.next_tick.load(Ordering::Relaxed) {
+        with_current(|task| task.thread.as_ref().inspect(|thread| thread.cpu.sample(now, in_user)).is_some());
+    }
     timers::expire();
-    let cpu = percpu::this();
-    arm_timer(false);
+    let counts =
+        |task: &TaskRef| task.thread.as_ref().is_some_and(|thread| thread.process().timers.count_cpu_time());
+    if timer::note_due(now) || with_current(counts).unwrap_or(false) {
+        cpu.add_work(work::SIGNAL);
+    }
+    arm_timer(with_current(|task| task.is_idle()).unwrap_or(true), now);
     if queue::has_ready(arch::cpu_id()) {
         cpu.add_work(work::RESCHED);
     }

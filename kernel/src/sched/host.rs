@@ -69,6 +69,11 @@ pub fn try_current() -> Option<TaskRef> {
     Some(current())
 }
 
+/// The number of the thread that the calling task plays, or 0.
+pub fn current_tid() -> u32 {
+    PLAYS.with_borrow(|thread| thread.as_ref().map_or(0, |thread| thread.tid()))
+}
+
 /// Calls `f` with the calling task.
 pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
     Some(f(&current()))
@@ -112,3 +117,6 @@ pub fn online_cpus() -> u64 {
 
 /// The calling task is about to end.
 pub fn leave() {}
+
+/// Something is due at another time than before; nothing interrupts here.
+pub fn rearm_timer() {}

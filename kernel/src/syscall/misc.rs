@@ -143,14 +143,6 @@ pub fn sys_prlimit64(thread: &Thread, pid: u32, which: u32, new: u64, old: u64) 
     Ok(0)
 }
 
-/// `getrusage`: nothing is accounted.
-pub fn sys_getrusage(who: i32, to: u64) -> Result<usize> {
-    if !(-1..=1).contains(&who) {
-        return Err(Errno::EINVAL);
-    }
-    user::write(to, &[0u64; 18]).map(|()| 0)
-}
-
 /// `reboot`: halting, powering off and restarting all end the machine with status 0. `EINVAL`.
 pub fn sys_reboot(magic: u32, magic2: u32, command: u32) -> Result<usize> {
     const MAGIC: u32 = 0xfee1_dead;

@@ -2,17 +2,20 @@
 //! user space gets.
 //!
 //! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
-//! contents, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Sockets: [`socket`],
-//! [`message`] and its [`control`] messages, [`sockopt`]. Processes:
-//! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`misc`].
+//! contents, [`copy`] from one to another, [`space`] sizes, [`memfd`] files without a name, [`poll`] and [`event`]
+//! waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Sockets: [`socket`],
+//! [`message`] and its [`control`] messages, [`sockopt`]. Processes: [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`timer`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
 pub mod control;
+pub mod copy;
 pub mod ctx;
 mod dispatch;
+pub mod event;
 pub mod fd;
 pub mod futex;
+pub mod memfd;
 pub mod memory;
 pub mod message;
 pub mod misc;
@@ -26,11 +29,13 @@ pub mod sched;
 pub mod signal;
 pub mod socket;
 pub mod sockopt;
+pub mod space;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod timer;
 
 pub use ctx::Ctx;
 pub use dispatch::dispatch;

@@ -32,7 +32,7 @@ pub fn sys_setsockopt(ctx: &Ctx, fd: i32, level: u32, option: u32, value: u64, l
         SO_SNDBUF | SO_SNDBUFFORCE => {
             options.set_buffer(Way::Out, number as u32, option == SO_SNDBUFFORCE);
             // Who waits for room may have it now.
-            socket.wake();
+            socket.relieved();
         }
         SO_RCVBUF | SO_RCVBUFFORCE => options.set_buffer(Way::In, number as u32, option == SO_RCVBUFFORCE),
         SO_RCVLOWAT => options.set_low(number),

@@ -11,6 +11,7 @@ use super::{gic, irq, layout, timer, uaccess};
 use crate::arch::fault::{FaultKind, UserFault};
 use crate::debug::oops::{self, Cause};
 use crate::drivers::console;
+use crate::time::timer as timers;
 use crate::{process, sched, syscall};
 
 /// Sets this CPU's vectors.
@@ -70,7 +71,7 @@ fn user_fault(esr: u64, far: u64, elr: u64) -> UserFault {
 
 #[unsafe(no_mangle)]
 extern "C" fn user_irq(_: &mut TrapFrame) {
-    handle_interrupts();
+    handle_interrupts(true);
 }
 
 #[unsafe(no_mangle)]
@@ -88,16 +89,17 @@ extern "C" fn user_work(frame: &mut TrapFrame) {
         sched::schedule();
     }
     console::send_posted();
+    timers::run_due();
     process::before_user(frame);
     irq::irq_disable();
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn kernel_irq(_: &mut TrapFrame) {
-    handle_interrupts();
+    handle_interrupts(false);
 }
 
-fn handle_interrupts() {
+fn handle_interrupts(in_user: bool) {
     let cpu = percpu::this();
     loop {
         let intid = gic::acknowledge();
@@ -106,7 +108,7 @@ fn handle_interrupts() {
         }
         cpu.interrupts.fetch_add(1, Ordering::Relaxed);
         match intid {
-            timer::INTERRUPT => sched::tick(),
+            timer::INTERRUPT => sched::tick(in_user),
             gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),
             gic::SGI_STOP => oops::stop_this_cpu(),
             spi => {

@@ -8,14 +8,15 @@ use heaps::{CdevOps, Errno, Result};
 use super::frame::Channel;
 use super::jobs::{self, SIGTTIN, SIGTTOU, SIGWINCH};
 use super::termios::{ICANON, TOSTOP, Termios};
-use super::{INPUT, TTY, emit, emit_text, wake_readers};
+use super::{INPUT, POLLED, TTY, emit, emit_text, wake_readers};
 use crate::chrdev::CdevRef;
 use crate::drivers::dma_heap::Kernel;
 use crate::mm::user;
 use crate::sync::wait::Interruptible;
-use crate::vfs::file::{Events, File, FileOps, Ioctl, POLLIN, POLLOUT};
+use crate::vfs::file::{Events, File, FileOps, Ioctl, READABLE, WRITABLE};
 use crate::vfs::flags::O_NONBLOCK;
 use crate::vfs::io::{Bounce, Sink, Source, partial};
+use crate::vfs::poll::PollQueue;
 
 const TCGETS: u32 = 0x5401;
 const TCSETS: u32 = 0x5402;
@@ -127,7 +128,11 @@ impl FileOps for Node {
 
     fn poll(&self, _: &File) -> Events {
         let input = matches!(self, Node::Terminal(_)) && TTY.lock().has_input();
-        POLLOUT | if input { POLLIN } else { 0 }
+        WRITABLE | if input { READABLE } else { 0 }
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        matches!(self, Node::Terminal(_)).then_some(&POLLED)
     }
 }
 

@@ -24,7 +24,8 @@ use spin::Once;
 
 use crate::chrdev::{self, DevT};
 use crate::sync::{IrqLock, WaitQueue, order};
-use crate::vfs::poll;
+use crate::vfs::file::READABLE;
+use crate::vfs::poll::PollQueue;
 use device::Node;
 pub use frame::Channel;
 use frame::Framer;
@@ -44,6 +45,7 @@ static OUT: Once<&'static dyn ConsoleOut> = Once::new();
 static FRAMER: IrqLock<Framer, { order::UART }> = IrqLock::new(Framer::switched_anew(false));
 static TTY: IrqLock<Tty, { order::UART }> = IrqLock::new(Tty::new());
 static INPUT: WaitQueue = WaitQueue::new();
+static POLLED: PollQueue = PollQueue::new();
 static FRAMED: AtomicBool = AtomicBool::new(false);
 static BROKEN: AtomicBool = AtomicBool::new(false);
 
@@ -136,5 +138,5 @@ fn receive(byte: u8) {
 /// There may be something to read now.
 fn wake_readers() {
     INPUT.wake_all();
-    poll::changed();
+    POLLED.notify(READABLE);
 }

@@ -11,11 +11,12 @@ use super::name::{self, Address, Places};
 use super::option::Way;
 use super::socket::{Kind, Phase, RECEIVE, Socket, TOPOLOGY, current_cred};
 use crate::net::uapi::SOMAXCONN;
+use crate::vfs::file::POLLERR;
 
 /// Makes two new sockets each other's peers.
 pub fn pair(a: &Arc<Socket>, b: &Arc<Socket>) {
-    let _topology = TOPOLOGY.lock();
     let cred = current_cred();
+    let _topology = TOPOLOGY.lock();
     for (socket, peer) in [(a, b), (b, a)] {
         let mut inner = socket.lock();
         inner.peer = Some(peer.clone());
@@ -40,7 +41,7 @@ impl Socket {
         inner.peer_cred = Some(current_cred());
         drop(inner);
         // Somebody may have waited for a longer queue.
-        self.wake();
+        self.drained();
         Ok(())
     }
 
@@ -61,7 +62,7 @@ impl Socket {
                 },
             }
         })?;
-        self.wake();
+        self.drained();
         Ok(accepted)
     }
 
@@ -99,8 +100,7 @@ impl Socket {
             listener.wait(blocks, self.options.patience(Way::Out), || listener.has_room())?;
             if let Some(outcome) = self.join(&listener, &connection) {
                 outcome?;
-                listener.wake();
-                self.wake();
+                listener.filled();
                 return Ok(());
             }
         }
@@ -196,13 +196,13 @@ impl Socket {
         let told = !lost.is_empty();
         dying::bury(lost);
         if told {
-            self.wake();
+            self.drained();
         }
         let mut inner = before.lock();
         if told && !inner.dead && inner.peer.as_ref().is_some_and(|peer| Arc::ptr_eq(peer, self)) {
             inner.error = Some(Errno::ECONNRESET);
         }
         drop(inner);
-        before.wake();
+        before.wake(POLLERR);
     }
 }

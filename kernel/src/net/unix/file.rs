@@ -13,18 +13,17 @@ use super::send::Message;
 use super::socket::{BOTH, Inner, Kind, Phase, RECEIVE, Socket};
 use crate::mm::user;
 use crate::net::uapi::{FIONREAD, TIOCOUTQ};
-use crate::vfs::file::{Events, File, FileOps, Ioctl, POLLERR, POLLHUP, POLLIN, POLLOUT};
+use crate::vfs::file::{Events, File, FileOps, Ioctl, POLLERR, POLLHUP, POLLWRBAND, READABLE, WRITABLE};
 use crate::vfs::flags::{O_NONBLOCK, O_RDWR};
 use crate::vfs::inode::{Content, Inode, S_IFSOCK};
 use crate::vfs::io::{Sink, Source};
+use crate::vfs::poll::PollQueue;
 
 /// The number of the filesystem that sockets are in.
 const DEV: u32 = 10;
 
-/// What poll says besides: the other end sends no more; ordinary data to read, or room to write.
+/// The other end sends no more.
 const POLLRDHUP: Events = 0x2000;
-const READABLE: Events = POLLIN | 0x40;
-const WRITABLE: Events = POLLOUT | 0x100 | 0x200;
 
 /// Gives a socket its open file. `flags` is `O_NONBLOCK` or nothing. `ENFILE`, `ENOMEM`; then the socket has none.
 pub fn open(socket: &Arc<Socket>, flags: u32) -> Result<Arc<File>> {
@@ -75,6 +74,10 @@ impl FileOps for SocketFile {
         self.socket.poll()
     }
 
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&self.socket.watchers)
+    }
+
     fn link_text(&self) -> Option<String> {
         Some(format!("socket:[{}]", self.ino))
     }
@@ -91,7 +94,7 @@ impl Socket {
         Ok(inner.packets.iter().take(counted).map(|packet| packet.left().len()).sum())
     }
 
-    fn poll(&self) -> Events {
+    fn poll(self: &Arc<Self>) -> Events {
         let inner = self.lock();
         let mut events = self.state_events(&inner);
         let (listening, peer) = (inner.phase == Phase::Listening, inner.peer.clone());
@@ -102,7 +105,7 @@ impl Socket {
             _ => peer.is_none_or(|peer| self.finds_room_in(&peer)),
         };
         if room && !listening && self.writable() {
-            events |= WRITABLE;
+            events |= WRITABLE | POLLWRBAND;
         }
         events
     }
@@ -117,9 +120,11 @@ impl Socket {
         events
     }
 
-    fn finds_room_in(&self, peer: &Socket) -> bool {
-        let inner = peer.lock();
-        let points_back = inner.peer.as_ref().is_some_and(|peer| core::ptr::eq(&**peer, self));
-        points_back || inner.packets.len() <= inner.backlog
+    /// Whether a datagram has room in its peer's queue; if not, this socket's watchers will know when it has.
+    fn finds_room_in(self: &Arc<Self>, peer: &Socket) -> bool {
+        let mut inner = peer.lock();
+        let points_back = inner.peer.as_ref().is_some_and(|peer| Arc::ptr_eq(peer, self));
+        let room = points_back || inner.dead || inner.packets.len() <= inner.backlog;
+        room || !Socket::note_hopeful(&mut inner, self)
     }
 }

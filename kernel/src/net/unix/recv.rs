@@ -107,8 +107,7 @@ impl Socket {
         received.rights = flight::receive(self);
         let packet = self.lock().packets.pop_front();
         drop(packet);
-        // Somebody may have waited for room.
-        self.wake();
+        self.drained();
         copied.map(|()| received)
     }
 

@@ -97,7 +97,7 @@ impl Socket {
             false => Ok(()),
         })
         .map_err(|(error, _)| if error == Errno::EPIPE { Stop::BrokenPipe } else { Stop::Error(error) })?;
-        peer.wake();
+        peer.filled();
         Ok(len)
     }
 
@@ -124,7 +124,7 @@ impl Socket {
             packet.cred = packet.cred.or(self.cred_for(&other, &message));
             match flight::enqueue(&other, packet, |inner| self.admitted(&other, inner)) {
                 Ok(()) => {
-                    other.wake();
+                    other.filled();
                     return Ok(len);
                 }
                 // It has no room, or it has died since it was looked at.

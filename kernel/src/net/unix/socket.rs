@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use heaps::{Errno, Result};
@@ -18,7 +19,8 @@ use crate::process;
 use crate::sync::wait::Interruptible;
 use crate::sync::{Mutex, SpinGuard, SpinLock, WaitQueue, order};
 use crate::vfs::File;
-use crate::vfs::poll;
+use crate::vfs::file::{Events, POLLWRBAND, READABLE, WRITABLE};
+use crate::vfs::poll::PollQueue;
 
 /// What passes through a socket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -86,6 +88,8 @@ pub(super) struct Inner {
     pub waiting: VecDeque<Arc<Socket>>,
     /// The longest either queue gets before others have to wait, less one.
     pub backlog: usize,
+    /// Those whose watchers want to know when there is room in the queue again.
+    pub hopeful: Vec<Weak<Socket>>,
 }
 
 /// A socket. Its file's end is its own, whoever else still knows it.
@@ -99,6 +103,7 @@ pub struct Socket {
     /// The turn to receive; user memory may be touched in it.
     pub(super) receiving: Mutex<(), { order::SOCKET_RECEIVE }>,
     changed: WaitQueue,
+    pub(super) watchers: PollQueue,
     /// What was set on it.
     pub options: Options,
 }
@@ -119,6 +124,7 @@ impl Socket {
             packets: VecDeque::new(),
             waiting: VecDeque::new(),
             backlog: DATAGRAM_BACKLOG,
+            hopeful: Vec::new(),
         };
         Ok(Arc::new(Socket {
             kind,
@@ -127,6 +133,7 @@ impl Socket {
             in_flight: AtomicUsize::new(0),
             receiving: Mutex::new(()),
             changed: WaitQueue::new(),
+            watchers: PollQueue::new(),
             options: Options::default(),
         }))
     }
@@ -191,10 +198,40 @@ impl Socket {
         self.lock().file.as_ref().map_or(0, Weak::strong_count)
     }
 
-    /// Lets everybody who waits for it look again. No lock is held.
-    pub fn wake(&self) {
+    /// Lets everybody who waits for it look again; `events` is how it may be ready, or 0. No lock is held.
+    pub(super) fn wake(&self, events: Events) {
         self.changed.wake_all();
-        poll::changed();
+        self.watchers.notify(events);
+    }
+
+    /// Something came in.
+    pub(super) fn filled(&self) {
+        self.wake(READABLE);
+    }
+
+    /// There is more room to send.
+    pub fn relieved(&self) {
+        self.wake(WRITABLE | POLLWRBAND);
+    }
+
+    /// Its queue is shorter: those who wait for room in it look again.
+    pub(super) fn drained(&self) {
+        self.changed.wake_all();
+        let hopeful = core::mem::take(&mut self.lock().hopeful);
+        hopeful.iter().filter_map(Weak::upgrade).for_each(|sender| sender.watchers.notify(WRITABLE));
+    }
+
+    /// Notes that `sender`'s watchers want to know of room in this socket's queue. False where that cannot be noted.
+    pub(super) fn note_hopeful(inner: &mut Inner, sender: &Arc<Socket>) -> bool {
+        let known = inner.hopeful.iter().any(|other| core::ptr::eq(other.as_ptr(), Arc::as_ptr(sender)));
+        if known {
+            return true;
+        }
+        let room = inner.hopeful.try_reserve(1).is_ok();
+        if room {
+            inner.hopeful.push(Arc::downgrade(sender));
+        }
+        room
     }
 
     /// Sleeps until `ready` is decided. `EAGAIN` when that is not now and it may not block, or not in the time that
@@ -223,7 +260,7 @@ impl Socket {
     pub(super) fn discharge(&self, cost: usize) {
         self.sent.fetch_sub(cost, Ordering::AcqRel);
         if self.writable() {
-            self.wake();
+            self.relieved();
         }
     }
 
@@ -255,9 +292,9 @@ impl Socket {
             peer.lock().shutdown |= mode << 1 & SEND | mode >> 1 & RECEIVE;
         }
         drop(topology);
-        self.wake();
+        self.wake(0);
         if let Some(peer) = peer {
-            peer.wake();
+            peer.wake(0);
         }
         Ok(())
     }
@@ -285,9 +322,10 @@ impl Socket {
         if let Some(name) = name {
             name::unbind(self, &name);
         }
-        self.wake();
+        self.wake(0);
+        self.drained();
         if let Some(peer) = peer {
-            peer.wake();
+            peer.wake(0);
         }
         waiting.iter().for_each(|connection| connection.end());
         dying::bury(flight::purge(self));

@@ -33,8 +33,8 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     }
     // Without a word, this is the word to end.
     drop(tell);
-    let (_, status) = must("wait4", process::wait(child))?;
-    s.note(format_args!("wait for the child"), status);
+    let (_, status) = must("wait4", s.taken(format_args!("wait4 {child}"), || process::wait(child)))?;
+    s.note(format_args!("the child"), status);
     match status {
         _ if !gone => Ok(()),
         Status::Exited(0) => h10::finish(s, &provider),

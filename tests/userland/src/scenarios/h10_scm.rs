@@ -27,9 +27,7 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     s.unmap(mapping)?;
     s.use_buffer(&received)?;
     s.close_buffer(received)?;
-    must("close", here.close())?;
-    s.note(format_args!("close the sender"), "ok");
-    must("close", there.close())?;
-    s.note(format_args!("close the receiver, and what is in flight"), "ok");
+    must("close", s.taken(format_args!("close the sender"), || here.close()))?;
+    must("close", s.taken(format_args!("close the receiver, and what is in flight"), || there.close()))?;
     h10::finish(s, &provider)
 }
