@@ -267,19 +267,19 @@ pub(super) fn collect() -> Garbage {
             }
         });
     });
-    for (socket, _) in sockets.iter().zip(nodes).filter(|(_, node)| node.is_garbage()) {
+    for (socket, _) in sockets.iter().zip(nodes).rev().filter(|(_, node)| node.is_garbage()) {
         each_queue(socket, &mut |inner| garbage.gather(&mut inner.packets));
     }
     garbage.rights().for_each(|rights| flight.land(rights));
     garbage
 }
 
-/// Packets that were taken from sockets that nobody can reach, the youngest first.
+/// Packets that were taken from sockets that nobody can reach, of each the oldest first.
 pub(super) struct Garbage(Option<Box<Packet>>);
 
 impl Garbage {
     fn gather(&mut self, packets: &mut VecDeque<Box<Packet>>) {
-        for mut packet in core::mem::take(packets) {
+        for mut packet in core::mem::take(packets).into_iter().rev() {
             packet.next = self.0.take();
             self.0 = Some(packet);
         }

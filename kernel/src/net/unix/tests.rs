@@ -133,6 +133,13 @@ fn files_end_in_the_order_of_linux() {
     a.send(b"x", files).unwrap();
     drop(b);
     assert_eq!(ended(&ends), [1, 9]);
+    // And so it is with what is collected.
+    let [a, b] = pair(Kind::Datagram);
+    a.send(b"x", marked(&[1, 2], &ends)).unwrap();
+    a.send(b"x", [vec![b.file.clone()], marked(&[3], &ends)].concat()).unwrap();
+    drop(b);
+    drop(pair(Kind::Stream));
+    assert_eq!(ended(&ends), [3, 1, 2]);
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn run(_: Args) -> i32 {
         options(tap);
         readiness(tap);
         waiting(tap);
+        waking(tap);
     })
 }
 
@@ -375,6 +376,31 @@ fn readiness(tap: &mut Tap) {
     tap.is(poll(&a), Ok(0), "nor when little has been read");
     while socket::receive(b.raw(), &mut part, 0).is_ok() {}
     tap.is(poll(&a), Ok(POLLOUT), "but when all has");
+}
+
+/// A poll that waits is told of what another process does: within the minute, not at its end.
+fn waking(tap: &mut Tap) {
+    let [a, b] = pair(tap, SOCK_STREAM);
+    let mut waits = |fd: &Fd, events, want, what, f: &dyn Fn() -> bool| {
+        let child = meanwhile(f);
+        tap.is(socket::poll_for(fd.raw(), events, 60), Ok(want), what);
+        tap.is(child.and_then(process::wait).map(|w| w.1), Ok(Status::Exited(0)), "by another process");
+    };
+    waits(&a, POLLIN, POLLIN, "a poll is told of data", &|| put(&b, b"x").is_ok());
+    let _ = get(&a, 0);
+    while socket::send(a.raw(), &[0; 4096], MSG_DONTWAIT).is_ok() {}
+    let drain = || {
+        let mut part = vec![0; 4096];
+        while socket::receive(b.raw(), &mut part, MSG_DONTWAIT).is_ok() {}
+        true
+    };
+    waits(&a, POLLOUT, POLLOUT, "of room", &drain);
+    waits(&a, POLLRDHUP, POLLRDHUP, "of a shutdown", &|| socket::shutdown(b.raw(), 1).is_ok());
+    let name = socket::address(b"\0socktest-p");
+    let (Ok(server), Ok(client)) = (socket::unix(SOCK_DGRAM), socket::unix(SOCK_DGRAM)) else { return };
+    let ready = socket::bind(server.raw(), &name).and_then(|()| socket::connect(client.raw(), &name));
+    while socket::send(client.raw(), b"x", MSG_DONTWAIT).is_ok() {}
+    waits(&client, POLLOUT, POLLOUT, "of room for a datagram", &|| ready.is_ok() && get(&server, 0).is_ok());
 }
 
 /// Does `f` in a child while this process waits for what it does.

@@ -253,10 +253,15 @@ pub struct PollFd {
 
 /// What is ready of one descriptor now.
 pub fn poll(fd: i32, events: u16) -> Result<u16> {
+    poll_for(fd, events, 0)
+}
+
+/// What is ready of one descriptor, once something is or so many seconds are over.
+pub fn poll_for(fd: i32, events: u16, seconds: u64) -> Result<u16> {
     let mut entry = PollFd { fd, events, revents: 0 };
-    let now = [0u64; 2];
+    let time = [seconds, 0];
     // SAFETY: the kernel reads the time and the entry, and writes the entry.
-    unsafe { call(nr::PPOLL, [&raw mut entry as usize, 1, &raw const now as usize, 0, 8, 0]) }?;
+    unsafe { call(nr::PPOLL, [&raw mut entry as usize, 1, &raw const time as usize, 0, 8, 0]) }?;
     Ok(entry.revents)
 }
 
