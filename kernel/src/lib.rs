@@ -6,7 +6,7 @@
 //! * [`sync`]: locks and wait queues in one written order
 //! * [`sched`]: tasks on CPUs; [`process`]: processes and threads
 //! * [`vfs`]: names, inodes, open files and the filesystems; [`chrdev`]: device numbers and what they lead to
-//! * [`mod@net`]: sockets
+//! * [`net`]: unix sockets and the files sent through them
 //! * [`drivers`], [`modules`]: what devices do; the providers that can be loaded and unloaded
 //! * [`time`]: clocks, timers, and whose time it was
 //! * [`syscall`]: what user space asks for
