@@ -10,6 +10,7 @@ use super::group::Process;
 use super::signal::{SigSet, SignalStack};
 use crate::arch::{self, UserRoot};
 use crate::mm::AddressSpace;
+use crate::net::unix::Dying;
 use crate::sched::{self, TaskRef};
 use crate::sync::wait::Interruptible;
 use crate::sync::{IrqLock, SpinLock, WaitQueue, order};
@@ -130,6 +131,7 @@ pub struct State {
     pub(crate) alt_stack: SpinLock<SignalStack, { order::TASK }>,
     /// The first argument of a call that a signal may have to restart, and that call's number plus one.
     pub(super) restart: [AtomicU64; 2],
+    dying: Dying,
     /// User address of the word to clear, and wake, when the thread ends.
     pub clear_tid: AtomicU64,
     /// User address of the robust futex list's head.
@@ -159,6 +161,7 @@ impl Thread {
             has_saved_mask: AtomicBool::new(false),
             alt_stack: SpinLock::new(SignalStack::default()),
             restart: [const { AtomicU64::new(0) }; 2],
+            dying: Dying::new(),
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             cpu: Meter::default(),
@@ -213,6 +216,11 @@ impl State {
     /// Its directories.
     pub fn fs(&self) -> &Arc<FsContext> {
         &self.fs
+    }
+
+    /// What it is about to drop.
+    pub fn dying(&self) -> &Dying {
+        &self.dying
     }
 
     /// Its memory; `None` once it is ending.

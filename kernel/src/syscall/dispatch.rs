@@ -6,10 +6,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use heaps::{Errno, Result};
 
 use super::{
-    Ctx, attr, copy, event, fd, futex, known, locks, memfd, memory, misc, module, mount, names, nr, poll,
-    process, rw, sched, setattr, signal, space, time, timer,
+    Ctx, attr, copy, event, fd, futex, known, locks, memfd, memory, message, misc, module, mount, names, nr,
+    poll, process, rw, sched, setattr, signal, socket, sockopt, space, time, timer,
 };
 use crate::arch::TrapFrame;
+use crate::net::unix::flight;
+use crate::net::unix::option::Way;
 use crate::process::signal::deliver::Restart;
 use crate::process::{Thread, with_current};
 
@@ -33,10 +35,15 @@ pub fn dispatch(frame: &mut TrapFrame) {
 /// Lets an interrupted call that may be made again be made again, where the signal's action allows it.
 #[cold]
 fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
+    if is_timed(thread, number, first) {
+        return;
+    }
     let when = match number {
         nr::FUTEX if fourth == 0 => Restart::Always,
         nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT => Restart::Always,
         nr::FCNTL | nr::FLOCK => Restart::Always,
+        nr::ACCEPT | nr::ACCEPT4 | nr::CONNECT | nr::SENDTO | nr::SENDMSG | nr::SENDMMSG => Restart::Always,
+        nr::RECVFROM | nr::RECVMSG | nr::RECVMMSG => Restart::Always,
         nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => Restart::Always,
         nr::NANOSLEEP | nr::CLOCK_NANOSLEEP | nr::FUTEX | nr::RESTART_SYSCALL
             if thread.has_restart_block() =>
@@ -47,6 +54,20 @@ fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
         _ => return,
     };
     thread.note_restart(number, first, when);
+}
+
+/// Whether the call is about a socket that it would not have waited for any longer than a while: then a signal ends it.
+#[cold]
+fn is_timed(thread: &Thread, number: u64, fd: u64) -> bool {
+    let way = match number {
+        nr::READ | nr::READV | nr::RECVFROM | nr::RECVMSG | nr::RECVMMSG | nr::ACCEPT | nr::ACCEPT4 => {
+            Way::In
+        }
+        nr::WRITE | nr::WRITEV | nr::SENDTO | nr::SENDMSG | nr::SENDMMSG | nr::CONNECT => Way::Out,
+        _ => return false,
+    };
+    let file = thread.files().table().get(fd as i32);
+    file.is_ok_and(|file| flight::socket_of(&file).is_some_and(|s| s.options.patience(way).is_some()))
 }
 
 #[rustfmt::skip]
@@ -115,6 +136,25 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::EPOLL_CTL => event::sys_epoll_ctl(ctx, a as i32, b as u32, c as i32, d),
         nr::EPOLL_PWAIT => signal::under_mask(thread, e, f, || event::sys_epoll_wait(ctx, a as i32, b, c as i32, d as i32)),
         nr::EPOLL_PWAIT2 => signal::under_mask(thread, e, f, || event::sys_epoll_wait2(ctx, a as i32, b, c as i32, d)),
+
+        nr::SOCKET => socket::sys_socket(ctx, a as u32, b as u32, c as u32),
+        nr::SOCKETPAIR => socket::sys_socketpair(ctx, a as u32, b as u32, c as u32, d),
+        nr::BIND => socket::sys_bind(ctx, a as i32, b, c as i32),
+        nr::LISTEN => socket::sys_listen(ctx, a as i32, b as i32),
+        nr::ACCEPT => socket::sys_accept4(ctx, a as i32, b, c, 0),
+        nr::ACCEPT4 => socket::sys_accept4(ctx, a as i32, b, c, d as u32),
+        nr::CONNECT => socket::sys_connect(ctx, a as i32, b, c as i32),
+        nr::GETSOCKNAME => socket::sys_getsockname(ctx, a as i32, b, c),
+        nr::GETPEERNAME => socket::sys_getpeername(ctx, a as i32, b, c),
+        nr::SHUTDOWN => socket::sys_shutdown(ctx, a as i32, b as u32),
+        nr::SETSOCKOPT => sockopt::sys_setsockopt(ctx, a as i32, b as u32, c as u32, d, e as i32),
+        nr::GETSOCKOPT => sockopt::sys_getsockopt(ctx, a as i32, b as u32, c as u32, d, e),
+        nr::SENDTO => message::sys_sendto(ctx, a as i32, b, c as usize, d as u32, e, f as i32),
+        nr::RECVFROM => message::sys_recvfrom(ctx, a as i32, b, c as usize, d as u32, e, f),
+        nr::SENDMSG => message::sys_sendmsg(ctx, a as i32, b, c as u32),
+        nr::RECVMSG => message::sys_recvmsg(ctx, a as i32, b, c as u32),
+        nr::SENDMMSG => message::sys_sendmmsg(ctx, a as i32, b, c as usize, d as u32),
+        nr::RECVMMSG => message::sys_recvmmsg(ctx, a as i32, b, c as usize, d as u32, e),
 
         nr::FSTAT => attr::sys_fstat(ctx, a as i32, b),
         nr::NEWFSTATAT => attr::sys_newfstatat(ctx, a as i32, b, c, d as u32),

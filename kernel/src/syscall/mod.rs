@@ -4,11 +4,13 @@
 //! [`nr`] has the numbers, [`known`] the names of those too that are not served, [`dispatch()`] the table that leads from
 //! numbers to functions. Files: [`fd`] descriptors, [`locks`], [`rw`] contents, [`copy`] from one to another, [`space`]
 //! sizes, [`memfd`] files without a name, [`poll`] and [`event`] waiting for them, [`names`] the tree, [`mount`] what it
-//! is made of, [`attr`] attributes and [`setattr`] changing them, [`module`] modules. Processes: [`process`], [`memory`],
-//! [`signal`], [`futex`], [`sched`], [`time`], [`timer`], [`misc`].
+//! is made of, [`attr`] attributes and [`setattr`] changing them, [`module`] modules. Sockets: [`socket`], [`message`] and
+//! its control messages, [`sockopt`]. Processes: [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`],
+//! [`timer`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
+pub mod control;
 pub mod copy;
 pub mod ctx;
 mod dispatch;
@@ -19,6 +21,7 @@ pub mod known;
 pub mod locks;
 pub mod memfd;
 pub mod memory;
+pub mod message;
 pub mod misc;
 pub mod module;
 pub mod mount;
@@ -30,6 +33,8 @@ pub mod rw;
 pub mod sched;
 pub mod setattr;
 pub mod signal;
+pub mod socket;
+pub mod sockopt;
 pub mod space;
 #[cfg(test)]
 pub(crate) mod testing;

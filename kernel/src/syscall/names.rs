@@ -39,6 +39,16 @@ fn last_name<'w>(walk: &'w Walk<'_>, dots: Errno) -> Result<(&'w Arc<Dentry>, &'
 
 /// Makes a name that must not be there yet; only a directory's may be followed by a slash.
 fn make(ctx: &Ctx, dirfd: i32, path: &[u8], inode: impl FnOnce(&Inode) -> Arc<Inode>) -> Result<usize> {
+    make_dentry(ctx, dirfd, path, inode).map(|_| 0)
+}
+
+/// The same, for one who needs what was made.
+pub(super) fn make_dentry(
+    ctx: &Ctx,
+    dirfd: i32,
+    path: &[u8],
+    inode: impl FnOnce(&Inode) -> Arc<Inode>,
+) -> Result<Arc<Dentry>> {
     let walk = ctx.walk_to_parent(dirfd, path)?;
     let (dir, name) = last_name(&walk, Errno::EEXIST)?;
     if lookup(dir, name).is_ok() {
@@ -49,7 +59,7 @@ fn make(ctx: &Ctx, dirfd: i32, path: &[u8], inode: impl FnOnce(&Inode) -> Arc<In
     if walk.wants_dir() && !inode.is_dir() {
         return Err(Errno::ENOENT);
     }
-    namespace::add(By::User, dir, name, inode).map(|_| 0)
+    namespace::add(By::User, dir, name, inode)
 }
 
 /// `mkdirat`. `EEXIST`, `EACCES`, `EFAULT` and what walking says. May sleep.
@@ -70,10 +80,8 @@ pub fn sys_mknodat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32, dev: u32) -> Res
     make(ctx, dirfd, &user_path(path)?, |dir| match kind {
         S_IFCHR => node_inode(dir.dev(), bits, DevT::decode(dev)),
         S_IFIFO => fifo::inode(dir.dev(), bits),
-        S_IFBLK | S_IFSOCK => {
-            let rdev = if kind == S_IFBLK { DevT::decode(dev) } else { DevT::new(0, 0) };
-            Arc::new(Inode::new(dir.dev(), kind | bits, Content::Special(rdev)))
-        }
+        S_IFSOCK => namespace::socket_inode(dir.dev(), bits),
+        S_IFBLK => Arc::new(Inode::new(dir.dev(), kind | bits, Content::Special(DevT::decode(dev)))),
         _ => namespace::file_inode(dir, bits, b""),
     })
 }

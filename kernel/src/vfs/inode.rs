@@ -19,6 +19,7 @@ use super::fifo::Fifo;
 use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::chrdev::{CdevSlot, DevT};
+use crate::net::{self, Socket};
 
 /// The file type within a mode.
 pub const S_IFMT: u32 = 0o170000;
@@ -66,8 +67,12 @@ pub enum Content {
     Char(CharNode),
     /// A pipe with a name.
     Fifo(Fifo),
-    /// A block device or a socket by name alone: opening it is `ENXIO`.
+    /// A block device, which nothing here drives: opening it is `ENXIO`.
     Special(DevT),
+    /// The name of a socket, for those who connect to it.
+    SocketName(net::unix::Slot),
+    /// An open socket.
+    Socket(Arc<Socket>),
     /// A file that no open by name can reach: a pipe's, a dma-buf's.
     Anonymous,
 }

@@ -10,10 +10,11 @@ use heaps::{Errno, Result};
 
 use super::children::Removed;
 use super::dentry::Dentry;
-use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
 use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::mm::admit::admit;
+use crate::net::unix::Slot;
 use crate::sync::{Mutex, MutexGuard, order};
 
 static NAMESPACE: Mutex<(), { order::NAMESPACE }> = Mutex::new(());
@@ -51,6 +52,11 @@ pub fn file_inode(dir: &Inode, permissions: u32, image: &'static [u8]) -> Arc<In
 /// A new symbolic link's inode.
 pub fn link_inode(dev: u32, text: Vec<u8>) -> Arc<Inode> {
     Arc::new(Inode::new(dev, S_IFLNK | 0o777, Content::Symlink(text)))
+}
+
+/// A new inode to bind a socket to.
+pub fn socket_inode(dev: u32, permissions: u32) -> Arc<Inode> {
+    Arc::new(Inode::new(dev, S_IFSOCK | permissions & 0o7777, Content::SocketName(Slot::default())))
 }
 
 /// Gives `inode` the name `name` in `dir`. `EEXIST`, `ENOENT` when the directory is gone, `ENOTDIR`, `EACCES` where

@@ -126,7 +126,9 @@ pub fn open_dentry(dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<File>> {
             return File::device(dentry.clone(), kept, opened);
         }
         Content::Fifo(fifo) => fifo.open(kept)?,
-        Content::Anonymous | Content::Special(_) => return Err(Errno::ENXIO),
+        Content::Anonymous | Content::Special(_) | Content::Socket(_) | Content::SocketName(_) => {
+            return Err(Errno::ENXIO);
+        }
         Content::Symlink(_) | Content::Magic(_) => return Err(Errno::ELOOP),
     };
     File::new(dentry.clone(), kept, ops)

@@ -15,6 +15,7 @@ use super::io::{Bounce, Sink, Source, partial};
 use super::poll::PollQueue;
 use crate::mm::admit::admit;
 use crate::mm::user;
+use crate::process::signal;
 use crate::sync::wait::Interruptible;
 use crate::sync::{SpinLock, WaitQueue, order};
 
@@ -291,7 +292,12 @@ impl FileOps for Writer {
             while put < part.len() {
                 match self.put(file, &part[put..]) {
                     Ok(n) => put += n,
-                    Err(e) => return partial(done + put, Err(e)).map(|n| (n, 0)),
+                    Err(e) => {
+                        if e == Errno::EPIPE {
+                            signal::broken_pipe();
+                        }
+                        return partial(done + put, Err(e)).map(|n| (n, 0));
+                    }
                 }
             }
             done += put;

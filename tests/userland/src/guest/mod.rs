@@ -1,10 +1,12 @@
-//! The kernel's interfaces that the programs share: the lab's files, providers, heaps and buffers.
+//! The kernel's interfaces that the programs share: the lab's files, providers, heaps and buffers;
+//! and [`tidy`] tests.
 
 pub mod buffer;
 pub mod heap;
 pub mod meet;
 pub mod oracle;
 pub mod provider;
+pub mod tidy;
 
 use crate::rt::{Fd, abi, file};
 use alloc::string::String;

@@ -1,9 +1,9 @@
 //! Taking all there is of something, being refused, and giving it back.
 
-use super::nothing_left;
 use crate::guest::buffer::Buffer;
 use crate::guest::heap::Heap;
 use crate::guest::oracle;
+use crate::guest::tidy::nothing_left;
 use crate::rt::abi::{self, PAGE};
 use crate::rt::tap::Tap;
 use crate::rt::{Fd, Mapping, Status, file, process};

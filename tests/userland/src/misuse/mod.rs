@@ -12,11 +12,9 @@ mod cpu_timers;
 mod exhaustion;
 mod traps;
 
-use crate::guest::oracle;
-use crate::judge::{Counts, counts};
+use crate::guest::tidy;
 use crate::rt::tap::Tap;
 use crate::rt::{Status, process};
-use crate::say;
 use heaps::uapi::errno::Result;
 
 /// A case of wrong use.
@@ -54,35 +52,8 @@ pub const CASES: [Case; 16] = [
 
 impl Case {
     /// Runs it: the exit status of its TAP.
-    ///
-    /// Once unheard before it counts, counting included: the tables that the kernel keeps for good, once grown, are no
-    /// leak, nor is what counting takes from this program. What every run leaves behind is.
     pub fn run(&self) -> i32 {
-        let mut tap = Tap::new();
-        oracle::warm_up();
-        self.play(&mut Tap::rehearsal());
-        self.play(&mut tap);
-        tap.done()
-    }
-
-    fn play(&self, tap: &mut Tap) {
-        let before = oracle::settled_counts();
-        let _ = oracle::mark();
-        (self.run)(tap);
-        nothing_left(tap, before, "nothing was left behind");
-    }
-}
-
-/// Checks that the counts are what they were.
-fn nothing_left(tap: &mut Tap, before: Result<Counts>, what: &str) {
-    match (before, oracle::settled_counts()) {
-        (Ok(before), Ok(after)) => {
-            if !tap.is(counts::delta(&before, &after), Counts::new(), what) {
-                let survivors = oracle::survivors().unwrap_or_default();
-                survivors.lines().for_each(|line| say!("# {line}"));
-            }
-        }
-        _ => tap.skip(what, "this kernel has no counts to read"),
+        tidy::run(self.run)
     }
 }
 

@@ -16,7 +16,7 @@ pub use arch::memory::Mapping;
 pub use arch::process::{self, Status};
 pub use arch::thread::{self, Thread};
 pub use arch::wild::{Arg, syscall};
-pub use arch::{module, signal, time};
+pub use arch::{module, signal, socket, time};
 pub use args::Args;
 pub use scratch::Scratch;
 

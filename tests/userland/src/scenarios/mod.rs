@@ -11,7 +11,9 @@ mod h1;
 mod h10;
 mod h10_dup;
 mod h10_fd;
+mod h10_fork;
 mod h10_mmap;
+mod h10_scm;
 mod h11;
 mod h12;
 mod h13;
@@ -86,7 +88,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 32] = [
+pub const ALL: [&Scenario; 34] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -102,6 +104,8 @@ pub const ALL: [&Scenario; 32] = [
     &h10_fd::SCENARIO,
     &h10_dup::SCENARIO,
     &h10_mmap::SCENARIO,
+    &h10_fork::SCENARIO,
+    &h10_scm::SCENARIO,
     &h11::SCENARIO,
     &h12::SCENARIO,
     &h13::SCENARIO,

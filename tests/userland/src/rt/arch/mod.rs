@@ -22,6 +22,7 @@ pub mod memory;
 pub mod module;
 pub mod process;
 pub mod signal;
+pub mod socket;
 pub mod start;
 pub mod thread;
 pub mod time;
