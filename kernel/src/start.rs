@@ -9,7 +9,7 @@ use heaps::{Discipline, PAGE_SIZE, PhysAddr, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
-use crate::drivers::{console, dma_heap, mem};
+use crate::drivers::{console, dma_heap, kmsg, mem};
 use crate::dt::Machine;
 use crate::mm::boot::Layout;
 use crate::vfs::mounts;
@@ -45,6 +45,7 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, layout: &Layout) {
 
 fn devices(pool: &Range<u64>) -> Result<()> {
     mem::init()?;
+    kmsg::init()?;
     console::init()?;
     lab::init()?;
     dma_heap::init();

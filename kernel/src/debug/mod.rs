@@ -1,5 +1,6 @@
-//! Detection and evidence: reports, backtraces, the leak oracle, in-kernel tests.
+//! Detection and evidence: the kernel log, reports, backtraces, the leak oracle, in-kernel tests.
 
+pub mod kmsg;
 #[cfg(target_os = "none")]
 pub mod ktap;
 #[cfg(target_os = "none")]

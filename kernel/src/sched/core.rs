@@ -10,6 +10,7 @@ use super::task::{State, Task, TaskRef};
 use super::{queue, task, timers};
 use crate::arch::percpu::{self, work};
 use crate::arch::{self, FpState, MAX_CPUS, TrapFrame, context, irq, timer};
+use crate::debug::kmsg;
 use crate::drivers::console;
 use crate::process::Thread;
 use crate::sync::wait::Interruptible;
@@ -73,6 +74,7 @@ pub fn run_cpu() -> ! {
         cpu.idle.store(false, Ordering::SeqCst);
         irq::irq_enable();
         console::send_posted();
+        kmsg::wake_readers();
         schedule();
     }
 }
@@ -215,6 +217,12 @@ pub fn wake_interruptible(task: &TaskRef) {
             arch::smp::kick(cpu);
         }
     }
+}
+
+/// Makes this CPU look whether somebody is to be woken or told something, before it returns to user space. From any
+/// context.
+pub fn note_posted() {
+    percpu::this().add_work(work::SIGNAL);
 }
 
 /// The running task is about to look at its signals.

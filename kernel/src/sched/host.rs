@@ -77,6 +77,9 @@ pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
 /// The running task is about to look at its signals.
 pub fn signals_seen() {}
 
+/// There is no way back to user space to take.
+pub fn note_posted() {}
+
 /// Lets the calling host thread play a user thread.
 pub fn play(thread: Option<Thread>) {
     PLAYS.set(thread);

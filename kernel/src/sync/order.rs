@@ -54,6 +54,7 @@ ranks! {
     RUN_QUEUE = 42, "One CPU's runnable tasks. Interrupts are off.";
     USER_ROOT = 43, "The page table a thread runs on. Interrupts are off.";
     OBJECTS = 44, "The kernel object heap and its quarantine. Interrupts are off.";
+    LOG_READER = 45, "A reader's place in the kernel log. Interrupts are off.";
     REPORTS = 46, "Detection reports. Interrupts are off.";
     LOG = 48, "The kernel log. Interrupts are off.";
     UART = 50, "The console's transmitter and receiver. Interrupts are off.";

@@ -5,7 +5,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::{Errno, Result};
 
-use super::{Ctx, attr, fd, futex, memory, misc, module, names, nr, poll, process, rw, sched, signal, time};
+use super::{
+    Ctx, attr, fd, futex, memory, misc, module, names, nr, poll, process, rw, sched, signal, syslog, time,
+};
 use crate::arch::TrapFrame;
 use crate::process::{Thread, with_current};
 
@@ -32,7 +34,9 @@ fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
     let again = match number {
         nr::FUTEX => fourth == 0,
         nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => true,
-        nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => true,
+        nr::WAIT4 | nr::WAITID | nr::SYSLOG | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => {
+            true
+        }
         _ => false,
     };
     if again {
@@ -170,6 +174,7 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::UNAME => misc::sys_uname(a),
         nr::SYSINFO => misc::sys_sysinfo(a),
         nr::GETRANDOM => misc::sys_getrandom(a, b as usize, c as u32),
+        nr::SYSLOG => syslog::sys_syslog(a as u32, b, c as i32),
         nr::PERSONALITY => misc::sys_personality(a as u32),
         nr::REBOOT => misc::sys_reboot(a as u32, b as u32, c as u32),
         nr::RSEQ => Err(Errno::ENOSYS),

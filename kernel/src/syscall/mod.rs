@@ -3,7 +3,7 @@
 //!
 //! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
 //! contents, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
-//! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`misc`].
+//! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`]. The machine: [`syslog`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
@@ -21,6 +21,7 @@ pub mod process;
 pub mod rw;
 pub mod sched;
 pub mod signal;
+pub mod syslog;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

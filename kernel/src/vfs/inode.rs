@@ -13,6 +13,7 @@ use heaps::{Errno, Result};
 
 use super::dentry::Dentry;
 use super::dynamic::{DynDir, TextFile};
+use super::file::FileOps;
 use super::ramfs::data::Data;
 use crate::chrdev::{CdevSlot, DevT};
 
@@ -50,6 +51,8 @@ pub enum Content {
     Regular(Data),
     /// A file whose text is made up at each open.
     Text(Box<dyn TextFile>),
+    /// A file with operations of its own, made at each open.
+    Special(fn() -> Box<dyn FileOps>),
     /// A link that is followed by its text.
     Symlink(Vec<u8>),
     /// A link that leads straight to a file, whatever its text says (`/proc/self/fd/N`).

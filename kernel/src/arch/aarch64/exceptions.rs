@@ -9,6 +9,7 @@ use super::percpu::{self, work};
 use super::vectors::TrapFrame;
 use super::{gic, irq, layout, timer, uaccess};
 use crate::arch::fault::{FaultKind, UserFault};
+use crate::debug::kmsg;
 use crate::debug::oops::{self, Cause};
 use crate::drivers::console;
 use crate::{process, sched, syscall};
@@ -88,6 +89,7 @@ extern "C" fn user_work(frame: &mut TrapFrame) {
         sched::schedule();
     }
     console::send_posted();
+    kmsg::wake_readers();
     process::before_user(frame);
     irq::irq_disable();
 }

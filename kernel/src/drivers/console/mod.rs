@@ -89,9 +89,14 @@ fn emit_text(channel: Channel, bytes: &[u8], adds_returns: bool) {
     }
 }
 
-/// Sends a line of the kernel log. From any context that does not hold the console's lock.
-pub fn log_line(line: &str) {
-    emit_together(Channel::Kernel, &[line.as_bytes(), b"\n"]);
+/// Sends a line of the kernel log, its time first. From any context that does not hold the console's lock.
+pub fn log_line(time: &[u8], text: &[u8]) {
+    emit_together(Channel::Kernel, &[time, text, b"\n"]);
+}
+
+/// Whether locks may be held for ever by now; see [`break_lock`].
+pub fn is_broken() -> bool {
+    BROKEN.load(Ordering::Relaxed)
 }
 
 /// Lets output go on although whoever holds the console's lock may never release it: the machine is going down.
@@ -104,7 +109,7 @@ fn emit_together(channel: Channel, parts: &[&[u8]]) {
     let send = |framer: &mut Framer| {
         parts.iter().for_each(|part| framer.send(channel, part, &mut |bytes| out.put(bytes)));
     };
-    if !BROKEN.load(Ordering::Relaxed) {
+    if !is_broken() {
         send(&mut FRAMER.lock());
     } else if let Some(mut framer) = FRAMER.try_lock() {
         send(&mut framer);

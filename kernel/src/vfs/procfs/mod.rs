@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod fd;
+mod kmsg;
 #[cfg(target_os = "none")]
 mod meminfo;
 mod pid;
@@ -22,7 +23,7 @@ use spin::Once;
 use super::dentry::Dentry;
 use super::dynamic::{DynDir, DynEntry, TextFile};
 use super::fdtable::FdTable;
-use super::inode::{Inode, S_IFDIR, S_IFLNK, S_IFREG};
+use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFREG};
 use super::{mounts, namespace, pseudo};
 use crate::modules;
 use crate::sync::{SpinLock, order};
@@ -112,6 +113,8 @@ pub fn root() -> &'static Arc<Dentry> {
         create_file("filesystems", 0o444, pseudo::read_only(|| Ok(filesystems())));
         #[cfg(target_os = "none")]
         create_file("meminfo", 0o444, pseudo::read_only(|| Ok(meminfo::show())));
+        let kmsg = Inode::new(DEV, S_IFREG | 0o400, Content::Special(kmsg::open));
+        FILES.lock().push(("kmsg", Arc::new(kmsg)));
         Dentry::root(pseudo::dynamic_inode(DEV, 0o555, Box::new(Root)))
     })
 }
