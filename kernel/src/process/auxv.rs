@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use heaps::{Errno, Result};
 
@@ -66,11 +67,6 @@ impl Strings {
         self.bytes.len() + self.count * 8
     }
 
-    /// All of them.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-
     /// Appends the addresses they have when they start at `base`.
     fn pointers(&self, base: u64, to: &mut Vec<u64>) {
         let mut at = base;
@@ -95,9 +91,21 @@ pub struct Facts {
     pub random: [u8; 16],
 }
 
-/// The stack's contents up to `top` (16-byte aligned): the address they start at, which is the first stack pointer, and
-/// the bytes. `E2BIG`.
-pub fn build(top: u64, path: &[u8], argv: &Strings, envp: &Strings, facts: &Facts) -> Result<(u64, Vec<u8>)> {
+/// What a stack holds at first.
+#[derive(Debug)]
+pub struct Stack {
+    /// The address it starts at: the first stack pointer.
+    pub sp: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Where the arguments' strings are.
+    pub args: Range<u64>,
+    /// Where the environment's are.
+    pub env: Range<u64>,
+}
+
+/// The stack's contents up to `top` (16-byte aligned). `E2BIG`, `ENOMEM`.
+pub fn build(top: u64, path: &[u8], argv: &Strings, envp: &Strings, facts: &Facts) -> Result<Stack> {
     if argv.cost() + envp.cost() > MAX_TOTAL {
         return Err(Errno::E2BIG);
     }
@@ -157,7 +165,13 @@ pub fn build(top: u64, path: &[u8], argv: &Strings, envp: &Strings, facts: &Fact
     words.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
     bytes.resize((base - sp) as usize, 0);
     bytes.extend(texts);
-    Ok((sp, bytes))
+    let (args, env) = (base + args, base + env);
+    Ok(Stack {
+        sp,
+        bytes,
+        args: args..args + argv.bytes.len() as u64,
+        env: env..env + envp.bytes.len() as u64,
+    })
 }
 
 fn put(texts: &mut Vec<u8>, bytes: &[u8]) -> u64 {
@@ -172,9 +186,9 @@ mod tests {
 
     const TOP: u64 = 0x7fff_0000;
 
-    struct Stack(u64, Vec<u8>);
+    struct Seen(u64, Vec<u8>);
 
-    impl Stack {
+    impl Seen {
         fn word(&self, at: u64) -> u64 {
             let from = (at - self.0) as usize;
             u64::from_le_bytes(self.1[from..from + 8].try_into().unwrap())
@@ -196,8 +210,10 @@ mod tests {
     fn a_program_finds_what_it_looks_for() {
         let (argv, envp) = (strings(&[b"prog", b"", b"x y"]), strings(&[b"A=1"]));
         let facts = Facts { phdr: 0x40_0040, phnum: 3, entry: 0x40_1000, random: [7; 16] };
-        let (sp, bytes) = build(TOP, b"/bin/prog", &argv, &envp, &facts).unwrap();
-        let stack = Stack(sp, bytes);
+        let Stack { sp, bytes, args, env } = build(TOP, b"/bin/prog", &argv, &envp, &facts).unwrap();
+        let stack = Seen(sp, bytes);
+        assert_eq!((args.start, args.end - args.start), (stack.word(sp + 8), 10));
+        assert_eq!((env.start, env.end - env.start), (stack.word(sp + 40), 4));
         assert!(sp % 16 == 0 && sp + stack.1.len() as u64 <= TOP);
         assert_eq!(stack.word(sp), 3);
         let arg = |i: u64| stack.text(stack.word(sp + 8 + i * 8));
@@ -220,8 +236,8 @@ mod tests {
     #[test]
     fn no_arguments_at_all() {
         let none = Strings::default();
-        let (sp, bytes) = build(TOP, b"/x", &none, &none, &Facts::default()).unwrap();
-        let stack = Stack(sp, bytes);
+        let Stack { sp, bytes, .. } = build(TOP, b"/x", &none, &none, &Facts::default()).unwrap();
+        let stack = Seen(sp, bytes);
         assert_eq!((stack.word(sp), stack.word(sp + 8), stack.word(sp + 16)), (0, 0, 0));
     }
 

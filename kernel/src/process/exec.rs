@@ -78,7 +78,8 @@ pub fn load(request: Request) -> Result<Loaded> {
     let exe = file.dentry().cloned();
     let source: Arc<dyn MapSource> = file;
     let image = image::build(&parsed, &source, &path, &argv, &envp)?;
-    let program = Program { comm: comm(&path), exe, cmdline: Arc::new(argv.into_bytes()) };
+    let (args, env) = (image.args.clone(), image.env.clone());
+    let program = Program { comm: comm(&path), exe, args, env };
     Ok(Loaded { image, entry: parsed.entry, program })
 }
 
@@ -110,6 +111,7 @@ pub fn enter(thread: &Thread, frame: &mut TrapFrame, loaded: Loaded) -> Result<(
     thread.clear_tid.store(0, Ordering::Relaxed);
     thread.robust_list.store(0, Ordering::Relaxed);
     process.set_program(program);
+    thread.apply_limits();
     thread.files().table().close_on_exec();
 
     *frame = TrapFrame::user(entry, image.sp);

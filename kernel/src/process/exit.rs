@@ -66,6 +66,7 @@ fn release(thread: &Thread, status: u32) {
     thread.complete_vfork();
     drop(mm);
     thread.files().release();
+    thread.process().ended_time().fetch_add(thread.cpu_time(), Ordering::Relaxed);
     thread.forget_task();
 
     let (held, last) = tree::lock().remove_thread(thread);

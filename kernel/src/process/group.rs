@@ -2,13 +2,16 @@
 #![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrayvec::ArrayVec;
+use heaps::Result;
 
+use super::limits::{self, Limit, Limits};
 use super::signal::{Action, Signals};
 use super::stop::Stop;
+use super::tree;
 use crate::sync::{SpinLock, WaitQueue, order};
 use crate::vfs::Dentry;
 
@@ -33,6 +36,12 @@ pub struct Process {
     /// Woken when a thread has ended.
     pub(super) threads: WaitQueue,
     executing: AtomicBool,
+    limits: SpinLock<Limits, { order::TASK }>,
+    /// When it was made, in nanoseconds since boot.
+    started: u64,
+    /// What its threads that have ended took of CPUs, and what children that were waited for did, in nanoseconds.
+    ended_time: AtomicU64,
+    children_time: AtomicU64,
     program: SpinLock<Program, { order::TASK }>,
 }
 
@@ -43,8 +52,10 @@ pub struct Program {
     pub comm: Comm,
     /// The file it was loaded from.
     pub exe: Option<Arc<Dentry>>,
-    /// Its arguments, each ended by a NUL, as they were at execve.
-    pub cmdline: Arc<Vec<u8>>,
+    /// Where in its memory its arguments are, each ended by a NUL.
+    pub args: Range<u64>,
+    /// Where its environment is.
+    pub env: Range<u64>,
 }
 
 impl Process {
@@ -59,6 +70,10 @@ impl Process {
             children: WaitQueue::new(),
             threads: WaitQueue::new(),
             executing: AtomicBool::new(false),
+            limits: SpinLock::new(limits::INITIAL),
+            started: crate::arch::now_ns(),
+            ended_time: AtomicU64::new(0),
+            children_time: AtomicU64::new(0),
             program: SpinLock::new(program),
         })
     }
@@ -77,6 +92,51 @@ impl Process {
     pub fn set_program(&self, program: Program) {
         let before = core::mem::replace(&mut *self.program.lock(), program);
         drop(before);
+    }
+
+    /// Its limits.
+    pub fn limits(&self) -> Limits {
+        *self.limits.lock()
+    }
+
+    /// Sets them all, as a child's are its parent's.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.limits.lock() = limits;
+    }
+
+    /// One of them, changed if `change` says to what; its error changes nothing.
+    pub fn change_limit(
+        &self,
+        kind: usize,
+        change: impl FnOnce(&Limit) -> Result<Option<Limit>>,
+    ) -> Result<Limit> {
+        let mut limits = self.limits.lock();
+        let before = limits[kind];
+        if let Some(new) = change(&before)? {
+            limits[kind] = new;
+        }
+        Ok(before)
+    }
+
+    /// When it was made, in nanoseconds since boot.
+    pub fn started(&self) -> u64 {
+        self.started
+    }
+
+    /// The time it took of CPUs, in nanoseconds.
+    pub fn cpu_time(&self) -> u64 {
+        let threads = tree::lock().node(self.pid).map(|node| node.threads.clone()).unwrap_or_default();
+        self.ended_time.load(Ordering::Relaxed) + threads.iter().map(|thread| thread.cpu_time()).sum::<u64>()
+    }
+
+    /// The time its threads that have ended took of CPUs, in nanoseconds.
+    pub fn ended_time(&self) -> &AtomicU64 {
+        &self.ended_time
+    }
+
+    /// The time the children that were waited for took, and theirs, in nanoseconds.
+    pub fn children_time(&self) -> &AtomicU64 {
+        &self.children_time
     }
 
     /// Sets its name.

@@ -2,11 +2,12 @@
 #![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
+use core::ops::Range;
 
 use heaps::{PAGE_SIZE, Result};
 use spin::Once;
 
-use super::auxv::{self, Facts, Strings};
+use super::auxv::{self, Facts, Stack, Strings};
 use super::elf::{Program, Segment};
 use super::random;
 use crate::mm::aspace::USER_END;
@@ -31,6 +32,10 @@ pub struct Image {
     pub mm: AddressSpace,
     /// Its first stack pointer.
     pub sp: u64,
+    /// Where its arguments are.
+    pub args: Range<u64>,
+    /// Where its environment is.
+    pub env: Range<u64>,
 }
 
 /// Makes the page that handlers return through. At boot; `ENOMEM`.
@@ -64,11 +69,11 @@ pub fn build(
     let mut facts =
         Facts { phdr: program.phdr, phnum: program.phnum.into(), entry: program.entry, ..Facts::default() };
     random::fill(&mut facts.random);
-    let (sp, contents) = auxv::build(STACK_TOP, path, argv, envp, &facts)?;
+    let Stack { sp, bytes, args, env } = auxv::build(STACK_TOP, path, argv, envp, &facts)?;
     let start = (sp - STACK_FIRST) & !(PAGE_SIZE as u64 - 1);
     mm.place(Vma::anonymous(start, STACK_TOP, Prot::READ | Prot::WRITE, VmFlags::GROWSDOWN))?;
-    mm.write(sp, &contents)?;
-    Ok(Image { mm, sp })
+    mm.write(sp, &bytes)?;
+    Ok(Image { mm, sp, args, env })
 }
 
 fn place(mm: &AddressSpace, segment: &Segment, file: &Arc<dyn MapSource>) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Processes and threads (Linux: `struct task_struct`, `struct signal_struct`).
 //!
 //! * [`thread`]: what one thread has; [`group`]: what the threads of a process share
+//! * [`limits`]: how much of what it may have
 //! * [`tree`]: who there is, by number; parents, children, process groups
 //! * [`clone`], [`exec`], [`exit`], [`wait`]: a life, from copy to status word
 //! * [`elf`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
@@ -24,6 +25,7 @@ pub mod group;
 pub mod image;
 pub mod init;
 pub mod jobs;
+pub mod limits;
 pub mod mapping;
 pub mod procfs;
 pub mod random;

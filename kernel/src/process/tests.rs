@@ -180,7 +180,7 @@ fn a_child_is_waited_for_once() {
     assert_eq!(wait::wait(&me, Which::Pid(pid), WEXITED | WNOHANG), Ok(None));
     assert_eq!(wait::wait(&me, Which::Pid(pid + 1), WEXITED | WNOHANG), Err(Errno::ECHILD));
     end(&child, 0x700);
-    let ended = Changed { pid, status: 0x700 };
+    let ended = Changed { pid, status: 0x700, took: 0 };
     assert_eq!(wait::wait(&me, Which::Any, WEXITED | wait::WNOWAIT), Ok(Some(ended)));
     assert_eq!(wait::wait(&me, Which::Group(me.process().pid()), WEXITED), Ok(Some(ended)));
     assert_eq!(wait::wait(&me, Which::Any, WEXITED), Err(Errno::ECHILD));
@@ -202,13 +202,13 @@ fn a_stopped_child_is_news_once_and_goes_on() {
     assert_eq!(act_on(&child, &mut frame), None);
     assert!(child.process().stop.is_on() && child.has_work());
     assert_eq!(look(WEXITED), Ok(None));
-    let stopped = Some(Changed { pid, status: stop::stopped_by(TSTP) });
+    let stopped = Some(Changed { pid, status: stop::stopped_by(TSTP), took: 0 });
     assert_eq!(look(wait::WSTOPPED | wait::WNOWAIT), Ok(stopped));
     assert_eq!(look(wait::WSTOPPED), Ok(stopped));
     assert_eq!(look(wait::WSTOPPED), Ok(None), "it is news once");
     assert_eq!(act_on_elsewhere(&child), None, "it waits until it is let go on");
     assert!(!child.has_work());
-    assert_eq!(look(wait::WCONTINUED), Ok(Some(Changed { pid, status: stop::CONTINUED })));
+    assert_eq!(look(wait::WCONTINUED), Ok(Some(Changed { pid, status: stop::CONTINUED, took: 0 })));
 }
 
 /// Lets a stopped thread wait, and go on soon.

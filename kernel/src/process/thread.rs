@@ -7,9 +7,11 @@ use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::group::Process;
+use super::limits;
 use super::signal::{SigSet, SignalStack};
 use crate::arch::{self, UserRoot};
 use crate::mm::AddressSpace;
+use crate::mm::aspace::MemoryLimits;
 use crate::sched::{self, TaskRef};
 use crate::sync::wait::Interruptible;
 use crate::sync::{IrqLock, SpinLock, WaitQueue, order};
@@ -232,6 +234,21 @@ impl State {
             Link::Running(task) => Some(task.clone()),
             _ => None,
         }
+    }
+
+    /// Lets its process' limits count in its memory and its descriptors.
+    pub fn apply_limits(&self) {
+        let all = self.process.limits();
+        self.files.table().set_limit(all[limits::NOFILE].soft as usize);
+        if let Some(mm) = self.mm() {
+            let [stack, total, data] = [limits::STACK, limits::AS, limits::DATA].map(|kind| all[kind].soft);
+            mm.set_limits(MemoryLimits { stack, total, data });
+        }
+    }
+
+    /// How long it has run, in nanoseconds.
+    pub fn cpu_time(&self) -> u64 {
+        self.task().map_or(0, |task| sched::cpu_time(&task))
     }
 
     /// Ends a sleep that may be interrupted, and lets a running thread look for work soon.

@@ -17,7 +17,7 @@ use crate::sync::{SpinGuard, SpinLock, order};
 /// The largest process number.
 pub const PID_MAX: u32 = 32768;
 /// How many threads there may be, whatever the memory.
-const MAX_THREADS: usize = 8192;
+pub(super) const MAX_THREADS: usize = 8192;
 /// The process that inherits orphans.
 pub const INIT: u32 = 1;
 
@@ -46,10 +46,11 @@ pub struct Tree {
     nodes: BTreeMap<u32, Node>,
     tids: BTreeMap<u32, u32>,
     last: u32,
+    started: u64,
 }
 
 static TREE: SpinLock<Tree, { order::PROCESS_TREE }> =
-    SpinLock::new(Tree { nodes: BTreeMap::new(), tids: BTreeMap::new(), last: 0 });
+    SpinLock::new(Tree { nodes: BTreeMap::new(), tids: BTreeMap::new(), last: 0, started: 0 });
 
 /// The tree, locked.
 pub fn lock() -> SpinGuard<'static, Tree, { order::PROCESS_TREE }> {
@@ -69,6 +70,7 @@ impl Number {
         let free = (1..=PID_MAX).map(|i| (tree.last + i - 1) % PID_MAX + 1);
         let number = free.into_iter().find(|n| !tree.taken(*n)).ok_or(Errno::EAGAIN)?;
         tree.last = number;
+        tree.started += 1;
         tree.tids.insert(number, 0);
         Ok(Number(Some(number)))
     }
@@ -121,6 +123,17 @@ impl Tree {
     /// How many threads there are.
     pub fn thread_count(&self) -> usize {
         self.tids.len()
+    }
+
+    /// How many threads were ever started, and the number given out last.
+    pub fn started(&self) -> (u64, u32) {
+        (self.started, self.last)
+    }
+
+    /// The thread with this number.
+    pub fn thread(&self, tid: u32) -> Option<&Thread> {
+        let node = self.nodes.get(&self.process_of(tid)?)?;
+        node.threads.iter().find(|thread| thread.tid() == tid)
     }
 
     /// Whether nobody of a group's session outside it is there to look after it: then it is not to be stopped.

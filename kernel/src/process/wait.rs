@@ -1,6 +1,8 @@
 //! Seeing how children ended, stopped and went on (Linux: `kernel/exit.c`, `wait4`).
 #![forbid(unsafe_code)]
 
+use core::sync::atomic::Ordering;
+
 use heaps::{Errno, Result};
 
 use super::stop::CONTINUED;
@@ -37,23 +39,29 @@ pub struct Changed {
     pub pid: u32,
     /// What became of it.
     pub status: u32,
+    /// The time it and its children took of CPUs, in nanoseconds, if it ended.
+    pub took: u64,
 }
 
 /// Waits for a child to end, stop or go on, as `options` say. `None` with `WNOHANG` when none has; `ECHILD` when there is none, `EINTR`.
 pub fn wait(thread: &Thread, which: Which, options: u32) -> Result<Option<Changed>> {
     let me = thread.process();
-    let look = || match take(me.pid(), which, options) {
+    let look = || match take(thread, which, options) {
         Ok(None) if options & WNOHANG == 0 => None,
         found => Some(found),
     };
     me.children.wait_interruptible(Interruptible::Yes, look)?
 }
 
-fn take(parent: u32, which: Which, options: u32) -> Result<Option<Changed>> {
+fn take(thread: &Thread, which: Which, options: u32) -> Result<Option<Changed>> {
     let mut tree = tree::lock();
+    let parent = thread.process().pid();
     let Some((changed, ended)) = find(&tree, parent, which, options)? else { return Ok(None) };
     let gone = if ended && options & WNOWAIT == 0 { tree.reap(changed.pid) } else { None };
     drop(tree);
+    if gone.is_some() {
+        thread.process().children_time().fetch_add(changed.took, Ordering::Relaxed);
+    }
     drop(gone);
     Ok(Some(changed))
 }
@@ -72,12 +80,14 @@ fn find(tree: &Tree, parent: u32, which: Which, options: u32) -> Result<Option<(
         any |= meant;
         // A child whose last thread has gone has a status; until then it lives.
         if let Some(status) = child.status.filter(|_| meant && options & WEXITED != 0) {
-            return Ok(Some((Changed { pid, status }, true)));
+            let (own, children) = (child.process.ended_time(), child.process.children_time());
+            let took = own.load(Ordering::Relaxed) + children.load(Ordering::Relaxed);
+            return Ok(Some((Changed { pid, status, took }, true)));
         }
         if meant && child.status.is_none() {
             let wanted = |word| options & if word == CONTINUED { WCONTINUED } else { WSTOPPED } != 0;
             if let Some(status) = child.process.stop.news(options & WNOWAIT == 0, wanted) {
-                return Ok(Some((Changed { pid, status }, false)));
+                return Ok(Some((Changed { pid, status, took: 0 }, false)));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Switching, sleeping and waking.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use heaps::Result;
 use spin::Once;
@@ -23,9 +23,19 @@ struct Cpu {
     idle: Once<TaskRef>,
     /// The task this CPU has just left.
     left: IrqLock<Option<TaskRef>, { order::RUN_QUEUE }>,
+    /// Since when the running task runs, in nanoseconds since boot.
+    since: AtomicU64,
+    switches: AtomicU64,
 }
 
-static CPUS: [Cpu; MAX_CPUS] = [const { Cpu { idle: Once::new(), left: IrqLock::new(None) } }; MAX_CPUS];
+impl Cpu {
+    const fn new() -> Cpu {
+        let (since, switches) = (AtomicU64::new(0), AtomicU64::new(0));
+        Cpu { idle: Once::new(), left: IrqLock::new(None), since, switches }
+    }
+}
+
+static CPUS: [Cpu; MAX_CPUS] = [const { Cpu::new() }; MAX_CPUS];
 static STARTED: AtomicBool = AtomicBool::new(false);
 
 /// The running task. Not before [`adopt_cpu`].
@@ -116,6 +126,9 @@ fn claimed_idle(cpu: usize) -> TaskRef {
 }
 
 fn switch(cpu: usize, prev: TaskRef, next: TaskRef) {
+    let now = arch::now_ns();
+    prev.charge(now - CPUS[cpu].since.swap(now, Ordering::Relaxed));
+    CPUS[cpu].switches.fetch_add(1, Ordering::Relaxed);
     next.cpu.store(cpu, Ordering::SeqCst);
     next.set_state(State::Running);
     match &next.thread {
@@ -271,6 +284,41 @@ pub fn exit_current() -> ! {
     current().set_state(State::Dead);
     schedule();
     unreachable!("a dead task ran again")
+}
+
+/// How long a task has run, in nanoseconds. The turn it is in counts too.
+pub fn cpu_time(task: &TaskRef) -> u64 {
+    let before = task.charged();
+    if !task.is(State::Running) {
+        return before;
+    }
+    let since = CPUS[task.cpu.load(Ordering::Relaxed)].since.load(Ordering::Relaxed);
+    before + arch::now_ns().saturating_sub(since)
+}
+
+/// How long a CPU had nothing to do, in nanoseconds.
+pub fn idle_time(cpu: usize) -> u64 {
+    CPUS[cpu].idle.get().map_or(0, cpu_time)
+}
+
+/// How often the CPUs went from one task to another.
+pub fn switches() -> u64 {
+    CPUS.iter().map(|cpu| cpu.switches.load(Ordering::Relaxed)).sum()
+}
+
+/// What a task is at, as `/proc` says it: `R` when it runs or could, `S` in a sleep that signals end, `D` in another.
+pub fn activity(task: &TaskRef) -> char {
+    let sleeps = task.is(State::Asleep) || task.is(State::Preparing);
+    match task.sleep_kind.load(Ordering::Relaxed) {
+        _ if !sleeps => 'R',
+        kind if kind == Interruptible::Yes as u8 => 'S',
+        _ => 'D',
+    }
+}
+
+/// The CPU a task ran on last.
+pub fn last_cpu(task: &TaskRef) -> usize {
+    task.cpu.load(Ordering::Relaxed)
 }
 
 /// CPUs that run tasks, one bit each.

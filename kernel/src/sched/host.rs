@@ -77,6 +77,21 @@ pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
 /// The running task is about to look at its signals.
 pub fn signals_seen() {}
 
+/// A host's tasks take no time.
+pub fn cpu_time(_: &TaskRef) -> u64 {
+    0
+}
+
+/// And always run.
+pub fn activity(_: &TaskRef) -> char {
+    'R'
+}
+
+/// On the one CPU.
+pub fn last_cpu(_: &TaskRef) -> usize {
+    0
+}
+
 /// There is no way back to user space to take.
 pub fn note_posted() {}
 

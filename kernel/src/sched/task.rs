@@ -59,6 +59,8 @@ pub struct Task {
     /// Somebody posted a signal since it last looked.
     pub(super) notified: AtomicBool,
     leaving: AtomicBool,
+    /// How long it has run in the turns that are over, in nanoseconds.
+    charged: AtomicU64,
     /// What may end the sleep it is in or about to enter.
     pub(super) sleep_kind: AtomicU8,
 }
@@ -74,6 +76,7 @@ impl Task {
             cpu: AtomicUsize::new(cpu),
             affinity: AtomicU64::new(u64::MAX),
             leaving: AtomicBool::new(false),
+            charged: AtomicU64::new(0),
             // What was posted before there was a task to notify is looked at when it first runs.
             notified: AtomicBool::new(true),
             sleep_kind: AtomicU8::new(0),
@@ -104,6 +107,15 @@ impl Task {
         if !self.leaving.swap(true, Ordering::Relaxed) {
             LEAVING.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Adds a turn on a CPU to its time.
+    pub(super) fn charge(&self, ns: u64) {
+        self.charged.fetch_add(ns, Ordering::Relaxed);
+    }
+
+    pub(super) fn charged(&self) -> u64 {
+        self.charged.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_idle(&self) -> bool {

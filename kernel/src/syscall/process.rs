@@ -8,6 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::Ctx;
 use super::ctx::user_path;
+use super::misc::Usage;
 use crate::arch::TrapFrame;
 use crate::mm::user;
 use crate::process::auxv::{MAX_STRING, Strings};
@@ -143,7 +144,7 @@ pub fn sys_exit_group(thread: &Thread, code: u32) -> Result<usize> {
     Ok(0)
 }
 
-/// `wait4`. Times are all zero.
+/// `wait4`.
 pub fn sys_wait4(thread: &Thread, pid: i32, status_at: u64, options: u32, usage_at: u64) -> Result<usize> {
     // __WNOTHREAD, __WALL, __WCLONE besides.
     if options & !(WNOHANG | WSTOPPED | WCONTINUED | 0x2000_0000 | 0x4000_0000 | 0x8000_0000) != 0 {
@@ -156,12 +157,14 @@ pub fn sys_wait4(thread: &Thread, pid: i32, status_at: u64, options: u32, usage_
         -0x7fff_ffff..-1 => Which::Group(-pid as u32),
         1.. => Which::Pid(pid as u32),
     };
-    let Some(Changed { pid, status }) = wait::wait(thread, which, options | WEXITED)? else { return Ok(0) };
+    let Some(Changed { pid, status, took }) = wait::wait(thread, which, options | WEXITED)? else {
+        return Ok(0);
+    };
     if status_at != 0 {
         user::write(status_at, &status)?;
     }
     if usage_at != 0 {
-        user::write(usage_at, &[0u64; 18])?;
+        user::write(usage_at, &Usage::of(took))?;
     }
     Ok(pid as usize)
 }
@@ -180,7 +183,7 @@ struct ChildInfo {
     rest: [i32; 25],
 }
 
-/// `waitid`. Times are all zero.
+/// `waitid`.
 pub fn sys_waitid(
     thread: &Thread,
     kind: u32,
@@ -204,7 +207,7 @@ pub fn sys_waitid(
     let changed = wait::wait(thread, which, options)?;
     let mut info =
         ChildInfo { signo: 0, errno: 0, code: 0, pad: 0, pid: 0, uid: 0, status: 0, rest: [0; 25] };
-    if let Some(Changed { pid, status }) = changed {
+    if let Some(Changed { pid, status, .. }) = changed {
         (info.signo, info.pid) = (SIGCHLD as i32, pid as i32);
         // CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, CLD_KILLED.
         let (code, detail) = match status & 0x7f {
@@ -219,7 +222,7 @@ pub fn sys_waitid(
         user::write(info_at, &info)?;
     }
     if usage_at != 0 {
-        user::write(usage_at, &[0u64; 18])?;
+        user::write(usage_at, &Usage::of(changed.map_or(0, |changed| changed.took)))?;
     }
     Ok(0)
 }

@@ -21,6 +21,11 @@ pub fn set_boot_time(ns: u64) {
     BOOT_TIME.store(ns, Ordering::Relaxed);
 }
 
+/// The time of day at boot, in nanoseconds since 1970.
+pub fn boot_time() -> u64 {
+    BOOT_TIME.load(Ordering::Relaxed)
+}
+
 /// `struct timespec`.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, Debug, PartialEq, Eq)]
 #[repr(C)]

@@ -133,6 +133,17 @@ pub fn give_up_terminal() -> Result<()> {
     Ok(())
 }
 
+/// The number of the device that is a session's controlling terminal, as `st_rdev` says it, and the group in its
+/// foreground; 0 and -1 for none.
+pub fn terminal_of(sid: u32) -> (u32, i32) {
+    match SESSION.load(Ordering::Relaxed) {
+        session if session == sid && sid != 0 => {
+            (super::CONSOLE.encode(), FOREGROUND.load(Ordering::Relaxed) as i32)
+        }
+        _ => (0, -1),
+    }
+}
+
 /// `TIOCGSID`. `ENOTTY`.
 pub fn session() -> Result<u32> {
     owner().map(|caller| caller.sid)

@@ -28,7 +28,7 @@ use crate::vfs::poll;
 use device::Node;
 pub use frame::Channel;
 use frame::Framer;
-pub use jobs::{Caller, Jobs, send_posted, set_jobs};
+pub use jobs::{Caller, Jobs, send_posted, set_jobs, terminal_of};
 use tty::Tty;
 
 /// The transmitter.
@@ -37,6 +37,8 @@ pub trait ConsoleOut: Sync {
     fn put(&self, bytes: &[u8]);
 }
 
+/// The terminal's device number.
+const CONSOLE: DevT = DevT::new(5, 1);
 /// Most bytes sent with interrupts masked at once.
 const CHUNK: usize = 256;
 
@@ -61,7 +63,7 @@ pub fn disable_echo() {
 
 /// Publishes the devices. `EBUSY`, `EEXIST`, `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
-    chrdev::register("console", DevT::new(5, 1), 0o600, &Node::Terminal(Channel::Stdout))?;
+    chrdev::register("console", CONSOLE, 0o600, &Node::Terminal(Channel::Stdout))?;
     chrdev::register("tty", DevT::new(5, 0), 0o666, &Node::Controlling)?;
     chrdev::register("console_err", DevT::new(240, 0), 0o600, &Node::Terminal(Channel::Stderr))?;
     chrdev::register("lab_records", DevT::new(240, 1), 0o600, &Node::Records)

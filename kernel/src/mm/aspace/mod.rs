@@ -15,6 +15,7 @@ pub mod fork;
 pub mod image;
 pub mod key;
 pub mod layout;
+pub mod limits;
 pub mod map;
 pub mod protect;
 pub mod remap;
@@ -31,6 +32,7 @@ use crate::sync::{Mutex, MutexGuard, order};
 
 pub use fault::{Access, FaultError};
 use layout::Layout;
+pub use limits::MemoryLimits;
 pub use map::{MapFlags, MapRequest};
 
 /// First byte that may be mapped: a null pointer with a small offset always faults.
