@@ -80,6 +80,7 @@ errnos! {
     ELOOP = 40, "Too many symbolic links";
     EOVERFLOW = 75, "Value too large";
     EBADFD = 77, "File descriptor in bad state";
+    ELIBBAD = 80, "Accessing a corrupted shared library";
     EOPNOTSUPP = 95, "Operation not supported";
     EADDRINUSE = 98, "Address already in use";
     ETIMEDOUT = 110, "Connection timed out";

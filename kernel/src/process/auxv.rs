@@ -57,6 +57,15 @@ impl Strings {
         Ok(())
     }
 
+    /// The same with `first` in place of the first one. `E2BIG`, `ENOMEM`.
+    pub fn with_first(&self, first: &[&[u8]]) -> Result<Strings> {
+        let mut all = Strings::default();
+        first.iter().try_for_each(|text| all.push(text))?;
+        let rest = self.bytes.split_inclusive(|&b| b == 0).skip(1);
+        rest.map(|text| &text[..text.len() - 1]).try_for_each(|text| all.push(text))?;
+        Ok(all)
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.count
@@ -87,6 +96,8 @@ pub struct Facts {
     pub phnum: u64,
     /// Where the program starts.
     pub entry: u64,
+    /// Where its interpreter is, or 0.
+    pub base: u64,
     /// Bytes nobody can guess.
     pub random: [u8; 16],
 }
@@ -141,7 +152,7 @@ pub fn build(top: u64, path: &[u8], argv: &Strings, envp: &Strings, facts: &Fact
     ]);
     words.extend([
         AT_BASE,
-        0,
+        facts.base,
         AT_FLAGS,
         0,
         AT_ENTRY,
@@ -209,7 +220,7 @@ mod tests {
     #[test]
     fn a_program_finds_what_it_looks_for() {
         let (argv, envp) = (strings(&[b"prog", b"", b"x y"]), strings(&[b"A=1"]));
-        let facts = Facts { phdr: 0x40_0040, phnum: 3, entry: 0x40_1000, random: [7; 16] };
+        let facts = Facts { phdr: 0x40_0040, phnum: 3, entry: 0x40_1000, base: 0x7000, random: [7; 16] };
         let Stack { sp, bytes, args, env } = build(TOP, b"/bin/prog", &argv, &envp, &facts).unwrap();
         let stack = Seen(sp, bytes);
         assert_eq!((args.start, args.end - args.start), (stack.word(sp + 8), 10));
@@ -227,10 +238,18 @@ mod tests {
             at += 16;
         }
         assert_eq!((aux[&AT_PHDR], aux[&AT_PHNUM], aux[&AT_ENTRY]), (0x40_0040, 3, 0x40_1000));
+        assert_eq!(aux[&AT_BASE], 0x7000);
         assert_eq!((aux[&AT_PAGESZ], aux[&AT_CLKTCK], aux[&AT_SECURE]), (4096, 100, 0));
         assert_eq!(stack.text(aux[&AT_EXECFN]), b"/bin/prog");
         assert_eq!(stack.text(aux[&AT_PLATFORM]), b"aarch64");
         assert_eq!(stack.word(aux[&AT_RANDOM]), 0x0707_0707_0707_0707);
+    }
+
+    #[test]
+    fn the_first_is_replaced_by_others() {
+        let argv = strings(&[b"script", b"a", b""]).with_first(&[b"/i", b"-x", b"/script"]).unwrap();
+        assert_eq!((argv.count(), &argv.bytes[..]), (5, &b"/i\0-x\0/script\0a\0\0"[..]));
+        assert_eq!(strings(&[]).with_first(&[b"/i"]).unwrap().count(), 1);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn end_group(thread: &Thread, status: u32) -> u32 {
 }
 
 /// The threads of the calling thread's process but itself.
-pub(super) fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
+pub fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
     let tree = tree::lock();
     let threads = tree.node(thread.process().pid()).map(|node| node.threads.as_slice()).unwrap_or_default();
     threads.iter().filter(|other| !Thread::same(other, thread)).cloned().collect()

@@ -4,7 +4,7 @@
 //! * [`limits`]: how much of what it may have
 //! * [`tree`]: who there is, by number; parents, children, process groups
 //! * [`clone`], [`exec`], [`exit`], [`wait`]: a life, from copy to status word
-//! * [`elf`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
+//! * [`elf`], [`script`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
 //! * [`signal`]: sending, and acting on the way back to user space; [`fault`]: what an access that failed does
 //! * [`stop`]: stopped processes; [`jobs`]: who the terminal's jobs are
 //! * [`futex`], [`robust`]: sleeping on user memory
@@ -29,7 +29,9 @@ pub mod limits;
 pub mod mapping;
 pub mod procfs;
 pub mod random;
+mod replaceable;
 mod robust;
+pub mod script;
 pub mod signal;
 pub mod stop;
 #[cfg(test)]

@@ -117,6 +117,7 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
 
         nr::CLONE => process::sys_clone(thread, frame),
         nr::CLONE3 => process::sys_clone3(thread, frame, a, b),
+        nr::UNSHARE => process::sys_unshare(thread, a),
         nr::EXECVE => process::sys_execve(thread, frame, a, b, c),
         nr::EXECVEAT => process::sys_execveat(thread, frame),
         nr::EXIT => process::sys_exit(thread, a as u32),

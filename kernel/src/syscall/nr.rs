@@ -58,6 +58,7 @@ numbers! {
     EXIT_GROUP = 94;
     WAITID = 95;
     SET_TID_ADDRESS = 96;
+    UNSHARE = 97;
     FUTEX = 98;
     SET_ROBUST_LIST = 99;
     GET_ROBUST_LIST = 100;

@@ -1,6 +1,8 @@
 //! Processes: making, replacing, ending and waiting for them; process groups and sessions.
 #![forbid(unsafe_code)]
 
+use alloc::format;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use heaps::{Errno, Result};
@@ -108,9 +110,22 @@ fn execute(
     };
     let file = exec::open_program(&dentry)?;
     drop(dentry);
-    let request = exec::Request { path: path.to_vec(), file, argv: strings(argv)?, envp: strings(envp)? };
-    let loaded = exec::load(request)?;
+    let name = name(dirfd, &path);
+    let loses_name = name.starts_with(b"/dev/fd/") && ctx.files.cloexec(dirfd).unwrap_or(false);
+    let (argv, envp) = (strings(argv)?, strings(envp)?);
+    let request = exec::Request { path: name, file, argv, envp, loses_name };
+    let find = |path: &[u8]| exec::open_program(&ctx.resolve(AT_FDCWD, path, true)?);
+    let loaded = exec::load(request, &find)?;
     exec::enter(thread, frame, loaded).map(|()| 0)
+}
+
+/// What a program is called by that was asked for as `path` from `dirfd`.
+fn name(dirfd: i32, path: &[u8]) -> Vec<u8> {
+    match (dirfd, path) {
+        (AT_FDCWD, _) | (_, [b'/', ..]) => path.to_vec(),
+        (fd, []) => format!("/dev/fd/{fd}").into_bytes(),
+        (fd, _) => [format!("/dev/fd/{fd}/").as_bytes(), path].concat(),
+    }
 }
 
 /// Reads a vector of strings that a null pointer ends; a null vector is empty. `EFAULT`, `E2BIG`, `ENOMEM`.
@@ -127,6 +142,24 @@ fn strings(vector: u64) -> Result<Strings> {
         at = at.checked_add(8).ok_or(Errno::EFAULT)?;
     }
     Ok(strings)
+}
+
+/// `unshare`: of descriptors and directories. `EINVAL` for memory, dispositions and the process itself where it has
+/// several threads, and for namespaces; `ENOMEM`. May sleep.
+pub fn sys_unshare(thread: &Thread, flags: u64) -> Result<usize> {
+    let alone = CloneFlags::THREAD | CloneFlags::SIGHAND | CloneFlags::VM;
+    let known = alone | CloneFlags::FS | CloneFlags::FILES | CloneFlags::SYSVSEM;
+    let flags = CloneFlags::from_bits(flags).filter(|&flags| known.contains(flags)).ok_or(Errno::EINVAL)?;
+    if flags.intersects(alone) && !exit::others(thread).is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    if flags.contains(CloneFlags::FS) {
+        thread.unshare_fs()?;
+    }
+    if flags.contains(CloneFlags::FILES) {
+        thread.unshare_files()?;
+    }
+    Ok(0)
 }
 
 /// `exit`: the thread ends on its way back.
