@@ -92,6 +92,10 @@ impl Request {
 /// `EINVAL`, `EAGAIN`, `ENOMEM`. May sleep.
 pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u32> {
     request.check()?;
+    // Nobody shall be the child of none.
+    if request.flags.contains(CloneFlags::PARENT) && parent.process().pid() == tree::INIT {
+        return Err(Errno::EINVAL);
+    }
     commit::admit(32)?;
     admit()?;
     let flags = request.flags;
@@ -167,9 +171,7 @@ fn fork_process(parent: &Process, pid: u32, flags: CloneFlags) -> Arc<Process> {
     if flags.contains(CloneFlags::CLEAR_SIGHAND) {
         signals.reset_handlers();
     }
-    let child = Process::new(pid, signals, parent.program());
-    child.set_limits(parent.limits());
-    child
+    parent.fork(pid, signals)
 }
 
 /// Writes the child's number where it was asked for. As on Linux, what cannot be written is not.
@@ -192,11 +194,11 @@ fn enter(parent: &Thread, number: &mut Number, child: &Thread, request: &Request
         return tree.add_thread(number, child.clone());
     }
     let me = parent.process().pid();
-    let parent = match request.flags.contains(CloneFlags::PARENT) {
-        true => tree.node(me).map_or(tree::INIT, |node| node.parent),
-        false => me,
+    let (parent, exit_signal) = match tree.node(me) {
+        Some(node) if request.flags.contains(CloneFlags::PARENT) => (node.parent, node.exit_signal),
+        _ => (me, request.exit_signal),
     };
-    tree.add_process(number, child.clone(), parent, request.exit_signal)
+    tree.add_process(number, child.clone(), parent, exit_signal)
 }
 
 /// Takes back a child that never ran.

@@ -13,7 +13,7 @@ use super::exit::others;
 use super::group::{COMM_LEN, Comm, Program};
 use super::image::{self, Image, Interpreter};
 use super::script::{self, FirstLine, HEAD};
-use super::signal::SignalStack;
+use super::signal::{SIGCHLD, SignalStack};
 use super::thread::Thread;
 use super::tree;
 use crate::arch::{self, FpState, TrapFrame};
@@ -166,6 +166,14 @@ pub fn enter(thread: &Thread, frame: &mut TrapFrame, loaded: Loaded) -> Result<(
     thread.clear_tid.store(0, Ordering::Relaxed);
     thread.robust_list.store(0, Ordering::Relaxed);
     process.set_program(program);
+    process.change_creds(|creds| {
+        creds.execute();
+        Ok(())
+    })?;
+    process.attributes().undumpable.store(0, Ordering::Relaxed);
+    if let Some(node) = tree::lock().node_mut(process.pid()) {
+        node.exit_signal = SIGCHLD;
+    }
     thread.apply_limits();
     thread.files().table().close_on_exec();
 

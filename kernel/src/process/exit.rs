@@ -7,7 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use super::group::Process;
-use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SIGCHLD, SIGKILL};
+use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SI_USER, SIGCHLD, SIGKILL};
 use super::thread::{Thread, current};
 use super::{futex, robust, tree};
 use crate::mm::user;
@@ -93,8 +93,13 @@ fn finish(process: &Process, status: u32) {
         log::info!("init ended with status {status:#x}");
         arch::power_off(machine_status(status));
     }
-    let zombies = tree::lock().orphan_children(process.pid());
-    notify_init(zombies);
+    let (heir, told) = tree::lock().orphan_children(process.pid());
+    if let Some(heir) = heir {
+        heir.children.wake_all();
+    }
+    for (orphan, signal) in told {
+        signal::send_process(&orphan, Info { signal, code: SI_USER, detail: u64::from(process.pid()) });
+    }
     let parent = become_zombie(process.pid(), status);
     let Some((parent, exit_signal)) = parent else { return };
     let no_zombie = exit_signal == SIGCHLD && {
@@ -123,13 +128,6 @@ fn become_zombie(pid: u32, status: u32) -> Option<(alloc::sync::Arc<Process>, u3
     drop(tree);
     drop(gone);
     parent
-}
-
-fn notify_init(zombies: bool) {
-    let init = tree::lock().node(tree::INIT).map(|node| node.process.clone());
-    if let Some(init) = init.filter(|_| zombies) {
-        init.children.wake_all();
-    }
 }
 
 /// SIGCHLD's reason: how the child ended, who it was, its code or signal.

@@ -8,6 +8,8 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arrayvec::ArrayVec;
 use heaps::Result;
 
+use super::attributes::Attributes;
+use super::creds::Creds;
 use super::limits::{self, Limit, Limits};
 use super::signal::{Action, Signals};
 use super::stop::Stop;
@@ -37,6 +39,8 @@ pub struct Process {
     pub(super) threads: WaitQueue,
     executing: AtomicBool,
     limits: SpinLock<Limits, { order::TASK }>,
+    creds: SpinLock<Creds, { order::TASK }>,
+    attributes: Attributes,
     /// When it was made, in nanoseconds since boot.
     started: u64,
     /// What its threads that have ended took of CPUs, and what children that were waited for did, in nanoseconds.
@@ -71,11 +75,24 @@ impl Process {
             threads: WaitQueue::new(),
             executing: AtomicBool::new(false),
             limits: SpinLock::new(limits::INITIAL),
+            creds: SpinLock::default(),
+            attributes: Attributes::default(),
             started: crate::arch::now_ns(),
             ended_time: AtomicU64::new(0),
             children_time: AtomicU64::new(0),
             program: SpinLock::new(program),
         })
+    }
+
+    /// A child of this one, with its program, limits and rights.
+    pub fn fork(&self, pid: u32, signals: Signals) -> Arc<Process> {
+        let mut child = Process::new(pid, signals, self.program());
+        if let Some(new) = Arc::get_mut(&mut child) {
+            *new.limits.get_mut() = self.limits();
+            *new.creds.get_mut() = self.creds();
+            new.attributes = self.attributes.fork();
+        }
+        child
     }
 
     /// Its number.
@@ -99,9 +116,26 @@ impl Process {
         *self.limits.lock()
     }
 
-    /// Sets them all, as a child's are its parent's.
-    pub fn set_limits(&self, limits: Limits) {
-        *self.limits.lock() = limits;
+    /// Whom it acts for.
+    pub fn creds(&self) -> Creds {
+        self.creds.lock().clone()
+    }
+
+    /// Changes whom it acts for; the error of `change` changes nothing.
+    pub fn change_creds<T>(&self, change: impl FnOnce(&mut Creds) -> Result<T>) -> Result<T> {
+        let mut creds = self.creds.lock();
+        let mut new = creds.clone();
+        let outcome = change(&mut new);
+        if outcome.is_ok() {
+            core::mem::swap(&mut *creds, &mut new);
+        }
+        drop(creds);
+        outcome
+    }
+
+    /// What it says of itself.
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
     }
 
     /// One of them, changed if `change` says to what; its error changes nothing.

@@ -1,7 +1,7 @@
 //! Processes and threads (Linux: `struct task_struct`, `struct signal_struct`).
 //!
 //! * [`thread`]: what one thread has; [`group`]: what the threads of a process share
-//! * [`limits`]: how much of what it may have
+//! * [`limits`], [`creds`], [`attributes`]: how much it may have, whom it acts for, what it says of itself
 //! * [`tree`]: who there is, by number; parents, children, process groups
 //! * [`clone`], [`exec`], [`exit`], [`wait`]: a life, from copy to status word
 //! * [`elf`], [`script`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
@@ -14,8 +14,10 @@
 //! leave a note and return.
 #![forbid(unsafe_code)]
 
+pub mod attributes;
 pub mod auxv;
 pub mod clone;
+pub mod creds;
 pub mod elf;
 pub mod exec;
 pub mod exit;

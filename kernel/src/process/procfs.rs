@@ -157,6 +157,7 @@ impl procfs::Process for One {
             thread.as_ref().map(|t| t.cpu_time())
         };
         let children = process.as_ref().map_or(0, |process| process.children_time().load(Ordering::Relaxed));
+        let creds = process.as_ref().map(|process| process.creds()).unwrap_or_default();
         let (state, signals) = (self.state(), self.signals());
         let tree = tree::lock();
         let node = tree.node(pid);
@@ -173,6 +174,8 @@ impl procfs::Process for One {
             started: process.map_or(0, |process| process.started()),
             processor: thread.and_then(|t| t.task()).map_or(0, |task| sched::last_cpu(&task)),
             exit_signal: of(|node| node.exit_signal) as u32,
+            ids: [creds.user, creds.group].map(|ids| [ids.real, ids.effective, ids.saved, ids.fs]),
+            caps: [creds.inheritable, creds.permitted, creds.effective],
             signals,
             strings: [program.args, program.env],
             vm_bytes,

@@ -7,10 +7,12 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use heaps::{Errno, Result};
 
 use super::group::Process;
+use super::signal::SIGCHLD;
 use super::thread::Thread;
 use crate::sync::{SpinGuard, SpinLock, order};
 
@@ -194,21 +196,45 @@ impl Tree {
         self.tids.insert(pid, pid);
     }
 
-    /// Gives the children of a process that ends to init. Returns whether any of them is a zombie.
-    pub fn orphan_children(&mut self, pid: u32) -> bool {
-        let Some(node) = self.nodes.get_mut(&pid) else { return false };
+    /// Who inherits the children of a process that ends: the next above it that said it would, else init.
+    fn reaper_of(&self, pid: u32) -> u32 {
+        let mut at = self.nodes.get(&pid).map_or(INIT, |node| node.parent);
+        while let Some(node) = self.nodes.get(&at).filter(|_| at != INIT) {
+            let is_reaper = node.process.attributes().subreaper.load(Ordering::Relaxed) != 0;
+            if is_reaper && node.status.is_none() {
+                return at;
+            }
+            at = node.parent;
+        }
+        INIT
+    }
+
+    /// Gives the children of a process that ends to whoever inherits them. Returns the heir where any of them is a
+    /// zombie, and the children that want a signal, with that.
+    pub fn orphan_children(&mut self, pid: u32) -> (Option<Arc<Process>>, Vec<(Arc<Process>, u32)>) {
+        let reaper = self.reaper_of(pid);
+        let Some(node) = self.nodes.get_mut(&pid) else { return (None, Vec::new()) };
         let orphans = core::mem::take(&mut node.children);
-        let mut zombie = false;
+        let (mut zombie, mut told) = (false, Vec::new());
         for orphan in &orphans {
             if let Some(node) = self.nodes.get_mut(orphan) {
-                node.parent = INIT;
+                node.parent = reaper;
+                // Init hears of every end by the usual signal.
+                if node.exit_signal != 0 {
+                    node.exit_signal = SIGCHLD;
+                }
                 zombie |= node.status.is_some();
+                let signal = node.process.attributes().death_signal.load(Ordering::Relaxed);
+                if signal != 0 {
+                    told.push((node.process.clone(), signal));
+                }
             }
         }
-        if let Some(init) = self.nodes.get_mut(&INIT) {
-            init.children.extend(orphans);
-        }
-        zombie
+        let heir = self.nodes.get_mut(&reaper).map(|node| {
+            node.children.extend(orphans);
+            node.process.clone()
+        });
+        (heir.filter(|_| zombie), told)
     }
 
     /// Takes out a zombie whose status was seen.

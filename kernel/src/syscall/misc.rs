@@ -1,4 +1,4 @@
-//! The rest: identity, limits, what the machine is, ending it.
+//! The rest: limits, what the machine is, ending it.
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::Ordering;
@@ -7,7 +7,6 @@ use arrayvec::ArrayVec;
 use heaps::{Errno, PAGE_SIZE, Result};
 use zerocopy::{Immutable, IntoBytes};
 
-use super::nr;
 use crate::mm::{frames, user};
 use crate::process::limits::{self, Limit};
 use crate::process::{Thread, random, tree};
@@ -102,32 +101,6 @@ pub fn sys_getrandom(to: u64, len: usize, flags: u32) -> Result<usize> {
         }
     }
     Ok(len)
-}
-
-/// `setuid` and its relatives: there is one user. `EPERM` for any other.
-pub fn sys_set_id(a: u64, b: u64, c: u64, call: u64) -> Result<usize> {
-    let mine = |id: u64| id as u32 == 0 || id as u32 == u32::MAX;
-    let fine = match call {
-        nr::SETUID | nr::SETGID => a as u32 == 0,
-        nr::SETREUID | nr::SETREGID => mine(a) && mine(b),
-        _ => mine(a) && mine(b) && mine(c),
-    };
-    if fine { Ok(0) } else { Err(Errno::EPERM) }
-}
-
-/// `getresuid`, `getresgid`.
-pub fn sys_getresid(real: u64, effective: u64, saved: u64) -> Result<usize> {
-    [real, effective, saved].into_iter().try_for_each(|at| user::write(at, &0u32)).map(|()| 0)
-}
-
-/// `setgroups`: there are none to have. `EPERM`.
-pub fn sys_setgroups(count: u64) -> Result<usize> {
-    if count == 0 { Ok(0) } else { Err(Errno::EPERM) }
-}
-
-/// `personality`: Linux's own. `EINVAL` for any other.
-pub fn sys_personality(wanted: u32) -> Result<usize> {
-    if wanted == 0 || wanted == u32::MAX { Ok(0) } else { Err(Errno::EINVAL) }
 }
 
 /// `prlimit64`. `EINVAL`, `ESRCH`, `EFAULT`; `EPERM` for more descriptors than a table can have.

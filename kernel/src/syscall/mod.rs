@@ -3,10 +3,11 @@
 //!
 //! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
 //! contents, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
-//! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`]. The machine: [`syslog`], [`misc`].
+//! [`process`], [`creds`], [`prctl`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`]. The machine: [`syslog`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
+pub mod creds;
 pub mod ctx;
 mod dispatch;
 pub mod fd;
@@ -17,6 +18,7 @@ pub mod module;
 pub mod names;
 pub mod nr;
 pub mod poll;
+pub mod prctl;
 pub mod process;
 pub mod rw;
 pub mod sched;

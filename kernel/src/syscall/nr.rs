@@ -53,6 +53,8 @@ numbers! {
     FSYNC = 82;
     FDATASYNC = 83;
     UTIMENSAT = 88;
+    CAPGET = 90;
+    CAPSET = 91;
     PERSONALITY = 92;
     EXIT = 93;
     EXIT_GROUP = 94;
@@ -70,6 +72,7 @@ numbers! {
     CLOCK_GETRES = 114;
     CLOCK_NANOSLEEP = 115;
     SYSLOG = 116;
+    SCHED_SETPARAM = 118;
     SCHED_SETSCHEDULER = 119;
     SCHED_GETSCHEDULER = 120;
     SCHED_GETPARAM = 121;
@@ -99,6 +102,8 @@ numbers! {
     GETRESUID = 148;
     SETRESGID = 149;
     GETRESGID = 150;
+    SETFSUID = 151;
+    SETFSGID = 152;
     TIMES = 153;
     SETPGID = 154;
     GETPGID = 155;

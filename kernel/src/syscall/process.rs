@@ -13,16 +13,15 @@ use super::ctx::user_path;
 use super::misc::Usage;
 use crate::arch::TrapFrame;
 use crate::mm::user;
+use crate::process::Thread;
 use crate::process::auxv::{MAX_STRING, Strings};
 use crate::process::clone::{self, CloneFlags, Request};
 use crate::process::exec;
 use crate::process::exit;
-use crate::process::group::COMM_LEN;
 use crate::process::signal::{SIGCHLD, SIGCONT};
 use crate::process::stop::CONTINUED;
 use crate::process::tree;
 use crate::process::wait::{self, Changed, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, Which};
-use crate::process::{Process, Thread};
 use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 
 /// The signal at the child's end, in `clone`'s flags.
@@ -330,31 +329,4 @@ pub fn sys_setsid(thread: &Thread) -> Result<usize> {
         (node.pgid, node.sid) = (pid, pid);
     }
     Ok(pid as usize)
-}
-
-/// `prctl`: the name. `EINVAL` for anything else.
-pub fn sys_prctl(thread: &Thread, what: u32, arg: u64) -> Result<usize> {
-    const PR_SET_NAME: u32 = 15;
-    const PR_GET_NAME: u32 = 16;
-    let process: &Process = thread.process();
-    match what {
-        PR_SET_NAME => {
-            let mut name = [0u8; COMM_LEN];
-            for (i, byte) in name.iter_mut().enumerate() {
-                *byte = user::read(arg + i as u64)?;
-                if *byte == 0 {
-                    break;
-                }
-            }
-            process.set_comm(name.into_iter().take_while(|&b| b != 0).collect());
-        }
-        PR_GET_NAME => {
-            let mut name = [0u8; COMM_LEN + 1];
-            let comm = process.program().comm;
-            name[..comm.len()].copy_from_slice(&comm);
-            user::write_bytes(arg, &name)?;
-        }
-        _ => return Err(Errno::EINVAL),
-    }
-    Ok(0)
 }

@@ -105,6 +105,10 @@ pub struct Figures {
     pub processor: usize,
     /// The signal its parent gets at its end.
     pub exit_signal: u32,
+    /// Its users and groups: real, effective, saved, for files; and its capabilities: inheritable, permitted, effective.
+    pub ids: [[u32; 4]; 2],
+    /// See `ids`.
+    pub caps: [u64; 3],
     /// Pending signals, its own and the process'; blocked, ignored and caught ones.
     pub signals: SignalSets,
     /// Where its arguments and its environment are.

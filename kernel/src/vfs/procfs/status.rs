@@ -42,7 +42,8 @@ pub fn statm(process: &dyn Process) -> String {
 
 /// `/proc/PID/status`.
 pub fn status(process: &dyn Process, pid: i32) -> String {
-    let Figures { state, tgid, ppid, threads, vm_bytes, rss_bytes, signals, .. } = process.figures();
+    let Figures { state, tgid, ppid, threads, vm_bytes, rss_bytes, ids, caps, signals, .. } =
+        process.figures();
     let word = match state {
         'R' => "running",
         'S' => "sleeping",
@@ -51,15 +52,27 @@ pub fn status(process: &dyn Process, pid: i32) -> String {
         'Z' => "zombie",
         _ => "unknown",
     };
-    let (comm, vm, rss) = (process.comm(), vm_bytes / 1024, rss_bytes / 1024);
     let fds = process.files().map_or(0, |files| files.limit());
-    let all: u64 = (1 << 41) - 1;
+    let tabs = |ids: [u32; 4]| ids.map(|id| format!("\t{id}")).concat();
+    let sets = [
+        ("SigPnd", signals.pending),
+        ("ShdPnd", signals.shared),
+        ("SigBlk", signals.blocked),
+        ("SigIgn", signals.ignored),
+        ("SigCgt", signals.caught),
+        ("CapInh", caps[0]),
+        ("CapPrm", caps[1]),
+        ("CapEff", caps[2]),
+    ];
+    let sets = sets.map(|(name, set)| format!("{name}:\t{set:016x}\n")).concat();
     format!(
-        "Name:\t{comm}\nState:\t{state} ({word})\nTgid:\t{tgid}\nPid:\t{pid}\nPPid:\t{ppid}\nTracerPid:\t0\n\
-         Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t{fds}\nVmSize:\t{vm:8} kB\nVmRSS:\t{rss:8} kB\n\
-         Threads:\t{threads}\nSigPnd:\t{:016x}\nShdPnd:\t{:016x}\nSigBlk:\t{:016x}\nSigIgn:\t{:016x}\n\
-         SigCgt:\t{:016x}\nCapPrm:\t{all:016x}\nCapEff:\t{all:016x}\n",
-        signals.pending, signals.shared, signals.blocked, signals.ignored, signals.caught
+        "Name:\t{}\nState:\t{state} ({word})\nTgid:\t{tgid}\nPid:\t{pid}\nPPid:\t{ppid}\nTracerPid:\t0\n\
+         Uid:{}\nGid:{}\nFDSize:\t{fds}\nVmSize:\t{:8} kB\nVmRSS:\t{:8} kB\nThreads:\t{threads}\n{sets}",
+        process.comm(),
+        tabs(ids[0]),
+        tabs(ids[1]),
+        vm_bytes / 1024,
+        rss_bytes / 1024,
     )
 }
 
