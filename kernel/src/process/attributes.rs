@@ -1,7 +1,7 @@
 //! What a process says about itself, mostly by prctl(2): kept, inherited as on Linux, and honoured where it says so.
 #![forbid(unsafe_code)]
 
-use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 /// The attributes. Numbers as the calls have them.
 #[derive(Default)]
@@ -14,6 +14,8 @@ pub struct Attributes {
     pub no_new_privs: AtomicU32,
     /// 1 when it takes init's place for the orphans below it. Honoured.
     pub subreaper: AtomicU32,
+    /// Whether it gave its session's terminal up.
+    pub gave_up_terminal: AtomicBool,
     /// Its execution domain. Linux' own, whatever it says.
     pub personality: AtomicU32,
     /// How nice it is, from -20 to 19. All are treated alike.
@@ -33,6 +35,7 @@ impl Attributes {
             undumpable: copy(&self.undumpable),
             no_new_privs: copy(&self.no_new_privs),
             subreaper: AtomicU32::new(0),
+            gave_up_terminal: AtomicBool::new(self.gave_up_terminal.load(Ordering::Relaxed)),
             personality: copy(&self.personality),
             nice: AtomicI32::new(self.nice.load(Ordering::Relaxed)),
             policy: copy(&self.policy),

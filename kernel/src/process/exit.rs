@@ -7,9 +7,11 @@
 use core::sync::atomic::Ordering;
 
 use super::group::Process;
-use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SI_USER, SIGCHLD, SIGKILL};
+use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SI_USER, SIGCHLD, SIGCONT, SIGHUP, SIGKILL};
 use super::thread::{Thread, current};
-use super::{futex, robust, tree};
+use super::tree::Orphans;
+use super::{futex, jobs, robust, tree};
+use crate::drivers::console;
 use crate::mm::user;
 use crate::{arch, sched};
 
@@ -93,9 +95,14 @@ fn finish(process: &Process, status: u32) {
         log::info!("init ended with status {status:#x}");
         arch::power_off(machine_status(status));
     }
-    let (heir, told) = tree::lock().orphan_children(process.pid());
+    console::leader_left(process.pid());
+    let Orphans { heir, told, groups } = tree::lock().orphan_children(process.pid());
     if let Some(heir) = heir {
         heir.children.wake_all();
+    }
+    for group in groups {
+        jobs::send_group(group, SIGHUP);
+        jobs::send_group(group, SIGCONT);
     }
     for (orphan, signal) in told {
         signal::send_process(&orphan, Info { signal, code: SI_USER, detail: u64::from(process.pid()) });

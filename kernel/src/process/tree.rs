@@ -43,6 +43,17 @@ pub struct Node {
     pub exit_signal: u32,
 }
 
+/// What a process that ends leaves behind.
+#[derive(Default)]
+pub struct Orphans {
+    /// Who inherited its children, if one of them is a zombie.
+    pub heir: Option<Arc<Process>>,
+    /// Children that want a signal now, and which.
+    pub told: Vec<(Arc<Process>, u32)>,
+    /// Groups with stopped processes that nobody looks after any more.
+    pub groups: BTreeSet<u32>,
+}
+
 /// Everybody.
 pub struct Tree {
     nodes: BTreeMap<u32, Node>,
@@ -138,13 +149,28 @@ impl Tree {
         node.threads.iter().find(|thread| thread.tid() == tid)
     }
 
-    /// Whether nobody of a group's session outside it is there to look after it: then it is not to be stopped.
+    /// Whether nobody of a group's session outside it is there to look after it: then it is not to be stopped. Init
+    /// looks after nobody.
     pub fn is_orphaned_group(&self, pgid: u32) -> bool {
-        let is_looked_after = |node: &Node| {
-            self.node(node.parent).is_some_and(|parent| parent.pgid != pgid && parent.sid == node.sid)
+        self.is_orphaned_without(pgid, 0)
+    }
+
+    /// The same once process `without` has gone (Linux: `will_become_orphaned_pgrp`).
+    fn is_orphaned_without(&self, pgid: u32, without: u32) -> bool {
+        let counts = |pid: u32, node: &Node| {
+            node.pgid == pgid && pid != without && node.status.is_none() && node.parent != INIT
         };
-        let alive = |node: &&Node| node.pgid == pgid && node.status.is_none();
-        !self.nodes.values().filter(alive).any(is_looked_after)
+        let mut members = self.nodes.iter().filter(|(pid, node)| counts(**pid, node));
+        !members.any(|(_, node)| self.looks_after(node.parent, node))
+    }
+
+    /// Whether a process could let another's group, which is not its own, go on.
+    fn looks_after(&self, parent: u32, child: &Node) -> bool {
+        self.node(parent).is_some_and(|parent| parent.pgid != child.pgid && parent.sid == child.sid)
+    }
+
+    fn has_stopped(&self, pgid: u32) -> bool {
+        self.nodes.values().any(|node| node.pgid == pgid && node.process.stop.is_on())
     }
 
     /// Adds a process with its first thread. `ESRCH` when the parent is gone.
@@ -209,32 +235,43 @@ impl Tree {
         INIT
     }
 
-    /// Gives the children of a process that ends to whoever inherits them. Returns the heir where any of them is a
-    /// zombie, and the children that want a signal, with that.
-    pub fn orphan_children(&mut self, pid: u32) -> (Option<Arc<Process>>, Vec<(Arc<Process>, u32)>) {
+    /// Gives the children of a process that ends to whoever inherits them.
+    pub fn orphan_children(&mut self, pid: u32) -> Orphans {
         let reaper = self.reaper_of(pid);
-        let Some(node) = self.nodes.get_mut(&pid) else { return (None, Vec::new()) };
-        let orphans = core::mem::take(&mut node.children);
-        let (mut zombie, mut told) = (false, Vec::new());
-        for orphan in &orphans {
-            if let Some(node) = self.nodes.get_mut(orphan) {
-                node.parent = reaper;
-                // Init hears of every end by the usual signal.
-                if node.exit_signal != 0 {
-                    node.exit_signal = SIGCHLD;
-                }
-                zombie |= node.status.is_some();
-                let signal = node.process.attributes().death_signal.load(Ordering::Relaxed);
-                if signal != 0 {
-                    told.push((node.process.clone(), signal));
-                }
+        let Some(node) = self.nodes.get_mut(&pid) else { return Orphans::default() };
+        let children = core::mem::take(&mut node.children);
+        let (mut left, mut zombie) = (Orphans::default(), false);
+        for child in &children {
+            let Some(node) = self.nodes.get_mut(child) else { continue };
+            node.parent = reaper;
+            // Heirs hear of every end by the usual signal.
+            if node.exit_signal != 0 {
+                node.exit_signal = SIGCHLD;
+            }
+            zombie |= node.status.is_some();
+            let signal = node.process.attributes().death_signal.load(Ordering::Relaxed);
+            if signal != 0 {
+                left.told.push((node.process.clone(), signal));
             }
         }
-        let heir = self.nodes.get_mut(&reaper).map(|node| {
-            node.children.extend(orphans);
-            node.process.clone()
-        });
-        (heir.filter(|_| zombie), told)
+        left.groups = self.groups_left(pid, &children);
+        if let Some(node) = self.nodes.get_mut(&reaper) {
+            node.children.extend(children);
+            left.heir = zombie.then(|| node.process.clone());
+        }
+        left
+    }
+
+    /// The groups with stopped processes that nobody looks after once `pid` has gone: its own, and those of the
+    /// children it leaves (Linux: `kill_orphaned_pgrp`).
+    fn groups_left(&self, pid: u32, children: &BTreeSet<u32>) -> BTreeSet<u32> {
+        let Some(me) = self.node(pid) else { return BTreeSet::new() };
+        let own = Some(me).filter(|me| self.looks_after(me.parent, me)).map(|me| (me.pgid, pid));
+        let children = children.iter().filter_map(|child| self.node(*child));
+        let theirs = children.filter(|child| self.looks_after(pid, child)).map(|child| (child.pgid, 0));
+        let left =
+            |&(pgid, without): &(u32, u32)| self.is_orphaned_without(pgid, without) && self.has_stopped(pgid);
+        own.into_iter().chain(theirs).filter(left).map(|(pgid, _)| pgid).collect()
     }
 
     /// Takes out a zombie whose status was seen.

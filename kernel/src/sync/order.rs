@@ -56,8 +56,10 @@ ranks! {
     OBJECTS = 44, "The kernel object heap and its quarantine. Interrupts are off.";
     LOG_READER = 45, "A reader's place in the kernel log. Interrupts are off.";
     REPORTS = 46, "Detection reports. Interrupts are off.";
+    RECEIVER = 47, "The console's receiver, over each byte. Interrupts are off.";
     LOG = 48, "The kernel log. Interrupts are off.";
-    UART = 50, "The console's transmitter and receiver. Interrupts are off.";
+    TTY = 49, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
+    UART = 50, "The console's transmitter. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and

@@ -327,6 +327,7 @@ pub fn sys_setsid(thread: &Thread) -> Result<usize> {
     }
     if let Some(node) = tree.node_mut(pid) {
         (node.pgid, node.sid) = (pid, pid);
+        node.process.attributes().gave_up_terminal.store(false, Ordering::Relaxed);
     }
     Ok(pid as usize)
 }
