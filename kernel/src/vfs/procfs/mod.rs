@@ -189,7 +189,7 @@ impl DynDir for Root {
         }
         let pid = number(name)?;
         process(pid)?;
-        Ok(pseudo::dynamic_inode(DEV, 0o555, Box::new(pid::PidDir(pid))))
+        Ok(pseudo::dynamic_inode(DEV, 0o555, Box::new(pid::PidDir { pid, thread: false })))
     }
 
     fn next(&self, from: u64) -> Option<DynEntry> {

@@ -16,8 +16,13 @@ use crate::vfs::dynamic::{DynDir, DynEntry};
 use crate::vfs::inode::{Content, Inode, MagicLink, S_IFDIR, S_IFLNK, S_IFREG};
 use crate::vfs::{mounts, pseudo};
 
-/// The directory of a process.
-pub struct PidDir(pub i32);
+/// The directory of a process, or of one of its threads.
+pub struct PidDir {
+    /// Its number.
+    pub pid: i32,
+    /// Whether it is that of a thread: threads have no threads.
+    pub thread: bool,
+}
 
 type Show = fn(&dyn Process, i32) -> Result<String>;
 type Target = fn(&dyn Process) -> Option<Arc<Dentry>>;
@@ -29,10 +34,9 @@ enum Entry {
     Threads,
 }
 
-const ENTRIES: [(&str, Entry); 17] = [
+static ENTRIES: [(&str, Entry); 17] = [
     ("fd", Entry::Fds(Shows::Files)),
     ("fdinfo", Entry::Fds(Shows::Info)),
-    ("task", Entry::Threads),
     ("exe", Entry::Link(|process| process.exe())),
     ("cwd", Entry::Link(|process| process.cwd())),
     ("root", Entry::Link(|process| process.root())),
@@ -47,13 +51,20 @@ const ENTRIES: [(&str, Entry); 17] = [
     ("stat", Entry::Text(|process, pid| Ok(status::stat(process, pid)))),
     ("statm", Entry::Text(|process, _| Ok(status::statm(process)))),
     ("status", Entry::Text(|process, pid| Ok(status::status(process, pid)))),
+    ("task", Entry::Threads),
 ];
+
+impl PidDir {
+    fn entries(&self) -> &'static [(&'static str, Entry)] {
+        if self.thread { &ENTRIES[..ENTRIES.len() - 1] } else { &ENTRIES }
+    }
+}
 
 impl DynDir for PidDir {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
-        let pid = self.0;
+        let pid = self.pid;
         process(pid)?;
-        let (_, entry) = ENTRIES.iter().find(|(n, _)| n.as_bytes() == name).ok_or(Errno::ENOENT)?;
+        let (_, entry) = self.entries().iter().find(|(n, _)| n.as_bytes() == name).ok_or(Errno::ENOENT)?;
         Ok(match *entry {
             Entry::Text(show) => {
                 let show = move || show(&*process(pid).map_err(|_| Errno::ESRCH)?, pid);
@@ -70,9 +81,9 @@ impl DynDir for PidDir {
     }
 
     fn next(&self, from: u64) -> Option<DynEntry> {
-        process(self.0).ok()?;
+        process(self.pid).ok()?;
         let cookie = from.max(2);
-        let (name, entry) = ENTRIES.get(cookie as usize - 2)?;
+        let (name, entry) = self.entries().get(cookie as usize - 2)?;
         let kind = match entry {
             Entry::Text(_) => S_IFREG,
             Entry::Link(_) => S_IFLNK,
@@ -104,7 +115,9 @@ impl DynDir for Threads {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
         let tid = number(name)?;
         match process(self.0)?.next_thread(tid) {
-            Some(found) if found == tid => Ok(pseudo::dynamic_inode(DEV, 0o555, Box::new(PidDir(tid)))),
+            Some(found) if found == tid => {
+                Ok(pseudo::dynamic_inode(DEV, 0o555, Box::new(PidDir { pid: tid, thread: true })))
+            }
             _ => Err(Errno::ENOENT),
         }
     }

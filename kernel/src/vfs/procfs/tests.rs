@@ -130,6 +130,7 @@ fn self_leads_to_the_caller() {
     assert_eq!(p.contents("/proc/self/environ").unwrap(), b"HOME=/\0");
     assert_eq!(p.list("/proc/self/task"), [".", "..", &format!("{pid}")]);
     assert_eq!(p.contents(&format!("/proc/self/task/{pid}/statm")).unwrap(), b"2 1 0 0 0 0 0\n");
+    assert!(p.open(&format!("/proc/self/task/{pid}/task"), O_RDONLY).is_err(), "threads have no threads");
     let limits = String::from_utf8(p.contents("/proc/self/limits").unwrap()).unwrap();
     assert!(
         limits
