@@ -3,14 +3,17 @@
 
 /// System-call numbers.
 pub mod nr {
+    pub const GETCWD: usize = 17;
     pub const DUP: usize = 23;
     pub const DUP3: usize = 24;
     pub const FCNTL: usize = 25;
     pub const IOCTL: usize = 29;
     pub const MKDIRAT: usize = 34;
     pub const UNLINKAT: usize = 35;
+    pub const CHDIR: usize = 49;
     pub const OPENAT: usize = 56;
     pub const CLOSE: usize = 57;
+    pub const PIPE2: usize = 59;
     pub const GETDENTS64: usize = 61;
     pub const LSEEK: usize = 62;
     pub const READ: usize = 63;
@@ -26,11 +29,15 @@ pub mod nr {
     pub const INIT_MODULE: usize = 105;
     pub const DELETE_MODULE: usize = 106;
     pub const CLOCK_GETTIME: usize = 113;
+    pub const SYSLOG: usize = 116;
     pub const SCHED_SETAFFINITY: usize = 122;
     pub const SCHED_GETAFFINITY: usize = 123;
     pub const SCHED_YIELD: usize = 124;
     pub const KILL: usize = 129;
+    pub const RT_SIGACTION: usize = 134;
     pub const REBOOT: usize = 142;
+    pub const SETPGID: usize = 154;
+    pub const GETPGID: usize = 155;
     pub const SETSID: usize = 157;
     pub const UNAME: usize = 160;
     pub const GETPID: usize = 172;
@@ -97,6 +104,7 @@ pub const FUTEX_WAKE: usize = 1;
 pub const WNOHANG: usize = 1;
 pub const CLOCK_MONOTONIC: usize = 1;
 
+pub const SIGINT: u8 = 2;
 pub const SIGILL: u8 = 4;
 pub const SIGTRAP: u8 = 5;
 pub const SIGBUS: u8 = 7;

@@ -10,6 +10,7 @@ pub mod rng;
 pub mod tap;
 
 pub use arch::file::{self, Fd, Stat};
+pub use arch::job;
 pub use arch::lock::Lock;
 pub use arch::memory::Mapping;
 pub use arch::process::{self, Status};

@@ -16,6 +16,7 @@ use host as machine;
 pub mod allocator;
 pub mod file;
 pub mod fp;
+pub mod job;
 pub mod lock;
 pub mod memory;
 pub mod module;
