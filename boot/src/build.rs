@@ -17,9 +17,21 @@ use crate::{image, install, workspace};
 /// The packages that run on the guest.
 pub const PACKAGES: [&str; 2] = ["lastref-kernel", "lastref-userland"];
 
+/// Whose kernel it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum System {
+    /// Ours.
+    #[default]
+    Lastref,
+    /// Linux, with the first process of [`reference`](crate::reference).
+    Linux,
+}
+
 /// What a machine boots: the kernel and the programs of the userland.
 #[derive(Clone, Debug, Default)]
 pub struct Guest {
+    /// Whose kernel it is.
+    pub system: System,
     /// The kernel's ELF file, for its symbols.
     pub kernel: PathBuf,
     /// The kernel as a flat arm64 Image.
@@ -51,7 +63,7 @@ fn build() -> Result<Guest> {
         .map(|file| Ok((file_name(file), image::without_sections(fs::read(file)?)?)))
         .collect::<Result<_>>()
         .context("cannot read the userland's programs")?;
-    Ok(Guest { kernel, image, programs })
+    Ok(Guest { system: System::Lastref, kernel, image, programs })
 }
 
 /// Runs cargo and returns the executables it made or found fresh.

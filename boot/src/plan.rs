@@ -26,14 +26,27 @@ const fn scenario(id: &'static str, hazard: &'static str) -> Scenario {
 }
 
 /// Every scenario the lab knows, in the order of the matrix.
-pub const SCENARIOS: [Scenario; 7] = [
+pub const SCENARIOS: [Scenario; 20] = [
     scenario("H1", "ioctl-after-unregister"),
+    scenario("H2", "alloc-in-flight"),
+    scenario("H3-get", "open-vs-last-put"),
+    scenario("H3-open", "open-vs-last-put"),
     scenario("H4", "unpublish-tied-to-free"),
     scenario("H5", "close-after-free"),
+    scenario("H6-fd", "reopen-cached-cdev"),
+    scenario("H6-minor", "reopen-cached-cdev"),
+    scenario("H7-dup", "failed-add"),
+    scenario("H7-node", "failed-add"),
+    scenario("H8", "find-put-deadlock"),
     scenario("H9", "same-name-reload"),
     scenario("H10-fd", "buffer-outlives-heap"),
     scenario("H10-dup", "buffer-outlives-heap"),
     scenario("H10-mmap", "buffer-outlives-heap"),
+    scenario("H11", "remove-waits-for-user"),
+    scenario("H13", "lock-order"),
+    scenario("H14", "touch-after-put"),
+    scenario("H15-fdinfo", "name-lifetime"),
+    scenario("H15-list", "name-lifetime"),
 ];
 
 /// The scenarios that `name` means: an id, a hazard's number or a hazard's name.

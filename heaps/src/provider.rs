@@ -23,6 +23,11 @@ pub trait HeapOps: Send + Sync + 'static {
 
     /// Gives back what `allocate` gave. May sleep.
     fn release(&self, table: SgTable);
+
+    /// Whether user space may map the buffers. Asked when a buffer is made: it holds for its life.
+    fn mappable(&self) -> bool {
+        true
+    }
 }
 
 /// A provider's pieces, as one counted object. What pins the provider holds one of these.

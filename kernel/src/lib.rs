@@ -7,6 +7,7 @@
 //! * [`sched`]: tasks on CPUs; [`process`]: processes and threads
 //! * [`vfs`]: names, inodes, open files and the filesystems; [`chrdev`]: device numbers and what they lead to
 //! * [`drivers`], [`modules`]: what devices do; the providers that can be loaded and unloaded
+//! * [`time`]: clocks, timers, and whose time it was
 //! * [`syscall`]: what user space asks for
 //! * [`debug`]: reports and evidence
 #![cfg_attr(target_os = "none", no_std)]
@@ -28,4 +29,5 @@ pub mod sched;
 pub mod start;
 pub mod sync;
 pub mod syscall;
+pub mod time;
 pub mod vfs;

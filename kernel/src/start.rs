@@ -3,15 +3,14 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::ops::Range;
 
-use heaps::{Discipline, PAGE_SIZE, PhysAddr, Result};
+use heaps::{Discipline, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
 use crate::drivers::{console, dma_heap, kmsg, mem};
 use crate::dt::Machine;
-use crate::mm::boot::Layout;
+use crate::mm::boot::Regions;
 use crate::vfs::{mounts, procfs};
 use crate::{arch, chrdev, modules, process};
 
@@ -22,13 +21,13 @@ const INIT: &str = "/sbin/init";
 ///
 /// # Panics
 /// When the machine cannot be used: a damaged initramfs, no init, an unknown discipline.
-pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, layout: &Layout) {
+pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_>) {
     procfs::machine::set_boot_arguments(machine.bootargs);
     let root = match mounts::boot(arch::boot_image(machine.initrd.clone())) {
         Ok(root) => root,
         Err(e) => panic!("initramfs: {e:?}"),
     };
-    if let Err(e) = devices(&layout.pool) {
+    if let Err(e) = devices(regions) {
         panic!("devices: {e}");
     }
     heaps(args);
@@ -44,7 +43,7 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, layout: &Layout) {
     }
 }
 
-fn devices(pool: &Range<u64>) -> Result<()> {
+fn devices(regions: &Regions<'_>) -> Result<()> {
     for (major, name) in
         [(1, "mem"), (5, "/dev/tty"), (5, "/dev/console"), (240, "lab"), (dma_heap::MAJOR, "dma_heap")]
     {
@@ -54,12 +53,7 @@ fn devices(pool: &Range<u64>) -> Result<()> {
     kmsg::init()?;
     console::init()?;
     lab::init()?;
-    dma_heap::init();
-    let pages = (pool.end - pool.start) as usize / PAGE_SIZE;
-    if pages > 0 {
-        dma_heap::set_cma_region(PhysAddr::new(pool.start), pages)?;
-    }
-    Ok(())
+    dma_heap::regions::init(regions)
 }
 
 /// Selects the discipline, and loads the providers the command line names.

@@ -11,6 +11,7 @@
 //! | [`stress`] | many threads on the same heaps, sound and unsound |
 //! | [`wrong_use`] | the launcher itself, used wrongly and rightly, as a process |
 //! | [`c_program`] | a C program against glibc, run by the launcher |
+//! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
 //! | [`reports`] | whether a detection report says what its reader needs |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
 //! | [`models`] | the loom models of `heaps`, in a build of their own |
@@ -23,6 +24,7 @@
 pub mod c_program;
 pub mod canaries;
 pub mod cells;
+pub mod conformance;
 pub mod elf;
 pub mod in_kernel;
 pub mod ktap;
@@ -52,6 +54,7 @@ pub fn all() -> Vec<Trial> {
         stress::trials(),
         wrong_use::trials(),
         c_program::trials(),
+        conformance::trials(),
         shell::trials(),
     ];
     groups.into_iter().flatten().collect()

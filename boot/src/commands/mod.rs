@@ -1,11 +1,13 @@
 //! The launcher's commands, one a file. Each returns the status to exit with.
 
 mod bench;
+mod conformance;
 mod demo;
 mod doctor;
 mod exec;
 mod gdb;
 mod lint;
+mod reference;
 mod shell;
 
 use anyhow::Result;
@@ -30,7 +32,11 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Exec { command } => exec::run(&options, &command),
         Command::Shell { busybox } => shell::run(&options, busybox.as_deref()),
         Command::Gdb { port, command } => gdb::run(&options, port, &command),
-        Command::Bench => bench::run(&options),
+        Command::Bench { linux } => bench::run(&options, linux),
+        Command::Reference { command } => reference::run(&options, &command),
+        Command::Conformance { verify, record, programs } => {
+            conformance::run(&options, verify, record, &programs)
+        }
         Command::Doctor => doctor::run(),
         Command::Lint => lint::run(),
     }

@@ -1,5 +1,7 @@
 //! The CMA heap: contiguous memory out of a reserved region (Linux: `heaps/cma_heap.c`, `mm/cma.c`).
 
+use core::ops::Range;
+
 use lock_api::Mutex;
 
 use crate::addr::{PAGE_SHIFT, PhysAddr};
@@ -34,6 +36,16 @@ impl<P: Platform> CmaRegion<P> {
         self.space.lock().stats()
     }
 
+    /// The first page frame's address.
+    pub fn base(&self) -> PhysAddr {
+        self.base
+    }
+
+    /// Calls `f` with the page numbers of each free extent, in order of address, under the pool's lock.
+    pub fn each_free(&self, f: &mut dyn FnMut(Range<usize>)) {
+        self.space.lock().free_extents().for_each(f);
+    }
+
     fn take(&self, pages: usize) -> Result<Run> {
         let align = pages.checked_next_power_of_two().map_or(MAX_ALIGN_ORDER, usize::trailing_zeros);
         let first = self.space.lock().allocate(pages, align.min(MAX_ALIGN_ORDER))?;
@@ -46,21 +58,38 @@ impl<P: Platform> CmaRegion<P> {
     }
 }
 
-/// A CMA heap's operations and private data.
+/// A contiguous heap's operations and private data.
 pub struct CmaHeap<P: Platform> {
     region: &'static CmaRegion<P>,
+    kind: &'static str,
+    mappable: bool,
 }
 
 impl<P: Platform> CmaHeap<P> {
     /// A heap over `region`, which other heaps may share.
     pub fn new(region: &'static CmaRegion<P>) -> CmaHeap<P> {
-        CmaHeap { region }
+        CmaHeap { region, kind: "cma heap", mappable: true }
+    }
+
+    /// A heap over a region that was carved out of memory for it.
+    pub fn carveout(region: &'static CmaRegion<P>) -> CmaHeap<P> {
+        CmaHeap { region, kind: "carveout heap", mappable: true }
+    }
+
+    /// A heap whose buffers only devices may see: user space cannot map them. The platform's `zero` reaches them,
+    /// in the place of the firmware that would clear them.
+    pub fn protected(region: &'static CmaRegion<P>) -> CmaHeap<P> {
+        CmaHeap { region, kind: "protected heap", mappable: false }
     }
 }
 
 impl<P: Platform> HeapOps for CmaHeap<P> {
     fn kind(&self) -> &'static str {
-        "cma heap"
+        self.kind
+    }
+
+    fn mappable(&self) -> bool {
+        self.mappable
     }
 
     fn allocate(&self, len: usize, _flags: u64) -> Result<SgTable> {

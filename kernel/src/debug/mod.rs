@@ -5,6 +5,7 @@ pub mod kmsg;
 pub mod ktap;
 #[cfg(target_os = "none")]
 pub mod lab;
+pub mod meet;
 #[cfg(target_os = "none")]
 pub mod oops;
 #[cfg(target_os = "none")]

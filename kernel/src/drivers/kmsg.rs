@@ -9,9 +9,10 @@ use super::dma_heap::Kernel;
 use crate::chrdev::{self, CdevRef, DevT};
 use crate::debug::kmsg::{self, Cursor, Line, TEXT_MAX};
 use crate::sync::{IrqLock, order};
-use crate::vfs::file::{Events, File, FileOps, POLLERR, POLLIN, POLLOUT, Whence};
+use crate::vfs::file::{Events, File, FileOps, POLLERR, READABLE, WRITABLE, Whence};
 use crate::vfs::flags::{O_ACCMODE, O_NONBLOCK, O_WRONLY};
 use crate::vfs::io::{Sink, Source, take_all};
+use crate::vfs::poll::PollQueue;
 
 struct Device;
 
@@ -76,10 +77,14 @@ impl FileOps for Reader {
 
     fn poll(&self, file: &File) -> Events {
         if file.flags() & O_ACCMODE == O_WRONLY {
-            return POLLOUT;
+            return WRITABLE;
         }
         let at = *self.0.lock();
         let lost = if kmsg::is_lost(&at) { POLLERR } else { 0 };
-        if kmsg::has(&at) { POLLIN | lost } else { lost }
+        if kmsg::has(&at) { READABLE | lost } else { lost }
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&kmsg::POLLED)
     }
 }

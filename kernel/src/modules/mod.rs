@@ -8,6 +8,7 @@ mod image;
 pub mod module;
 mod params;
 mod providers;
+mod tee;
 
 use alloc::boxed::Box;
 use alloc::format;

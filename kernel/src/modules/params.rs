@@ -10,6 +10,7 @@ use heaps::{Errno, Result};
 pub struct Params {
     name: Option<String>,
     instance: Option<String>,
+    exit: Option<String>,
 }
 
 impl Params {
@@ -21,6 +22,7 @@ impl Params {
             let place = match key {
                 "name" => &mut params.name,
                 "instance" => &mut params.instance,
+                "exit" => &mut params.exit,
                 _ => continue,
             };
             if value.is_empty() || value.len() > 64 || value.contains(['/', '\0']) {
@@ -39,5 +41,10 @@ impl Params {
     /// What tells this instance of the module from others.
     pub fn instance(&self) -> Option<&str> {
         self.instance.as_deref()
+    }
+
+    /// How the provider is to end.
+    pub fn exit(&self) -> Option<&str> {
+        self.exit.as_deref()
     }
 }

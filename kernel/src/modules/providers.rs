@@ -3,13 +3,13 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 use heaps::exporter::{CmaHeap, SystemHeap};
-use heaps::{Errno, HeapOps, ProviderData, Registration, Result, SgTable};
+use heaps::{Errno, ProviderData, Registration, Result};
 
 use super::module::Module;
 use super::params::Params;
+use super::tee::{Exit, TeeHeap};
 use crate::drivers::dma_heap::{self, Kernel};
 use crate::sync::{SpinLock, order};
 
@@ -51,50 +51,16 @@ fn system(_: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
 const DEFAULT_REGION: &str = "default_cma_region";
 
 fn cma(params: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
-    let region = dma_heap::cma_region().ok_or(Errno::ENODEV)?;
+    let region = dma_heap::regions::default_pool().ok_or(Errno::ENODEV)?;
     let make = move |name: &str, module| ProviderData::new(name, CmaHeap::new(region), Some(module));
     Device::start(params.name().unwrap_or(DEFAULT_REGION), module, false, make)
 }
 
 fn tee(params: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
     let name = params.name().ok_or(Errno::EINVAL)?;
-    let make = |name: &str, module| ProviderData::new(name, TeeHeap::new(), Some(module));
+    let exit = Exit::parse(params.exit())?;
+    let make = move |name: &str, module| ProviderData::new(name, TeeHeap::new(exit), Some(module));
     Device::start(name, module, true, make)
-}
-
-/// The private data of a heap like those that a trusted execution environment provides: memory it hands out is
-/// accounted in data of its own.
-struct TeeHeap {
-    memory: SystemHeap<Kernel>,
-    allocated: AtomicUsize,
-    limit: usize,
-}
-
-impl TeeHeap {
-    fn new() -> TeeHeap {
-        TeeHeap { memory: SystemHeap::new(), allocated: AtomicUsize::new(0), limit: 1 << 30 }
-    }
-}
-
-impl HeapOps for TeeHeap {
-    fn kind(&self) -> &'static str {
-        "tee heap"
-    }
-
-    fn allocate(&self, len: usize, flags: u64) -> Result<SgTable> {
-        let room = |now: usize| now.checked_add(len).filter(|&after| after <= self.limit);
-        self.allocated.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).map_err(|_| Errno::ENOMEM)?;
-        let table = self.memory.allocate(len, flags);
-        if table.is_err() {
-            self.allocated.fetch_sub(len, Ordering::Relaxed);
-        }
-        table
-    }
-
-    fn release(&self, table: SgTable) {
-        self.allocated.fetch_sub(table.size(), Ordering::Relaxed);
-        self.memory.release(table);
-    }
 }
 
 /// A provider with one heap.

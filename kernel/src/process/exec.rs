@@ -161,6 +161,7 @@ pub fn enter(thread: &Thread, frame: &mut TrapFrame, loaded: Loaded) -> Result<(
     drop(before);
 
     let process = thread.process();
+    process.timers.clear_posix();
     process.signals.lock().reset_handlers();
     *thread.alt_stack.lock() = SignalStack::default();
     thread.clear_tid.store(0, Ordering::Relaxed);

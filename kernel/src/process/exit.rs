@@ -7,6 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use super::group::Process;
+use super::signal::queue::Taken;
 use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SI_USER, SIGCHLD, SIGCONT, SIGHUP, SIGKILL};
 use super::thread::{Thread, current};
 use super::tree::Orphans;
@@ -52,6 +53,17 @@ pub fn do_exit(status: u32) -> ! {
     sched::exit_current()
 }
 
+/// Has the calling thread's process end on its way back to user space, because the kernel failed under it. Takes no
+/// lock.
+pub fn doom() {
+    sched::with_current(|task| {
+        if let Some(thread) = &task.thread {
+            thread.pending.fetch_or(signal::bit(SIGKILL), Ordering::AcqRel);
+            sched::wake_interruptible(task);
+        }
+    });
+}
+
 /// Ends the calling thread after the kernel failed under it. Whatever its stack refers to stays for ever.
 pub fn oops_exit() -> ! {
     let status = current().map_or(0, |thread| {
@@ -68,7 +80,6 @@ fn release(thread: &Thread, status: u32) {
     thread.complete_vfork();
     drop(mm);
     thread.files().release();
-    thread.process().ended_time().fetch_add(thread.cpu_time(), Ordering::Relaxed);
     thread.forget_task();
 
     let (held, last) = tree::lock().remove_thread(thread);
@@ -91,6 +102,7 @@ fn clear_tid(thread: &Thread) {
 /// The last thread of a process has ended.
 fn finish(process: &Process, status: u32) {
     process.set_program(super::group::Program::default());
+    process.timers.clear();
     if process.pid() == tree::INIT {
         log::info!("init ended with status {status:#x}");
         arch::power_off(machine_status(status));
@@ -118,7 +130,7 @@ fn finish(process: &Process, status: u32) {
         drop(node);
     }
     if exit_signal != 0 {
-        signal::send_process(&parent, child_info(exit_signal, process.pid(), status));
+        signal::send_process_with(&parent, child_info(exit_signal, process.pid(), status));
     }
     parent.children.wake_all();
 }
@@ -138,9 +150,12 @@ fn become_zombie(pid: u32, status: u32) -> Option<(alloc::sync::Arc<Process>, u3
 }
 
 /// SIGCHLD's reason: how the child ended, who it was, its code or signal.
-fn child_info(signal: u32, pid: u32, status: u32) -> Info {
+fn child_info(signal: u32, pid: u32, status: u32) -> Taken {
     const CLD_EXITED: i32 = 1;
     const CLD_KILLED: i32 = 2;
-    let code = if status & 0x7f == 0 { CLD_EXITED } else { CLD_KILLED };
-    Info { signal, code, detail: u64::from(pid) }
+    let (code, value) = match status & 0x7f {
+        0 => (CLD_EXITED, status >> 8 & 0xff),
+        by => (CLD_KILLED, by),
+    };
+    Taken { info: Info { signal, code, detail: u64::from(pid) }, value: u64::from(value) }
 }

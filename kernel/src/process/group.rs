@@ -13,8 +13,9 @@ use super::creds::Creds;
 use super::limits::{self, Limit, Limits};
 use super::signal::{Action, Signals};
 use super::stop::Stop;
-use super::tree;
+use super::timers::Timers;
 use crate::sync::{SpinLock, WaitQueue, order};
+use crate::time::cpu::{Account, Usage};
 use crate::vfs::Dentry;
 
 /// Bytes of a process' name (Linux: `TASK_COMM_LEN` less its NUL).
@@ -37,15 +38,16 @@ pub struct Process {
     pub(super) children: WaitQueue,
     /// Woken when a thread has ended.
     pub(super) threads: WaitQueue,
+    /// Its timers.
+    pub timers: Timers,
+    /// CPU time of threads that have ended, and of children.
+    pub cpu: Account,
     executing: AtomicBool,
     limits: SpinLock<Limits, { order::TASK }>,
     creds: SpinLock<Creds, { order::TASK }>,
     attributes: Attributes,
     /// When it was made, in nanoseconds since boot.
     started: u64,
-    /// What its threads that have ended took of CPUs, and what children that were waited for did, in nanoseconds.
-    ended_time: AtomicU64,
-    children_time: AtomicU64,
     program: SpinLock<Program, { order::TASK }>,
 }
 
@@ -73,13 +75,13 @@ impl Process {
             stop: Stop::default(),
             children: WaitQueue::new(),
             threads: WaitQueue::new(),
+            timers: Timers::default(),
+            cpu: Account::default(),
             executing: AtomicBool::new(false),
             limits: SpinLock::new(limits::INITIAL),
             creds: SpinLock::default(),
             attributes: Attributes::default(),
             started: crate::arch::now_ns(),
-            ended_time: AtomicU64::new(0),
-            children_time: AtomicU64::new(0),
             program: SpinLock::new(program),
         })
     }
@@ -157,22 +159,6 @@ impl Process {
         self.started
     }
 
-    /// The time it took of CPUs, in nanoseconds.
-    pub fn cpu_time(&self) -> u64 {
-        let threads = tree::lock().node(self.pid).map(|node| node.threads.clone()).unwrap_or_default();
-        self.ended_time.load(Ordering::Relaxed) + threads.iter().map(|thread| thread.cpu_time()).sum::<u64>()
-    }
-
-    /// The time its threads that have ended took of CPUs, in nanoseconds.
-    pub fn ended_time(&self) -> &AtomicU64 {
-        &self.ended_time
-    }
-
-    /// The time the children that were waited for took, and theirs, in nanoseconds.
-    pub fn children_time(&self) -> &AtomicU64 {
-        &self.children_time
-    }
-
     /// Sets its name.
     pub fn set_comm(&self, comm: Comm) {
         self.program.lock().comm = comm;
@@ -187,9 +173,17 @@ impl Process {
             signals.set_action(signal, new);
             if signals.ignores(signal) {
                 self.pending.fetch_and(!super::signal::bit(signal), Ordering::AcqRel);
+                signals.forget(signal);
             }
         }
         before
+    }
+
+    /// What its threads have used, ended ones included.
+    pub fn usage(&self) -> Usage {
+        let tree = super::tree::lock();
+        let live = tree.node(self.pid).map(|node| node.threads.as_slice()).unwrap_or_default();
+        live.iter().fold(self.cpu.ended(), |sum, thread| sum + thread.cpu.usage(crate::arch::now_ns))
     }
 
     /// The turn of the one thread that may execute another program; `None` while another has it.

@@ -11,6 +11,7 @@ use super::auxv::{self, Facts, Stack, Strings};
 use super::elf::{Parsed, Program, Segment};
 use super::random;
 use crate::mm::aspace::USER_END;
+use crate::mm::aspace::mappers::Mapped;
 use crate::mm::aspace::shared::SharedPages;
 use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
 use crate::mm::{AddressSpace, Prot, frames};
@@ -67,7 +68,8 @@ impl Interpreter {
     fn place(&self, mm: &AddressSpace) -> Result<(u64, u64)> {
         let span = self.parsed.span().ok_or(Errno::EINVAL)?;
         let program = self.parsed.program(self.size, mm.find_free(span)?)?;
-        program.segments.iter().try_for_each(|segment| place(mm, segment, &self.file))?;
+        let file = Mapped::new(self.file.clone(), &mm.space(), false)?;
+        program.segments.iter().try_for_each(|segment| place(mm, segment, &file))?;
         Ok((program.bias, program.entry))
     }
 }
@@ -82,8 +84,9 @@ pub fn build(
     envp: &Strings,
 ) -> Result<Image> {
     let mm = AddressSpace::new()?;
+    let file = Mapped::new(file.clone(), &mm.space(), false)?;
     for segment in &program.segments {
-        place(&mm, segment, file)?;
+        place(&mm, segment, &file)?;
     }
     mm.set_brk_start(program.segments.last().map_or(0, |segment| segment.end));
     if let Some(code) = SIGNAL_CODE.get() {
@@ -100,10 +103,10 @@ pub fn build(
     Ok(Image { mm, sp, entry, args, env })
 }
 
-fn place(mm: &AddressSpace, segment: &Segment, file: &Arc<dyn MapSource>) -> Result<()> {
+fn place(mm: &AddressSpace, segment: &Segment, file: &Arc<Mapped>) -> Result<()> {
     let &Segment { start, file_end, end, offset, len, prot } = segment;
     if start < file_end {
-        let backing = Backing::Content { source: file.clone(), offset, len: Some(len) };
+        let backing = Backing::Content { file: file.clone(), offset, len: Some(len) };
         let max_prot = Prot::all();
         mm.place(Vma { start, end: file_end, prot, max_prot, flags: VmFlags::empty(), backing })?;
     }
@@ -120,7 +123,7 @@ fn place_signal_page(mm: &AddressSpace, code: &Arc<SharedPages>) -> Result<()> {
         end: SIGNAL_PAGE + PAGE_SIZE as u64,
         prot,
         max_prot: prot,
-        flags: VmFlags::SHARED,
+        flags: VmFlags::SIGPAGE,
         backing: Backing::Shared { pages: code.clone(), first: 0 },
     })
 }

@@ -6,6 +6,7 @@
 //! * [`clone`], [`exec`], [`exit`], [`wait`]: a life, from copy to status word
 //! * [`elf`], [`script`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
 //! * [`signal`]: sending, and acting on the way back to user space; [`fault`]: what an access that failed does
+//! * [`timers`]: the timers of a process; [`clockid`]: the clocks there are by number
 //! * [`stop`]: stopped processes; [`jobs`]: who the terminal's jobs are
 //! * [`futex`], [`robust`]: sleeping on user memory
 //! * [`init`]: process 1; [`procfs`]: what `/proc` says
@@ -16,6 +17,7 @@
 
 pub mod attributes;
 pub mod auxv;
+pub mod clockid;
 pub mod clone;
 pub mod creds;
 pub mod elf;
@@ -39,10 +41,11 @@ pub mod stop;
 #[cfg(test)]
 mod tests;
 pub mod thread;
+pub mod timers;
 pub mod tree;
 pub mod wait;
 
-pub use exit::oops_exit;
+pub use exit::{doom, oops_exit};
 pub use group::Process;
 pub use init::start_init;
 pub use thread::{Thread, current, with_current};
@@ -55,6 +58,7 @@ use crate::sched;
 /// kicks it afterwards, the thread itself included.
 pub fn before_user(frame: &mut TrapFrame) {
     sched::signals_seen();
+    with_current(timers::check_cpu_time);
     while with_current(Thread::has_work).unwrap_or(false) {
         if let Some(status) = with_current(|thread| signal::deliver::act(thread, frame)).flatten() {
             exit::do_exit(status);

@@ -151,12 +151,12 @@ impl procfs::Process for One {
         let program = process.as_ref().map(|process| process.program()).unwrap_or_default();
         let pid = process.as_ref().map_or(0, |process| process.pid());
         let is_leader = pid == self.0;
-        let own = if is_leader {
-            process.as_ref().map(|p| p.cpu_time())
-        } else {
-            thread.as_ref().map(|t| t.cpu_time())
+        let split = |process: &Arc<super::Process>| process.cpu.split(process.usage());
+        let own = match is_leader {
+            true => process.as_ref().map(split),
+            false => thread.as_ref().map(|thread| thread.cpu.usage(crate::arch::now_ns).split()),
         };
-        let children = process.as_ref().map_or(0, |process| process.children_time().load(Ordering::Relaxed));
+        let children = process.as_ref().map_or((0, 0), |process| process.cpu.children().split());
         let creds = process.as_ref().map(|process| process.creds()).unwrap_or_default();
         let (state, signals) = (self.state(), self.signals());
         let tree = tree::lock();
@@ -170,7 +170,7 @@ impl procfs::Process for One {
             session: of(|node| node.sid),
             terminal: console::terminal_of(of(|node| node.sid) as u32),
             threads: node.map_or(0, |node| node.threads.len()),
-            cpu_time: (own.unwrap_or(0), children),
+            cpu_time: (own.unwrap_or_default(), children),
             started: process.map_or(0, |process| process.started()),
             processor: thread.and_then(|t| t.task()).map_or(0, |task| sched::last_cpu(&task)),
             exit_signal: of(|node| node.exit_signal) as u32,

@@ -18,6 +18,8 @@ use crate::mm::aspace::MemoryLimits;
 use crate::sched::{self, TaskRef};
 use crate::sync::wait::Interruptible;
 use crate::sync::{IrqLock, SpinLock, WaitQueue, order};
+use crate::time::clock::Base;
+use crate::time::cpu::Meter;
 use crate::vfs::{FdTable, FsContext};
 
 /// A thread, counted. The scheduler's task owns one; so does the process tree until the thread has ended.
@@ -75,6 +77,33 @@ enum Link {
     Ended,
 }
 
+/// A call that goes on after a stop where it was, however long it had waited (Linux: `struct restart_block`).
+#[derive(Clone, Copy, Debug)]
+pub enum RestartBlock {
+    /// A sleep.
+    Sleep {
+        /// By which clock.
+        base: Base,
+        /// Until when.
+        until: u64,
+        /// The user address for the time left; 0 for none.
+        left: u64,
+    },
+    /// Waiting at a word of user memory.
+    Futex {
+        /// The word.
+        addr: u64,
+        /// Whether only this address space's threads meet there.
+        private: bool,
+        /// What it has to be.
+        value: u32,
+        /// Until when, in nanoseconds since boot.
+        until: u64,
+        /// Which wake-ups count.
+        bits: u32,
+    },
+}
+
 /// What a thread is started with.
 pub struct Parts {
     /// Its number.
@@ -115,6 +144,10 @@ pub struct State {
     pub clear_tid: AtomicU64,
     /// User address of the robust futex list's head.
     pub robust_list: AtomicU64,
+    /// Its CPU time.
+    pub cpu: Meter,
+    /// What an interrupted sleep goes on with.
+    pub(crate) restart_block: SpinLock<Option<RestartBlock>, { order::TASK }>,
 }
 
 impl Thread {
@@ -138,6 +171,8 @@ impl Thread {
             restart: [const { AtomicU64::new(0) }; 2],
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
+            cpu: Meter::default(),
+            restart_block: SpinLock::new(None),
         }))
     }
 
@@ -272,11 +307,6 @@ impl State {
             let [stack, total, data] = [limits::STACK, limits::AS, limits::DATA].map(|kind| all[kind].soft);
             mm.set_limits(MemoryLimits { stack, total, data });
         }
-    }
-
-    /// How long it has run, in nanoseconds.
-    pub fn cpu_time(&self) -> u64 {
-        self.task().map_or(0, |task| sched::cpu_time(&task))
     }
 
     /// Ends a sleep that may be interrupted, and lets a running thread look for work soon.

@@ -213,6 +213,10 @@ impl Tree {
         self.tids.remove(&thread.tid());
         let Some(node) = self.nodes.get_mut(&thread.process().pid()) else { return (None, false) };
         let at = node.threads.iter().position(|other| Thread::same(other, thread));
+        if at.is_some() {
+            // In one step for whoever adds them up.
+            node.process.cpu.add_ended(thread.cpu.usage(crate::arch::now_ns));
+        }
         (at.map(|at| node.threads.swap_remove(at)), node.threads.is_empty())
     }
 

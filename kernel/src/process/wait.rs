@@ -1,8 +1,6 @@
 //! Seeing how children ended, stopped and went on (Linux: `kernel/exit.c`, `wait4`).
 #![forbid(unsafe_code)]
 
-use core::sync::atomic::Ordering;
-
 use heaps::{Errno, Result};
 
 use super::signal::SIGCHLD;
@@ -10,6 +8,7 @@ use super::stop::CONTINUED;
 use super::thread::Thread;
 use super::tree::{self, Tree};
 use crate::sync::wait::Interruptible;
+use crate::time::cpu::Usage;
 
 /// `WNOHANG`.
 pub const WNOHANG: u32 = 1;
@@ -45,35 +44,41 @@ pub struct Changed {
     pub pid: u32,
     /// What became of it.
     pub status: u32,
-    /// The time it and its children took of CPUs, in nanoseconds, if it ended.
-    pub took: u64,
+    /// What it and the children it waited for had used.
+    pub usage: Usage,
 }
 
 /// Waits for a child to end, stop or go on, as `options` say. `None` with `WNOHANG` when none has; `ECHILD` when there is none, `EINTR`.
 pub fn wait(thread: &Thread, which: Which, options: u32) -> Result<Option<Changed>> {
     let me = thread.process();
-    let look = || match take(thread, which, options) {
+    let look = || match take(me.pid(), which, options) {
         Ok(None) if options & WNOHANG == 0 => None,
         found => Some(found),
     };
     me.children.wait_interruptible(Interruptible::Yes, look)?
 }
 
-fn take(thread: &Thread, which: Which, options: u32) -> Result<Option<Changed>> {
+fn take(parent: u32, which: Which, options: u32) -> Result<Option<Changed>> {
     let mut tree = tree::lock();
-    let parent = thread.process().pid();
-    let Some((changed, ended)) = find(&tree, parent, which, options)? else { return Ok(None) };
-    let gone = if ended && options & WNOWAIT == 0 { tree.reap(changed.pid) } else { None };
+    let Some((pid, status, ended)) = find(&tree, parent, which, options)? else { return Ok(None) };
+    let process = tree.node(pid).map(|node| node.process.clone());
+    let parent = tree.node(parent).map(|node| node.process.clone());
+    let gone = if ended && options & WNOWAIT == 0 { tree.reap(pid) } else { None };
     drop(tree);
-    if gone.is_some() {
-        thread.process().children_time().fetch_add(changed.took, Ordering::Relaxed);
+    let usage = process.map(|process| match ended {
+        true => process.cpu.ended() + process.cpu.children(),
+        false => process.usage() + process.cpu.children(),
+    });
+    let usage = usage.unwrap_or_default();
+    if let (true, Some(parent)) = (gone.is_some(), parent) {
+        parent.cpu.add_child(usage);
     }
     drop(gone);
-    Ok(Some(changed))
+    Ok(Some(Changed { pid, status, usage }))
 }
 
-/// A child that has changed, and whether it ended.
-fn find(tree: &Tree, parent: u32, which: Which, options: u32) -> Result<Option<(Changed, bool)>> {
+/// A child that has changed, its status word, and whether it ended.
+fn find(tree: &Tree, parent: u32, which: Which, options: u32) -> Result<Option<(u32, u32, bool)>> {
     let me = tree.node(parent).ok_or(Errno::ECHILD)?;
     let mut any = false;
     for &pid in &me.children {
@@ -88,14 +93,12 @@ fn find(tree: &Tree, parent: u32, which: Which, options: u32) -> Result<Option<(
         any |= meant;
         // A child whose last thread has gone has a status; until then it lives.
         if let Some(status) = child.status.filter(|_| meant && options & WEXITED != 0) {
-            let (own, children) = (child.process.ended_time(), child.process.children_time());
-            let took = own.load(Ordering::Relaxed) + children.load(Ordering::Relaxed);
-            return Ok(Some((Changed { pid, status, took }, true)));
+            return Ok(Some((pid, status, true)));
         }
         if meant && child.status.is_none() {
             let wanted = |word| options & if word == CONTINUED { WCONTINUED } else { WSTOPPED } != 0;
             if let Some(status) = child.process.stop.news(options & WNOWAIT == 0, wanted) {
-                return Ok(Some((Changed { pid, status, took: 0 }, false)));
+                return Ok(Some((pid, status, false)));
             }
         }
     }

@@ -69,6 +69,11 @@ pub fn try_current() -> Option<TaskRef> {
     Some(current())
 }
 
+/// The number of the thread that the calling task plays, or 0.
+pub fn current_tid() -> u32 {
+    PLAYS.with_borrow(|thread| thread.as_ref().map_or(0, |thread| thread.tid()))
+}
+
 /// Calls `f` with the calling task.
 pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
     Some(f(&current()))
@@ -77,12 +82,7 @@ pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
 /// The running task is about to look at its signals.
 pub fn signals_seen() {}
 
-/// A host's tasks take no time.
-pub fn cpu_time(_: &TaskRef) -> u64 {
-    0
-}
-
-/// And always run.
+/// A host's tasks always run.
 pub fn activity(_: &TaskRef) -> char {
     'R'
 }
@@ -130,3 +130,6 @@ pub fn online_cpus() -> u64 {
 
 /// The calling task is about to end.
 pub fn leave() {}
+
+/// Something is due at another time than before; nothing interrupts here.
+pub fn rearm_timer() {}

@@ -59,8 +59,6 @@ pub struct Task {
     /// Somebody posted a signal since it last looked.
     pub(super) notified: AtomicBool,
     leaving: AtomicBool,
-    /// How long it has run in the turns that are over, in nanoseconds.
-    charged: AtomicU64,
     /// What may end the sleep it is in or about to enter.
     pub(super) sleep_kind: AtomicU8,
 }
@@ -76,7 +74,6 @@ impl Task {
             cpu: AtomicUsize::new(cpu),
             affinity: AtomicU64::new(u64::MAX),
             leaving: AtomicBool::new(false),
-            charged: AtomicU64::new(0),
             // What was posted before there was a task to notify is looked at when it first runs.
             notified: AtomicBool::new(true),
             sleep_kind: AtomicU8::new(0),
@@ -109,15 +106,6 @@ impl Task {
         }
     }
 
-    /// Adds a turn on a CPU to its time.
-    pub(super) fn charge(&self, ns: u64) {
-        self.charged.fetch_add(ns, Ordering::Relaxed);
-    }
-
-    pub(super) fn charged(&self) -> u64 {
-        self.charged.load(Ordering::Relaxed)
-    }
-
     pub(super) fn is_idle(&self) -> bool {
         self.thread.is_none()
     }
@@ -144,9 +132,11 @@ impl Task {
         kind != Interruptible::No && self.thread.as_ref().is_some_and(|thread| thread.interrupted(kind))
     }
 
-    /// What it does, for people: running, ready, asleep.
+    /// What it does, for people: running, ready, asleep, or blocked, which is a sleep that no signal ends.
     pub fn state_name(&self) -> &'static str {
+        let uninterruptible = self.sleep_kind.load(Ordering::SeqCst) == Interruptible::No as u8;
         match self.state.load(Ordering::SeqCst) {
+            s if s == State::Asleep as u8 && uninterruptible => "blocked",
             s if s == State::Running as u8 => "running",
             s if s == State::Preparing as u8 => "about to sleep",
             s if s == State::Asleep as u8 => "asleep",

@@ -1,11 +1,12 @@
 //! Sleeping locks: a waiter leaves the CPU. Not for interrupt handlers, not under a spinning lock.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use lock_api::{GuardNoSend, RawMutex, RawRwLock};
 
 use super::order::{self, Rank};
 use super::wait::WaitQueue;
+use crate::sched;
 
 /// Mutual exclusion whose waiters sleep.
 pub type Mutex<T, const RANK: Rank> = lock_api::Mutex<RawSleepMutex<RANK>, T>;
@@ -17,23 +18,35 @@ pub type RwLock<T, const RANK: Rank> = lock_api::RwLock<RawSleepRwLock<RANK>, T>
 /// The raw lock behind [`Mutex`].
 pub struct RawSleepMutex<const RANK: Rank> {
     locked: AtomicBool,
+    /// Number of the task that took it last.
+    owner: AtomicU32,
     queue: WaitQueue,
 }
 
 impl<const RANK: Rank> RawSleepMutex<RANK> {
     #[inline]
     fn try_take(&self) -> bool {
-        self.locked.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        let taken = self.locked.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if taken {
+            self.owner.store(sched::current_tid(), Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Whether the running task holds it.
+    fn is_mine(&self) -> bool {
+        self.locked.load(Ordering::Relaxed) && self.owner.load(Ordering::Relaxed) == sched::current_tid()
     }
 }
 
 // SAFETY: `locked` goes from false to true for one caller only, and back only in unlock.
 unsafe impl<const RANK: Rank> RawMutex for RawSleepMutex<RANK> {
-    const INIT: Self = RawSleepMutex { locked: AtomicBool::new(false), queue: WaitQueue::new() };
+    const INIT: Self =
+        RawSleepMutex { locked: AtomicBool::new(false), owner: AtomicU32::new(0), queue: WaitQueue::new() };
     type GuardMarker = GuardNoSend;
 
     fn lock(&self) {
-        order::acquire(RANK);
+        order::acquire_unless(RANK, || self.is_mine());
         if !self.try_take() {
             self.queue.wait(|| self.try_take().then_some(()));
         }

@@ -9,7 +9,6 @@ use super::ctx::user_path;
 use crate::mm::user;
 use crate::vfs::Inode;
 use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW};
-use crate::vfs::ramfs::data;
 use crate::vfs::stat::{Stat, Statx};
 
 const AT_STATX_SYNC_TYPE: u32 = 0x6000;
@@ -90,13 +89,13 @@ struct StatFs {
     f_spare: [u64; 4],
 }
 
-const RAMFS_MAGIC: u64 = 0x8584_58f6;
+const TMPFS_MAGIC: u64 = 0x0102_1994;
 
-fn statfs() -> StatFs {
-    let total = data::page_limit() as u64;
-    let free = total.saturating_sub(data::pages_in_use() as u64);
+fn statfs(inode: &Inode) -> StatFs {
+    let (total, used) = inode.quota().map_or((0, 0), |quota| (quota.limit() as u64, quota.used() as u64));
+    let free = total.saturating_sub(used);
     StatFs {
-        f_type: RAMFS_MAGIC,
+        f_type: TMPFS_MAGIC,
         f_bsize: 4096,
         f_blocks: total,
         f_bfree: free,
@@ -109,12 +108,11 @@ fn statfs() -> StatFs {
 
 /// `statfs`. `EFAULT` and what walking says. May sleep.
 pub fn sys_statfs(ctx: &Ctx, path: u64, buf: u64) -> Result<usize> {
-    ctx.resolve(AT_FDCWD, &user_path(path)?, true)?;
-    user::write(buf, &statfs()).map(|()| 0)
+    let at = ctx.resolve(AT_FDCWD, &user_path(path)?, true)?;
+    user::write(buf, &statfs(at.inode())).map(|()| 0)
 }
 
 /// `fstatfs`. `EBADF`, `EFAULT`.
 pub fn sys_fstatfs(ctx: &Ctx, fd: i32, buf: u64) -> Result<usize> {
-    ctx.file(fd)?;
-    user::write(buf, &statfs()).map(|()| 0)
+    user::write(buf, &statfs(ctx.file(fd)?.inode())).map(|()| 0)
 }

@@ -6,11 +6,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use heaps::{Errno, Result};
 
 use super::{
-    Ctx, attr, creds, fd, futex, memory, misc, module, names, nr, poll, prctl, process, rw, sched, signal,
-    syslog, time,
+    Ctx, attr, copy, creds, event, fd, futex, memfd, memory, misc, module, names, nr, poll, prctl, process,
+    rw, sched, signal, space, syslog, time, timer,
 };
 use crate::arch::TrapFrame;
 use crate::process::creds::Kind;
+use crate::process::signal::deliver::Restart;
 use crate::process::{Thread, with_current};
 
 /// Serves the system call that `frame` describes: X8 its number, X0 to X5 its arguments, X0 its result. Called with
@@ -33,17 +34,21 @@ pub fn dispatch(frame: &mut TrapFrame) {
 /// Lets an interrupted call that may be made again be made again, where the signal's action allows it.
 #[cold]
 fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
-    let again = match number {
-        nr::FUTEX => fourth == 0,
-        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => true,
+    let when = match number {
+        nr::FUTEX if fourth == 0 => Restart::Always,
+        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => Restart::Always,
         nr::WAIT4 | nr::WAITID | nr::SYSLOG | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => {
-            true
+            Restart::Always
         }
-        _ => false,
+        nr::NANOSLEEP | nr::CLOCK_NANOSLEEP | nr::FUTEX | nr::RESTART_SYSCALL
+            if thread.has_restart_block() =>
+        {
+            Restart::Block
+        }
+        nr::PPOLL | nr::PSELECT6 | nr::RT_SIGSUSPEND | nr::CLOCK_NANOSLEEP => Restart::NoHandler,
+        _ => return,
     };
-    if again {
-        thread.note_restart(number, first);
-    }
+    thread.note_restart(number, first, when);
 }
 
 #[rustfmt::skip]
@@ -59,11 +64,21 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::PWRITE64 => rw::sys_pwrite64(ctx, a as i32, b, c as usize, d as i64),
         nr::PREADV => rw::sys_preadv(ctx, a as i32, b, c as usize, d as i64),
         nr::PWRITEV => rw::sys_pwritev(ctx, a as i32, b, c as usize, d as i64),
-        nr::SENDFILE => rw::sys_sendfile(ctx, a as i32, b as i32, c, d as usize),
+        nr::PREADV2 => rw::sys_preadv2(ctx, a as i32, b, c as usize, d as i64, f as u32),
+        nr::PWRITEV2 => rw::sys_pwritev2(ctx, a as i32, b, c as usize, d as i64, f as u32),
+        nr::SENDFILE => copy::sys_sendfile(ctx, a as i32, b as i32, c, d as usize),
+        nr::COPY_FILE_RANGE => copy::sys_copy_file_range(ctx, (a as i32, b), (c as i32, d), e as usize, f as u32),
         nr::LSEEK => rw::sys_lseek(ctx, a as i32, b as i64, c as u32),
         nr::GETDENTS64 => rw::sys_getdents64(ctx, a as i32, b, c as usize),
-        nr::TRUNCATE => rw::sys_truncate(ctx, a, b as i64),
-        nr::FTRUNCATE => rw::sys_ftruncate(ctx, a as i32, b as i64),
+        nr::TRUNCATE => space::sys_truncate(ctx, a, b as i64),
+        nr::FTRUNCATE => space::sys_ftruncate(ctx, a as i32, b as i64),
+        nr::FALLOCATE => space::sys_fallocate(ctx, a as i32, b as u32, c as i64, d as i64),
+        nr::FADVISE64 => space::sys_fadvise64(ctx, a as i32, c as i64, d as u32),
+        nr::READAHEAD => space::sys_readahead(ctx, a as i32),
+        nr::FSYNC | nr::FDATASYNC => space::sys_fsync(ctx, a as i32),
+        nr::SYNCFS => space::sys_syncfs(ctx, a as i32),
+        nr::SYNC_FILE_RANGE => space::sys_sync_file_range(ctx, a as i32, b as i64, c as i64, d as u32),
+        nr::MEMFD_CREATE => memfd::sys_memfd_create(ctx, a, b as u32),
 
         nr::CLOSE => fd::sys_close(ctx, a as i32),
         nr::CLOSE_RANGE => fd::sys_close_range(ctx, a as u32, b as u32, c as u32),
@@ -72,7 +87,6 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::FCNTL => fd::sys_fcntl(ctx, a as i32, b as u32, c),
         nr::IOCTL => fd::sys_ioctl(ctx, a as i32, b as u32, c),
         nr::PIPE2 => fd::sys_pipe2(ctx, a, b as u32),
-        nr::FSYNC | nr::FDATASYNC => fd::sys_fsync(ctx, a as i32),
 
         nr::OPENAT => names::sys_openat(ctx, a as i32, b, c as u32, d as u32),
         nr::MKDIRAT => names::sys_mkdirat(ctx, a as i32, b, c as u32),
@@ -93,8 +107,13 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::FCHOWNAT => names::sys_fchownat(ctx, a as i32, b, c as u32, d as u32),
         nr::UTIMENSAT => names::sys_utimensat(ctx, a as i32, b, d as u32),
 
-        nr::PPOLL => poll::sys_ppoll(ctx, a, b as usize, c),
-        nr::PSELECT6 => poll::sys_pselect6(ctx, a as i32, [b, c, d], e),
+        nr::PPOLL => signal::under_mask(thread, d, e, || poll::sys_ppoll(ctx, a, b as usize, c)),
+        nr::PSELECT6 => signal::under_packed_mask(thread, f, || poll::sys_pselect6(ctx, a as i32, [b, c, d], e)),
+        nr::EVENTFD2 => event::sys_eventfd2(ctx, a as u32, b as u32),
+        nr::EPOLL_CREATE1 => event::sys_epoll_create1(ctx, a as u32),
+        nr::EPOLL_CTL => event::sys_epoll_ctl(ctx, a as i32, b as u32, c as i32, d),
+        nr::EPOLL_PWAIT => signal::under_mask(thread, e, f, || event::sys_epoll_wait(ctx, a as i32, b, c as i32, d as i32)),
+        nr::EPOLL_PWAIT2 => signal::under_mask(thread, e, f, || event::sys_epoll_wait2(ctx, a as i32, b, c as i32, d)),
 
         nr::FSTAT => attr::sys_fstat(ctx, a as i32, b),
         nr::NEWFSTATAT => attr::sys_newfstatat(ctx, a as i32, b, c, d as u32),
@@ -163,13 +182,27 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::RT_SIGRETURN => signal::sys_rt_sigreturn(thread, frame),
         nr::SIGALTSTACK => signal::sys_sigaltstack(thread, a, b, frame.sp),
 
-        nr::NANOSLEEP => time::sys_nanosleep(a, b),
-        nr::CLOCK_NANOSLEEP => time::sys_clock_nanosleep(a as u32, b as u32, c, d),
-        nr::CLOCK_GETTIME => time::sys_clock_gettime(a as u32, b),
-        nr::CLOCK_GETRES => time::sys_clock_getres(a as u32, b),
-        nr::CLOCK_SETTIME => Err(Errno::EPERM),
+        nr::RESTART_SYSCALL => time::sys_restart_syscall(thread),
+        nr::NANOSLEEP => time::sys_nanosleep(thread, a, b),
+        nr::CLOCK_NANOSLEEP => time::sys_clock_nanosleep(thread, a as u32, b as u32, c, d),
+        nr::CLOCK_GETTIME => time::sys_clock_gettime(thread, a as u32, b),
+        nr::CLOCK_GETRES => time::sys_clock_getres(thread, a as u32, b),
+        nr::CLOCK_SETTIME => time::sys_clock_settime(thread, a as u32, b),
         nr::GETTIMEOFDAY => time::sys_gettimeofday(a, b),
-        nr::TIMES => time::sys_times(a),
+        nr::SETTIMEOFDAY => time::sys_settimeofday(a, b),
+        nr::GETITIMER => timer::sys_getitimer(thread, a as u32, b),
+        nr::SETITIMER => timer::sys_setitimer(thread, a as u32, b, c),
+        nr::TIMER_CREATE => timer::sys_timer_create(thread, a as u32, b, c),
+        nr::TIMER_GETTIME => timer::sys_timer_gettime(thread, a as u32, b),
+        nr::TIMER_GETOVERRUN => timer::sys_timer_getoverrun(thread, a as u32),
+        nr::TIMER_SETTIME => timer::sys_timer_settime(thread, a as u32, b as u32, c, d),
+        nr::TIMER_DELETE => timer::sys_timer_delete(thread, a as u32),
+        nr::TIMERFD_CREATE => timer::sys_timerfd_create(ctx, a as u32, b as u32),
+        nr::TIMERFD_SETTIME => timer::sys_timerfd_settime(ctx, a as i32, b as u32, c, d),
+        nr::TIMERFD_GETTIME => timer::sys_timerfd_gettime(ctx, a as i32, b),
+        nr::SIGNALFD4 => timer::sys_signalfd4(ctx, a as i32, b, c, d as u32),
+        nr::TIMES => time::sys_times(thread, a),
+        nr::GETRUSAGE => time::sys_getrusage(thread, a as i32, b),
 
         nr::SYNC => Ok(0),
         nr::GETUID | nr::GETEUID | nr::GETGID | nr::GETEGID => creds::sys_get_id(thread, frame.x[8]),
@@ -185,7 +218,6 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::PRLIMIT64 => misc::sys_prlimit64(thread, a as u32, b as u32, c, d),
         nr::GETRLIMIT => misc::sys_prlimit64(thread, 0, a as u32, 0, b),
         nr::SETRLIMIT => misc::sys_prlimit64(thread, 0, a as u32, b, 0),
-        nr::GETRUSAGE => misc::sys_getrusage(thread, a as i32, b),
         nr::SETHOSTNAME => misc::sys_set_name(false, a, b as i32),
         nr::SETDOMAINNAME => misc::sys_set_name(true, a, b as i32),
         nr::UNAME => misc::sys_uname(a),

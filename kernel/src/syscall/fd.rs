@@ -3,7 +3,7 @@
 
 use heaps::{Errno, Result};
 
-use super::Ctx;
+use super::{Ctx, memfd};
 use crate::mm::user;
 use crate::vfs::file::{Ioctl, SETFL_MASK};
 use crate::vfs::flags::{O_CLOEXEC, O_DIRECT, O_NONBLOCK};
@@ -15,6 +15,8 @@ const F_SETFD: u32 = 2;
 const F_GETFL: u32 = 3;
 const F_SETFL: u32 = 4;
 const F_DUPFD_CLOEXEC: u32 = 1030;
+const F_ADD_SEALS: u32 = 1033;
+const F_GET_SEALS: u32 = 1034;
 const FD_CLOEXEC: u64 = 1;
 
 const FIOCLEX: u32 = 0x5451;
@@ -70,7 +72,10 @@ pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
         F_GETFD => ctx.files.cloexec(fd).map(usize::from),
         F_SETFD => ctx.files.set_cloexec(fd, arg & FD_CLOEXEC != 0).map(|()| 0),
         F_GETFL => Ok(file.flags() as usize),
-        F_SETFL if file.is_path() => Err(Errno::EBADF),
+        // Of a file that is only a name, the descriptor alone can be asked about.
+        _ if file.is_path() => Err(Errno::EBADF),
+        F_ADD_SEALS => memfd::add_seals(&file, arg),
+        F_GET_SEALS => memfd::get_seals(&file),
         F_SETFL => {
             file.set_flags(arg as u32);
             Ok(0)
@@ -106,13 +111,4 @@ pub fn sys_pipe2(ctx: &Ctx, fds: u64, flags: u32) -> Result<usize> {
     slot0.install(reader);
     slot1.install(writer);
     Ok(0)
-}
-
-/// `fsync` and `fdatasync`: everything is in memory. `EBADF`, `EINVAL` for what has no contents.
-pub fn sys_fsync(ctx: &Ctx, fd: i32) -> Result<usize> {
-    let file = ctx.io_file(fd)?;
-    match file.inode().content() {
-        crate::vfs::inode::Content::Regular(_) | crate::vfs::inode::Content::Directory { .. } => Ok(0),
-        _ => Err(Errno::EINVAL),
-    }
 }

@@ -1,8 +1,6 @@
 //! The rest: limits, what the machine is, ending it.
 #![forbid(unsafe_code)]
 
-use core::sync::atomic::Ordering;
-
 use arrayvec::ArrayVec;
 use heaps::{Errno, PAGE_SIZE, Result};
 use zerocopy::{Immutable, IntoBytes};
@@ -127,32 +125,6 @@ pub fn sys_prlimit64(thread: &Thread, pid: u32, kind: u32, new: u64, old: u64) -
         user::write(old, &before)?;
     }
     Ok(0)
-}
-
-/// `struct rusage`, as far as it says something: the time a program took of CPUs, all of it its own.
-#[derive(IntoBytes, Immutable)]
-#[repr(C)]
-pub struct Usage {
-    user: [i64; 2],
-    rest: [u64; 16],
-}
-
-impl Usage {
-    /// For this many nanoseconds.
-    pub fn of(ns: u64) -> Usage {
-        Usage { user: [(ns / 1_000_000_000) as i64, (ns / 1000 % 1_000_000) as i64], rest: [0; 16] }
-    }
-}
-
-/// `getrusage` of the process, its children or the thread. `EINVAL`.
-pub fn sys_getrusage(thread: &Thread, who: i32, to: u64) -> Result<usize> {
-    let ns = match who {
-        0 => thread.process().cpu_time(),
-        -1 => thread.process().children_time().load(Ordering::Relaxed),
-        1 => thread.cpu_time(),
-        _ => return Err(Errno::EINVAL),
-    };
-    user::write(to, &Usage::of(ns)).map(|()| 0)
 }
 
 /// `reboot`: halting, powering off and restarting all end the machine with status 0. `EINVAL`.

@@ -2,16 +2,20 @@
 //! user space gets.
 //!
 //! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
-//! contents, [`poll`] waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
-//! [`process`], [`creds`], [`prctl`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`]. The machine: [`syslog`], [`misc`].
+//! contents, [`copy`] from one to another, [`space`] sizes, [`memfd`] files without a name, [`poll`] and [`event`]
+//! waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes: [`process`], [`creds`],
+//! [`prctl`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`timer`]. The machine: [`syslog`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
+pub mod copy;
 pub mod creds;
 pub mod ctx;
 mod dispatch;
+pub mod event;
 pub mod fd;
 pub mod futex;
+pub mod memfd;
 pub mod memory;
 pub mod misc;
 pub mod module;
@@ -23,12 +27,14 @@ pub mod process;
 pub mod rw;
 pub mod sched;
 pub mod signal;
+pub mod space;
 pub mod syslog;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod timer;
 
 pub use ctx::Ctx;
 pub use dispatch::dispatch;

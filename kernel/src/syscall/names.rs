@@ -53,7 +53,7 @@ fn make(ctx: &Ctx, dirfd: i32, path: &[u8], inode: impl FnOnce(&Inode) -> Arc<In
 /// `mkdirat`. `EEXIST`, `EACCES`, `EFAULT` and what walking says. May sleep.
 pub fn sys_mkdirat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32) -> Result<usize> {
     let mode = mode & 0o1777 & !ctx.fs.umask();
-    make(ctx, dirfd, &user_path(path)?, |dir| namespace::dir_inode(dir.dev(), mode, true))
+    make(ctx, dirfd, &user_path(path)?, |dir| namespace::subdir_inode(dir, mode))
 }
 
 /// `mknodat`, for regular files and character devices. Also `EINVAL`. May sleep.
@@ -61,7 +61,7 @@ pub fn sys_mknodat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32, dev: u32) -> Res
     let bits = mode & 0o7777 & !ctx.fs.umask();
     let path = user_path(path)?;
     match mode & S_IFMT {
-        0 | S_IFREG => make(ctx, dirfd, &path, |dir| namespace::file_inode(dir.dev(), bits, b"")),
+        0 | S_IFREG => make(ctx, dirfd, &path, |dir| namespace::file_inode(dir, bits, b"")),
         S_IFCHR => make(ctx, dirfd, &path, |dir| node_inode(dir.dev(), bits, DevT::decode(dev))),
         _ => Err(Errno::EINVAL),
     }

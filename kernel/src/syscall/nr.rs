@@ -9,6 +9,10 @@ macro_rules! numbers {
 
 numbers! {
     GETCWD = 17;
+    EVENTFD2 = 19;
+    EPOLL_CREATE1 = 20;
+    EPOLL_CTL = 21;
+    EPOLL_PWAIT = 22;
     DUP = 23;
     DUP3 = 24;
     FCNTL = 25;
@@ -23,6 +27,7 @@ numbers! {
     FSTATFS = 44;
     TRUNCATE = 45;
     FTRUNCATE = 46;
+    FALLOCATE = 47;
     FACCESSAT = 48;
     CHDIR = 49;
     FCHDIR = 50;
@@ -46,12 +51,17 @@ numbers! {
     SENDFILE = 71;
     PSELECT6 = 72;
     PPOLL = 73;
+    SIGNALFD4 = 74;
     READLINKAT = 78;
     NEWFSTATAT = 79;
     FSTAT = 80;
     SYNC = 81;
     FSYNC = 82;
     FDATASYNC = 83;
+    SYNC_FILE_RANGE = 84;
+    TIMERFD_CREATE = 85;
+    TIMERFD_SETTIME = 86;
+    TIMERFD_GETTIME = 87;
     UTIMENSAT = 88;
     CAPGET = 90;
     CAPSET = 91;
@@ -65,8 +75,15 @@ numbers! {
     SET_ROBUST_LIST = 99;
     GET_ROBUST_LIST = 100;
     NANOSLEEP = 101;
+    GETITIMER = 102;
+    SETITIMER = 103;
     INIT_MODULE = 105;
     DELETE_MODULE = 106;
+    TIMER_CREATE = 107;
+    TIMER_GETTIME = 108;
+    TIMER_GETOVERRUN = 109;
+    TIMER_SETTIME = 110;
+    TIMER_DELETE = 111;
     CLOCK_SETTIME = 112;
     CLOCK_GETTIME = 113;
     CLOCK_GETRES = 114;
@@ -85,6 +102,7 @@ numbers! {
     TKILL = 130;
     TGKILL = 131;
     SIGALTSTACK = 132;
+    RESTART_SYSCALL = 128;
     RT_SIGSUSPEND = 133;
     RT_SIGACTION = 134;
     RT_SIGPROCMASK = 135;
@@ -121,6 +139,7 @@ numbers! {
     PRCTL = 167;
     GETCPU = 168;
     GETTIMEOFDAY = 169;
+    SETTIMEOFDAY = 170;
     GETPID = 172;
     GETPPID = 173;
     GETUID = 174;
@@ -129,12 +148,14 @@ numbers! {
     GETEGID = 177;
     GETTID = 178;
     SYSINFO = 179;
+    READAHEAD = 213;
     BRK = 214;
     MUNMAP = 215;
     MREMAP = 216;
     CLONE = 220;
     EXECVE = 221;
     MMAP = 222;
+    FADVISE64 = 223;
     MPROTECT = 226;
     MSYNC = 227;
     MLOCK = 228;
@@ -144,13 +165,19 @@ numbers! {
     MADVISE = 233;
     WAIT4 = 260;
     PRLIMIT64 = 261;
+    SYNCFS = 267;
     FINIT_MODULE = 273;
     RENAMEAT2 = 276;
     GETRANDOM = 278;
+    MEMFD_CREATE = 279;
     EXECVEAT = 281;
+    COPY_FILE_RANGE = 285;
+    PREADV2 = 286;
+    PWRITEV2 = 287;
     STATX = 291;
     RSEQ = 293;
     CLONE3 = 435;
     CLOSE_RANGE = 436;
     FACCESSAT2 = 439;
+    EPOLL_PWAIT2 = 441;
 }

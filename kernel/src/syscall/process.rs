@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::Ctx;
 use super::ctx::user_path;
-use super::misc::Usage;
+use super::time::Rusage;
 use crate::arch::TrapFrame;
 use crate::mm::user;
 use crate::process::Thread;
@@ -189,14 +189,14 @@ pub fn sys_wait4(thread: &Thread, pid: i32, status_at: u64, options: u32, usage_
         -0x7fff_ffff..-1 => Which::Group(-pid as u32),
         1.. => Which::Pid(pid as u32),
     };
-    let Some(Changed { pid, status, took }) = wait::wait(thread, which, options | WEXITED)? else {
+    let Some(Changed { pid, status, usage }) = wait::wait(thread, which, options | WEXITED)? else {
         return Ok(0);
     };
     if status_at != 0 {
         user::write(status_at, &status)?;
     }
     if usage_at != 0 {
-        user::write(usage_at, &Usage::of(took))?;
+        user::write(usage_at, &Rusage::new(&usage, usage.split()))?;
     }
     Ok(pid as usize)
 }
@@ -239,7 +239,10 @@ pub fn sys_waitid(
     let changed = wait::wait(thread, which, options)?;
     let mut info =
         ChildInfo { signo: 0, errno: 0, code: 0, pad: 0, pid: 0, uid: 0, status: 0, rest: [0; 25] };
-    if let Some(Changed { pid, status, .. }) = changed {
+    if let Some(Changed { pid, status, usage }) = changed {
+        if usage_at != 0 {
+            user::write(usage_at, &Rusage::new(&usage, usage.split()))?;
+        }
         (info.signo, info.pid) = (SIGCHLD as i32, pid as i32);
         // CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, CLD_KILLED.
         let (code, detail) = match status & 0x7f {
@@ -252,9 +255,6 @@ pub fn sys_waitid(
     }
     if info_at != 0 {
         user::write(info_at, &info)?;
-    }
-    if usage_at != 0 {
-        user::write(usage_at, &Usage::of(changed.map_or(0, |changed| changed.took)))?;
     }
     Ok(0)
 }

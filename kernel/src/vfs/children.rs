@@ -149,7 +149,7 @@ mod tests {
                     if !there {
                         table.reserve().unwrap();
                     }
-                    let before = table.insert(name.into(), Dentry::anonymous(&name, dir_inode(1, 0, true)));
+                    let before = table.insert(name.into(), Dentry::anonymous(&name, dir_inode(1, 0, None)));
                     proptest::prop_assert_eq!(before.is_some(), there);
                     model.insert(n, time);
                 }

@@ -14,6 +14,7 @@ use heaps::{Errno, Result};
 use super::dentry::Dentry;
 use super::dynamic::{DynDir, TextFile};
 use super::file::FileOps;
+use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::chrdev::{CdevSlot, DevT};
 
@@ -40,10 +41,10 @@ pub fn live() -> usize {
 
 /// What an inode holds.
 pub enum Content {
-    /// A directory whose entries are its dentry's children. Names may be made and removed in it where `writable`.
+    /// A directory whose entries are its dentry's children.
     Directory {
-        /// Whether user space may create and remove names.
-        writable: bool,
+        /// What counts the files that are made in it; `None` where user space may not create and remove names.
+        quota: Option<Arc<Quota>>,
     },
     /// A directory whose entries are made up at each look-up.
     Dynamic(Box<dyn DynDir>),
@@ -156,6 +157,23 @@ impl Inode {
     /// Whether it is a symbolic link of either kind.
     pub fn is_link(&self) -> bool {
         matches!(self.content, Content::Symlink(_) | Content::Magic(_))
+    }
+
+    /// A regular file's bytes.
+    pub fn data(&self) -> Option<&Data> {
+        match &self.content {
+            Content::Regular(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// What counts its pages, or those of the files that are made in it.
+    pub fn quota(&self) -> Option<&Arc<Quota>> {
+        match &self.content {
+            Content::Directory { quota } => quota.as_ref(),
+            Content::Regular(data) => data.quota(),
+            _ => None,
+        }
     }
 
     /// The device node in it, if it is one.

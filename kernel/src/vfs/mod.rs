@@ -3,7 +3,8 @@
 //! * [`inode`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
 //! * [`mod@file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
 //! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
-//! * [`ramfs`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`anon`], [`eventfd`], [`epoll`]: files without a name
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
 //!
 //! Lock order within: a directory's change lock, then an open file's position, then a file's contents; the
@@ -11,6 +12,7 @@
 //! is dropped under them.
 #![forbid(unsafe_code)]
 
+pub mod anon;
 mod bitmap;
 mod children;
 pub mod debugfs;
@@ -18,6 +20,8 @@ pub mod dentry;
 pub mod devtmpfs;
 pub mod dir;
 pub mod dynamic;
+pub mod epoll;
+pub mod eventfd;
 pub mod fdtable;
 pub mod file;
 pub mod flags;
@@ -25,6 +29,7 @@ pub mod fs_context;
 pub mod initramfs;
 pub mod inode;
 pub mod io;
+pub mod memfd;
 pub mod mmap;
 pub mod mounts;
 pub mod namespace;
@@ -34,6 +39,7 @@ pub mod pipe;
 pub mod poll;
 pub mod procfs;
 pub mod pseudo;
+pub mod quota;
 pub mod ramfs;
 pub mod stat;
 pub mod sysfs;

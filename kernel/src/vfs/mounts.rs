@@ -32,7 +32,7 @@ pub fn mount(root: &Arc<Dentry>, at: &str, kind: &'static str, fs: &Arc<Dentry>)
     for name in at.split('/').filter(|name| !name.is_empty()) {
         dir = match path::lookup(&dir, name.as_bytes()) {
             Ok(there) => there,
-            Err(_) => namespace::ensure_dir(&dir, name.as_bytes(), 0o755, true)?,
+            Err(_) => namespace::ensure_dir(&dir, name.as_bytes(), 0o755)?,
         };
     }
     namespace::mount(&dir, fs)?;
@@ -43,6 +43,7 @@ pub fn mount(root: &Arc<Dentry>, at: &str, kind: &'static str, fs: &Arc<Dentry>)
 /// The root of everything: `image` unpacked, and the kernel's own filesystems mounted. Called once, at boot; devices
 /// may be registered before and after. May sleep.
 pub fn boot(image: &'static [u8]) -> Result<Arc<Dentry>, Malformed> {
+    super::anon::init();
     let root = ramfs::new(ROOT_DEV);
     note("/", "rootfs");
     initramfs::unpack(&root, image)?;
@@ -56,7 +57,7 @@ fn mount_all(root: &Arc<Dentry>) -> Result<()> {
     mount(root, "/sys", "sysfs", sysfs::root()?)?;
     mount(root, "/sys/kernel/debug", "debugfs", debugfs::root())?;
     for name in ["tmp", "run"] {
-        namespace::ensure_dir(root, name.as_bytes(), 0o1777, true)?;
+        namespace::ensure_dir(root, name.as_bytes(), 0o1777)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use heaps::{Errno, Result};
 
 use super::dentry::Dentry;
 use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::mm::admit::admit;
 use crate::sync::{Mutex, order};
@@ -24,14 +25,20 @@ pub enum By {
     Kernel,
 }
 
-/// A new directory's inode.
-pub fn dir_inode(dev: u32, permissions: u32, writable: bool) -> Arc<Inode> {
-    Arc::new(Inode::new(dev, S_IFDIR | permissions & 0o7777, Content::Directory { writable }))
+/// A new directory's inode; user space may make names in it where there is a quota.
+pub fn dir_inode(dev: u32, permissions: u32, quota: Option<Arc<Quota>>) -> Arc<Inode> {
+    Arc::new(Inode::new(dev, S_IFDIR | permissions & 0o7777, Content::Directory { quota }))
 }
 
-/// A new regular file's inode whose first bytes are `image`.
-pub fn file_inode(dev: u32, permissions: u32, image: &'static [u8]) -> Arc<Inode> {
-    Arc::new(Inode::new(dev, S_IFREG | permissions & 0o7777, Content::Regular(Data::new(image))))
+/// The inode of a new directory in `dir`.
+pub fn subdir_inode(dir: &Inode, permissions: u32) -> Arc<Inode> {
+    dir_inode(dir.dev(), permissions, dir.quota().cloned())
+}
+
+/// The inode of a new regular file in `dir`, whose first bytes are `image`.
+pub fn file_inode(dir: &Inode, permissions: u32, image: &'static [u8]) -> Arc<Inode> {
+    let data = Data::new(image, dir.quota().cloned());
+    Arc::new(Inode::new(dir.dev(), S_IFREG | permissions & 0o7777, Content::Regular(data)))
 }
 
 /// A new symbolic link's inode.
@@ -65,13 +72,13 @@ fn add_locked(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Resu
 }
 
 /// Makes a directory for the kernel, or finds the one that is there. May sleep.
-pub fn ensure_dir(dir: &Arc<Dentry>, name: &[u8], permissions: u32, writable: bool) -> Result<Arc<Dentry>> {
+pub fn ensure_dir(dir: &Arc<Dentry>, name: &[u8], permissions: u32) -> Result<Arc<Dentry>> {
     let _order = NAMESPACE.lock();
     match dir.child(name) {
         Some(there) if there.inode().is_dir() => Ok(there),
         Some(_) => Err(Errno::EEXIST),
         None => {
-            let inode = dir_inode(dir.inode().dev(), permissions, writable);
+            let inode = subdir_inode(dir.inode(), permissions);
             add_locked(By::Kernel, dir, name, inode)
         }
     }
@@ -223,7 +230,7 @@ fn may_change(by: By, dir: &Arc<Dentry>) -> Result<()> {
     let inode = dir.inode();
     match inode.content() {
         Content::Directory { .. } if inode.nlink() == 0 => Err(Errno::ENOENT),
-        Content::Directory { writable } if *writable || by == By::Kernel => Ok(()),
+        Content::Directory { quota } if quota.is_some() || by == By::Kernel => Ok(()),
         Content::Directory { .. } | Content::Dynamic(_) => Err(Errno::EACCES),
         _ => Err(Errno::ENOTDIR),
     }

@@ -64,7 +64,7 @@ fn find_or_create(mut walk: Walk<'_>, flags: u32, mode: u32) -> Result<(Arc<Dent
             }
             Err(Errno::ENOENT) if walk.wants_dir() => return Err(Errno::EISDIR),
             Err(Errno::ENOENT) => {
-                let inode = namespace::file_inode(walk.here().inode().dev(), mode, b"");
+                let inode = namespace::file_inode(walk.here().inode(), mode, b"");
                 match namespace::add(By::User, walk.here(), name, inode) {
                     // Somebody was faster: what they made is there now.
                     Err(Errno::EEXIST) => {}

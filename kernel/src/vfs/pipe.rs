@@ -8,11 +8,11 @@ use alloc::sync::Arc;
 
 use heaps::{Errno, Result};
 
-use super::file::{Events, File, FileOps, POLLERR, POLLHUP, POLLIN, POLLOUT};
+use super::file::{Events, File, FileOps, POLLERR, POLLHUP, READABLE, WRITABLE};
 use super::flags::{O_NONBLOCK, O_RDONLY, O_WRONLY};
 use super::inode::{Content, Inode, S_IFIFO};
 use super::io::{Bounce, Sink, Source, partial};
-use super::poll;
+use super::poll::PollQueue;
 use crate::mm::admit::admit;
 use crate::sync::wait::Interruptible;
 use crate::sync::{SpinLock, WaitQueue, order};
@@ -32,12 +32,28 @@ struct Queue {
 struct Pipe {
     queue: SpinLock<Queue, { order::PIPE }>,
     changed: WaitQueue,
+    readable: PollQueue,
+    writable: PollQueue,
 }
 
 impl Pipe {
-    fn wake(&self) {
+    /// Bytes came in.
+    fn filled(&self) {
         self.changed.wake_all();
-        poll::changed();
+        self.readable.notify(READABLE);
+    }
+
+    /// Bytes went out.
+    fn drained(&self) {
+        self.changed.wake_all();
+        self.writable.notify(WRITABLE);
+    }
+
+    /// An end is gone.
+    fn lost_end(&self) {
+        self.changed.wake_all();
+        self.readable.notify(0);
+        self.writable.notify(0);
     }
 }
 
@@ -45,7 +61,12 @@ impl Pipe {
 pub fn new(flags: u32) -> Result<(Arc<File>, Arc<File>)> {
     admit()?;
     let queue = Queue { bytes: VecDeque::new(), readers: 1, writers: 1 };
-    let pipe = Arc::new(Pipe { queue: SpinLock::new(queue), changed: WaitQueue::new() });
+    let pipe = Arc::new(Pipe {
+        queue: SpinLock::new(queue),
+        changed: WaitQueue::new(),
+        readable: PollQueue::new(),
+        writable: PollQueue::new(),
+    });
     let inode = Arc::new(Inode::new(DEV, S_IFIFO | 0o600, Content::Anonymous));
     let ino = inode.ino();
     let reader = Reader { pipe: pipe.clone(), ino };
@@ -86,15 +107,19 @@ impl FileOps for Reader {
                 Some(Ok(len))
             }
         })?;
-        self.pipe.wake();
+        self.pipe.drained();
         to.put(&part[..got])?;
         Ok(got)
     }
 
     fn poll(&self, _: &File) -> Events {
         let queue = self.pipe.queue.lock();
-        let data = if queue.bytes.is_empty() { 0 } else { POLLIN };
+        let data = if queue.bytes.is_empty() { 0 } else { READABLE };
         data | if queue.writers == 0 { POLLHUP } else { 0 }
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&self.pipe.readable)
     }
 
     fn link_text(&self) -> Option<String> {
@@ -105,7 +130,7 @@ impl FileOps for Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.pipe.queue.lock().readers -= 1;
-        self.pipe.wake();
+        self.pipe.lost_end();
     }
 }
 
@@ -134,7 +159,7 @@ impl Writer {
             queue.bytes.extend(&part[..len]);
             Some(Ok(len))
         })?;
-        self.pipe.wake();
+        self.pipe.filled();
         Ok(put)
     }
 }
@@ -162,8 +187,12 @@ impl FileOps for Writer {
 
     fn poll(&self, _: &File) -> Events {
         let queue = self.pipe.queue.lock();
-        let room = if CAPACITY - queue.bytes.len() >= ATOMIC { POLLOUT } else { 0 };
+        let room = if CAPACITY - queue.bytes.len() >= ATOMIC { WRITABLE } else { 0 };
         room | if queue.readers == 0 { POLLERR } else { 0 }
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&self.pipe.writable)
     }
 
     fn link_text(&self) -> Option<String> {
@@ -174,6 +203,6 @@ impl FileOps for Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.pipe.queue.lock().writers -= 1;
-        self.pipe.wake();
+        self.pipe.lost_end();
     }
 }

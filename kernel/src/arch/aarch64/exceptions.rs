@@ -12,6 +12,7 @@ use crate::arch::fault::{FaultKind, UserFault};
 use crate::debug::kmsg;
 use crate::debug::oops::{self, Cause};
 use crate::drivers::console;
+use crate::time::timer as timers;
 use crate::{process, sched, syscall};
 
 /// Sets this CPU's vectors.
@@ -71,7 +72,7 @@ fn user_fault(esr: u64, far: u64, elr: u64) -> UserFault {
 
 #[unsafe(no_mangle)]
 extern "C" fn user_irq(_: &mut TrapFrame) {
-    handle_interrupts();
+    handle_interrupts(true);
 }
 
 #[unsafe(no_mangle)]
@@ -90,16 +91,17 @@ extern "C" fn user_work(frame: &mut TrapFrame) {
     }
     console::send_posted();
     kmsg::wake_readers();
+    timers::run_due();
     process::before_user(frame);
     irq::irq_disable();
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn kernel_irq(_: &mut TrapFrame) {
-    handle_interrupts();
+    handle_interrupts(false);
 }
 
-fn handle_interrupts() {
+fn handle_interrupts(in_user: bool) {
     let cpu = percpu::this();
     loop {
         let intid = gic::acknowledge();
@@ -108,7 +110,7 @@ fn handle_interrupts() {
         }
         cpu.interrupts.fetch_add(1, Ordering::Relaxed);
         match intid {
-            timer::INTERRUPT => sched::tick(),
+            timer::INTERRUPT => sched::tick(in_user),
             gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),
             gic::SGI_STOP => oops::stop_this_cpu(),
             spi => {

@@ -3,7 +3,7 @@
 //! * [`head`], [`vectors`], [`exceptions`]: the first instructions, and the ways in and out
 //! * [`layout`], [`table`], [`mmu`], [`pgtable`], [`tlb`], [`phys`], [`mem`], [`uaccess`]: memory
 //! * [`context`], [`percpu`], [`smp`]: CPUs and what runs on them
-//! * [`gic`], [`timer`], [`uart`], [`power`], [`mte`]: devices and features
+//! * [`gic`], [`timer`], [`rtc`], [`uart`], [`power`], [`mte`], [`rng`]: devices and features
 
 pub mod backtrace;
 pub mod context;
@@ -19,6 +19,8 @@ pub mod percpu;
 pub mod pgtable;
 pub mod phys;
 pub mod power;
+pub mod rng;
+pub mod rtc;
 pub mod smp;
 pub mod table;
 pub mod timer;

@@ -19,7 +19,8 @@ use heaps::Result;
 use crate::drivers::console;
 use crate::sync::wait::Interruptible;
 use crate::sync::{IrqLock, WaitQueue, order};
-use crate::vfs::poll;
+use crate::vfs::file::READABLE;
+use crate::vfs::poll::PollQueue;
 use crate::{arch, sched};
 
 pub use ring::{Cursor, Record, TEXT_MAX};
@@ -38,6 +39,8 @@ pub const DEFAULT_CONSOLE_LEVEL: u32 = 7;
 static RING: IrqLock<Ring<SIZE>, { order::LOG }> = IrqLock::new(Ring::new());
 static CONSOLE_LEVEL: AtomicU32 = AtomicU32::new(DEFAULT_CONSOLE_LEVEL);
 static READERS: WaitQueue = WaitQueue::new();
+/// Those who poll for records.
+pub static POLLED: PollQueue = PollQueue::new();
 static POSTED: AtomicBool = AtomicBool::new(false);
 
 /// Logs a message: keeps it, and shows it on the console with its time where it is severe enough. From any context.
@@ -69,7 +72,7 @@ pub fn record(priority: u16, ns: u64, message: &[u8]) {
 pub fn wake_readers() {
     if POSTED.load(Ordering::Relaxed) && POSTED.swap(false, Ordering::Acquire) {
         READERS.wake_all();
-        poll::changed();
+        POLLED.notify(READABLE);
     }
 }
 

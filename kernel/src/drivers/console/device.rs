@@ -9,15 +9,16 @@ use super::frame::Channel;
 use super::jobs::{self, SIGTTIN, SIGTTOU, SIGWINCH};
 use super::termios::{DISABLED, ICANON, TOSTOP, Termios, VMIN, VSTART, VSTOP, VTIME};
 use super::tty::{Reaction, Tty};
-use super::{INPUT, OUTPUT, TTY, emit, emit_text, react, take_more};
+use super::{INPUT, OUTPUT, POLLED, TTY, emit, emit_text, react, take_more};
 use crate::arch;
 use crate::chrdev::CdevRef;
 use crate::drivers::dma_heap::Kernel;
 use crate::mm::user;
 use crate::sync::wait::Interruptible;
-use crate::vfs::file::{Events, File, FileOps, Ioctl, POLLIN, POLLOUT};
+use crate::vfs::file::{Events, File, FileOps, Ioctl, READABLE, WRITABLE};
 use crate::vfs::flags::O_NONBLOCK;
 use crate::vfs::io::{Bounce, Sink, Source, partial};
+use crate::vfs::poll::PollQueue;
 
 const TCGETS: u32 = 0x5401;
 const TCSETS: u32 = 0x5402;
@@ -134,7 +135,11 @@ impl FileOps for Node {
     fn poll(&self, _: &File) -> Events {
         let has_input = |tty: &Tty| tty.has_input(tty.least_to_poll());
         let input = matches!(self, Node::Terminal(_)) && has_input(&TTY.lock());
-        POLLOUT | if input { POLLIN } else { 0 }
+        WRITABLE | if input { READABLE } else { 0 }
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        matches!(self, Node::Terminal(_)).then_some(&POLLED)
     }
 }
 

@@ -25,7 +25,8 @@ use spin::Once;
 
 use crate::chrdev::{self, DevT};
 use crate::sync::{IrqLock, WaitQueue, order};
-use crate::vfs::poll;
+use crate::vfs::file::READABLE;
+use crate::vfs::poll::PollQueue;
 use device::Node;
 pub use frame::Channel;
 use frame::{Framer, Incoming, Unframer};
@@ -56,6 +57,7 @@ static RECEIVER: IrqLock<Unframer, { order::RECEIVER }> = IrqLock::new(Unframer:
 static TTY: IrqLock<Tty, { order::TTY }> = IrqLock::new(Tty::new());
 static INPUT: WaitQueue = WaitQueue::new();
 static OUTPUT: WaitQueue = WaitQueue::new();
+static POLLED: PollQueue = PollQueue::new();
 static FRAMED: AtomicBool = AtomicBool::new(false);
 static BROKEN: AtomicBool = AtomicBool::new(false);
 
@@ -195,5 +197,5 @@ fn take_more() {
 /// There may be something to read now.
 fn wake_readers() {
     INPUT.wake_all();
-    poll::changed();
+    POLLED.notify(READABLE);
 }

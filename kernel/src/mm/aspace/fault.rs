@@ -3,6 +3,7 @@
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
 use super::layout::Layout;
+use super::mappers::PageFor;
 use super::{AddressSpace, STACK_GAP, USER_END};
 use crate::mm::frames::{self, Frame};
 use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
@@ -147,9 +148,20 @@ fn first_touch(vma: &Vma, page: u64, access: Access) -> Result<(PhysAddr, Prot),
     let index = (page - vma.start) / PAGE;
     let frame = match &vma.backing {
         Backing::Anonymous => commit::zeroed_page()?,
-        Backing::Content { source, offset, len } => {
+        Backing::Content { file, offset, len } => {
+            let (source, offset) = (&*file.source, offset + index * PAGE);
             let left = len.map(|len| len.saturating_sub(index * PAGE));
-            content_page(&**source, offset + index * PAGE, left)?
+            if access != Access::Write
+                && left.is_none_or(|left| left >= PAGE)
+                && let Some(frame) = file_page(source, offset / PAGE, PageFor::Looking)?
+            {
+                return Ok((frame, vma.shared_prot()));
+            }
+            content_page(source, offset, left)?
+        }
+        Backing::File { file, first } => {
+            let frame = file_page(&*file.source, first + index, PageFor::Sharing)?;
+            return Ok((frame.ok_or(FaultError::NoPage)?, vma.prot));
         }
         Backing::Shared { pages, first } => return Ok((pages.page(first + index)?, vma.prot)),
         // Mapped whole when the area was made: a page that is missing was revoked.
@@ -157,6 +169,11 @@ fn first_touch(vma: &Vma, page: u64, access: Access) -> Result<(PhysAddr, Prot),
     };
     debug_assert!(access.allowed(vma.prot));
     Ok((frame.into_raw(), vma.prot))
+}
+
+/// The file's own page, where it has pages.
+fn file_page(source: &dyn MapSource, index: u64, want: PageFor) -> Result<Option<PhysAddr>, FaultError> {
+    Ok(source.pages().map_or(Ok(None), |pages| pages.page(index, want))?)
 }
 
 /// A private copy of the page of content at `offset`, of which `left` bytes count.

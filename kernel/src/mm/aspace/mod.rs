@@ -5,6 +5,7 @@
 //! * [`fault`]: a page at its first touch, copies on write, the stack's growth
 //! * [`fork`]: the copy a child gets
 //! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
+//! * [`mappers`]: which address spaces map a file, and unmapping what goes from it everywhere
 //! * [`shared`]: anonymous pages that several address spaces see; [`show`]: what `/proc` says
 //!
 //! Everything here may sleep. No file is released, and no user memory touched, with the lock held.
@@ -17,6 +18,7 @@ pub mod key;
 pub mod layout;
 pub mod limits;
 pub mod map;
+pub mod mappers;
 pub mod protect;
 pub mod remap;
 pub mod shared;
@@ -24,6 +26,8 @@ pub mod show;
 
 #[cfg(test)]
 mod tests;
+
+use alloc::sync::{Arc, Weak};
 
 use heaps::Result;
 
@@ -48,9 +52,12 @@ pub const STACK_GAP: u64 = 1 << 20;
 /// Areas an address space may have (Linux: `sysctl vm.max_map_count`).
 pub const MAX_AREAS: usize = 65530;
 
+/// The state of an address space under its lock. A file that is mapped knows it by a weak reference.
+pub type Space = Mutex<Layout, { order::MMAP }>;
+
 /// A process' memory. Dropping the last reference unmaps all of it: not under a spinning lock.
 pub struct AddressSpace {
-    layout: Mutex<Layout, { order::MMAP }>,
+    layout: Arc<Space>,
     root: arch::UserRoot,
 }
 
@@ -59,7 +66,12 @@ impl AddressSpace {
     pub fn new() -> Result<AddressSpace> {
         let table = PageTable::new()?;
         let root = table.root();
-        Ok(AddressSpace { layout: Mutex::new(Layout::new(table)), root })
+        Ok(AddressSpace { layout: Arc::new(Mutex::new(Layout::new(table))), root })
+    }
+
+    /// What a file that is mapped into it knows it by.
+    pub fn space(&self) -> Weak<Space> {
+        Arc::downgrade(&self.layout)
     }
 
     /// What a CPU needs to see it.
@@ -74,10 +86,13 @@ impl AddressSpace {
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
-        let layout = self.layout.get_mut();
-        // Each area goes with its pages unmapped first; nobody holds the lock, so files may go at once.
-        while let Some(vma) = layout.take_first(0, USER_END) {
-            drop(vma);
+        // Each area goes with its pages unmapped first, and its file once the lock is free again: somebody who cuts a
+        // file may be looking.
+        loop {
+            let vma = self.lock().take_first(0, USER_END);
+            if vma.is_none() {
+                break;
+            }
         }
     }
 }

@@ -5,10 +5,11 @@ use alloc::boxed::Box;
 
 use heaps::Result;
 
-use crate::debug::kmsg::common;
-use crate::vfs::file::{Events, File, FileOps, POLLIN};
+use crate::debug::kmsg::{self, common};
+use crate::vfs::file::{Events, File, FileOps, READABLE};
 use crate::vfs::flags::O_NONBLOCK;
 use crate::vfs::io::Sink;
+use crate::vfs::poll::PollQueue;
 
 struct Kmsg;
 
@@ -23,6 +24,10 @@ impl FileOps for Kmsg {
     }
 
     fn poll(&self, _: &File) -> Events {
-        if common::has_unread() { POLLIN } else { 0 }
+        if common::has_unread() { READABLE } else { 0 }
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        Some(&kmsg::POLLED)
     }
 }

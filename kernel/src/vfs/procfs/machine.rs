@@ -15,6 +15,7 @@ use crate::arch::{self, percpu};
 use crate::mm::frames;
 use crate::process::tree;
 use crate::syscall::misc::{BUILD, RELEASE};
+use crate::time::clock::Base;
 use crate::{chrdev, sched};
 
 static BOOT_ARGUMENTS: Once<String> = Once::new();
@@ -81,7 +82,7 @@ fn stat() -> String {
     text + &format!(
         "intr {interrupts}\nctxt {}\nbtime {}\nprocesses {started}\nprocs_running {}\nprocs_blocked 0\n",
         sched::switches(),
-        crate::syscall::time::boot_time() / 1_000_000_000,
+        Base::Realtime.of_monotonic(0) / 1_000_000_000,
         running()
     )
 }

@@ -97,8 +97,8 @@ pub struct Figures {
     pub terminal: (u32, i32),
     /// How many threads it has.
     pub threads: usize,
-    /// The time it, and the children it waited for, took of CPUs, in nanoseconds.
-    pub cpu_time: (u64, u64),
+    /// The time it, and the children it waited for, took of CPUs in user space and in the kernel, in nanoseconds.
+    pub cpu_time: ((u64, u64), (u64, u64)),
     /// When it was started, in nanoseconds since boot.
     pub started: u64,
     /// The CPU it ran on last.

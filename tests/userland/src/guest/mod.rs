@@ -2,6 +2,7 @@
 
 pub mod buffer;
 pub mod heap;
+pub mod meet;
 pub mod oracle;
 pub mod provider;
 

@@ -9,6 +9,12 @@ use heaps::uapi::errno::Result;
 /// Directory of the lab's files.
 pub const DIRECTORY: &str = "/sys/kernel/debug/lastref";
 
+/// Written a name, the kernel looks for the heap that has it, as a driver would.
+pub const FIND: &str = "/sys/kernel/debug/lastref/find";
+
+/// Switches the tracepoint at every put of a heap's reference on (`1`) and off (`0`).
+pub const TRACE_PUTS: &str = "/sys/kernel/debug/lastref/trace_puts";
+
 /// Name of the discipline in force.
 pub fn discipline() -> Result<String> {
     read_text("/sys/kernel/debug/lastref/discipline").map(|text| String::from(text.trim()))

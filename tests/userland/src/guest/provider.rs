@@ -22,7 +22,13 @@ pub struct Provider {
 impl Provider {
     /// Loads the first instance, which registers heap `heap`.
     pub fn load(heap: &str) -> Result<Provider> {
-        module::init(TEE_IMAGE, &format!("name={heap}"))?;
+        Provider::load_with(heap, "")
+    }
+
+    /// Loads it with further parameters: `exit=wait` has its end wait until all of its memory is back,
+    /// `exit=wait-locked` under the lock that memory is given back under.
+    pub fn load_with(heap: &str, parameters: &str) -> Result<Provider> {
+        module::init(TEE_IMAGE, &format!("name={heap} {parameters}"))?;
         Ok(Provider { module: String::from("tee_heap"), heap: String::from(heap) })
     }
 

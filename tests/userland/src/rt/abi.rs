@@ -8,6 +8,7 @@ pub mod nr {
     pub const DUP3: usize = 24;
     pub const FCNTL: usize = 25;
     pub const IOCTL: usize = 29;
+    pub const MKNODAT: usize = 33;
     pub const MKDIRAT: usize = 34;
     pub const UNLINKAT: usize = 35;
     pub const CHDIR: usize = 49;

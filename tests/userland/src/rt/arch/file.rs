@@ -219,6 +219,16 @@ pub fn mkdir(path: &str) -> Result<()> {
     with_path(path, |p| unsafe { call(nr::MKDIRAT, [abi::AT_FDCWD as usize, p, 0o755, 0, 0, 0]) }).map(drop)
 }
 
+/// mknodat from the working directory: a character device with this number, mode 0600.
+pub fn mknod(path: &str, device: u64) -> Result<()> {
+    let mode = (abi::S_IFCHR | 0o600) as usize;
+    with_path(path, |p| {
+        // SAFETY: the kernel reads the C string at `p`.
+        unsafe { call(nr::MKNODAT, [abi::AT_FDCWD as usize, p, mode, device as usize, 0, 0]) }
+    })
+    .map(drop)
+}
+
 /// unlinkat from the working directory; `AT_REMOVEDIR` among `flags` for directories.
 pub fn unlink(path: &str, flags: u32) -> Result<()> {
     with_path(path, |p| {
