@@ -46,7 +46,7 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     uart::init(PhysAddr::new(machine.uart.base));
     power::set_psci_by_smc(machine.psci_by_smc);
     let args = CommandLine::new(machine.bootargs);
-    crate::drivers::console::set_output(&uart::Console, args.value("lastref.console") == Some("framed"));
+    crate::drivers::console::set_wire(&uart::Console, args.value("lastref.console") == Some("framed"));
     if args.value("lastref.tty") == Some("noecho") {
         crate::drivers::console::disable_echo();
     }

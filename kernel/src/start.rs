@@ -8,11 +8,11 @@ use heaps::{Discipline, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
-use crate::drivers::{console, dma_heap, mem};
+use crate::drivers::{console, dma_heap, kmsg, mem};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
-use crate::vfs::mounts;
-use crate::{arch, modules, process};
+use crate::vfs::{mounts, procfs};
+use crate::{arch, chrdev, modules, process};
 
 /// What process 1 is when the command line does not say.
 const INIT: &str = "/sbin/init";
@@ -22,6 +22,7 @@ const INIT: &str = "/sbin/init";
 /// # Panics
 /// When the machine cannot be used: a damaged initramfs, no init, an unknown discipline.
 pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_>) {
+    procfs::machine::set_boot_arguments(machine.bootargs);
     let root = match mounts::boot(arch::boot_image(machine.initrd.clone())) {
         Ok(root) => root,
         Err(e) => panic!("initramfs: {e:?}"),
@@ -43,7 +44,13 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
 }
 
 fn devices(regions: &Regions<'_>) -> Result<()> {
+    for (major, name) in
+        [(1, "mem"), (5, "/dev/tty"), (5, "/dev/console"), (240, "lab"), (dma_heap::MAJOR, "dma_heap")]
+    {
+        chrdev::name_major(major, name)?;
+    }
     mem::init()?;
+    kmsg::init()?;
     console::init()?;
     lab::init()?;
     dma_heap::regions::init(regions)

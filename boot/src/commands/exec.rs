@@ -21,7 +21,7 @@ pub fn run(options: &Options, strace: bool, command: &[String]) -> Result<u8> {
     // Whoever types sees it on their own terminal already; what comes from a pipe nobody wants to see.
     let machine = machine.kernel_arguments("lastref.tty=noecho");
     let machine = if strace { machine.kernel_arguments("lastref.strace") } else { machine };
-    stream(machine.stdin(Stdin::Inherit), options)
+    stream(machine.stdin(Stdin::Inherit), options, "\n")
 }
 
 /// A program that was found fit to run.
@@ -59,15 +59,16 @@ impl Prepared {
     }
 }
 
-/// Boots a machine and prints what it says as it comes. Reports and panics are always shown.
-pub fn stream(machine: Machine<'_>, options: &Options) -> Result<u8> {
+/// Boots a machine and prints what it says as it comes. Reports and panics are always shown; `newline` ends a line of
+/// the kernel's log.
+pub fn stream(machine: Machine<'_>, options: &Options, newline: &str) -> Result<u8> {
     interrupt::watch()?;
     let end = machine.run(|event| {
         let written = match event {
             Event::Stdout(bytes) => write_all(&mut io::stdout().lock(), bytes),
             Event::Stderr(bytes) => write_all(&mut io::stderr().lock(), bytes),
             Event::Log { line, report } if report || options.verbose => {
-                writeln!(io::stderr().lock(), "{line}")
+                write!(io::stderr().lock(), "{}{newline}", line.replace('\n', newline))
             }
             Event::Log { .. } | Event::Record(_) => Ok(()),
         };

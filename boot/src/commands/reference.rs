@@ -19,5 +19,5 @@ pub fn run(options: &Options, command: &[String]) -> Result<u8> {
     };
     let programs = programs.into_iter().filter(|(name, _)| name != "init").collect();
     let guest = reference::guest(programs)?;
-    exec::stream(prepared.install(super::machine(&guest, options)).limit(options.timeout), options)
+    exec::stream(prepared.install(super::machine(&guest, options)).limit(options.timeout), options, "\n")
 }

@@ -80,6 +80,7 @@ errnos! {
     ELOOP = 40, "Too many symbolic links";
     EOVERFLOW = 75, "Value too large";
     EBADFD = 77, "File descriptor in bad state";
+    ELIBBAD = 80, "Accessing a corrupted shared library";
     ENOTSOCK = 88, "Not a socket";
     EMSGSIZE = 90, "Message too large";
     EPROTOTYPE = 91, "Protocol wrong type for socket";

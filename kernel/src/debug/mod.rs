@@ -1,5 +1,7 @@
-//! Detection and evidence: reports, backtraces, the leak oracle, in-kernel tests, and the trace of system calls.
+//! Detection and evidence: the kernel log, reports, backtraces, the leak oracle, in-kernel tests, and the trace of system
+//! calls.
 
+pub mod kmsg;
 #[cfg(target_os = "none")]
 pub mod ktap;
 #[cfg(target_os = "none")]

@@ -171,7 +171,7 @@ fn fork_process(parent: &Process, pid: u32, flags: CloneFlags) -> Arc<Process> {
     if flags.contains(CloneFlags::CLEAR_SIGHAND) {
         signals.reset_handlers();
     }
-    Process::new(pid, signals, parent.program())
+    parent.fork(pid, signals)
 }
 
 /// Writes the child's number where it was asked for. As on Linux, what cannot be written is not.

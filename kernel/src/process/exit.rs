@@ -8,10 +8,12 @@ use core::sync::atomic::Ordering;
 
 use super::group::Process;
 use super::signal::queue::Taken;
-use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SIGCHLD, SIGKILL};
+use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SI_USER, SIGCHLD, SIGCONT, SIGHUP, SIGKILL};
 use super::thread::{Thread, current};
-use super::{futex, robust, tree};
+use super::tree::Orphans;
+use super::{futex, jobs, robust, tree};
 use crate::debug::strace;
+use crate::drivers::console;
 use crate::mm::user;
 use crate::{arch, sched};
 
@@ -37,7 +39,7 @@ pub fn end_group(thread: &Thread, status: u32) -> u32 {
 }
 
 /// The threads of the calling thread's process but itself.
-pub(super) fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
+pub fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
     let tree = tree::lock();
     let threads = tree.node(thread.process().pid()).map(|node| node.threads.as_slice()).unwrap_or_default();
     threads.iter().filter(|other| !Thread::same(other, thread)).cloned().collect()
@@ -109,8 +111,18 @@ fn finish(process: &Process, status: u32) {
         log::info!("init ended with status {status:#x}");
         arch::power_off(machine_status(status));
     }
-    let zombies = tree::lock().orphan_children(process.pid());
-    notify_init(zombies);
+    console::leader_left(process.pid());
+    let Orphans { heir, told, groups } = tree::lock().orphan_children(process.pid());
+    if let Some(heir) = heir {
+        heir.children.wake_all();
+    }
+    for group in groups {
+        jobs::send_group(group, SIGHUP);
+        jobs::send_group(group, SIGCONT);
+    }
+    for (orphan, signal) in told {
+        signal::send_process(&orphan, Info { signal, code: SI_USER, detail: u64::from(process.pid()) });
+    }
     let parent = become_zombie(process.pid(), status);
     let Some((parent, exit_signal)) = parent else { return };
     let no_zombie = exit_signal == SIGCHLD && {
@@ -139,13 +151,6 @@ fn become_zombie(pid: u32, status: u32) -> Option<(alloc::sync::Arc<Process>, u3
     drop(tree);
     drop(gone);
     parent
-}
-
-fn notify_init(zombies: bool) {
-    let init = tree::lock().node(tree::INIT).map(|node| node.process.clone());
-    if let Some(init) = init.filter(|_| zombies) {
-        init.children.wake_all();
-    }
 }
 
 /// SIGCHLD's reason: how the child ended, who it was, its code or signal.

@@ -2,12 +2,13 @@
 #![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
+use core::ops::Range;
 
-use heaps::{PAGE_SIZE, Result};
+use heaps::{Errno, PAGE_SIZE, Result};
 use spin::Once;
 
-use super::auxv::{self, Facts, Strings};
-use super::elf::{Program, Segment};
+use super::auxv::{self, Facts, Stack, Strings};
+use super::elf::{Parsed, Program, Segment};
 use super::random;
 use crate::mm::aspace::USER_END;
 use crate::mm::aspace::mappers::Mapped;
@@ -32,6 +33,12 @@ pub struct Image {
     pub mm: AddressSpace,
     /// Its first stack pointer.
     pub sp: u64,
+    /// Where it starts.
+    pub entry: u64,
+    /// Where its arguments are.
+    pub args: Range<u64>,
+    /// Where its environment is.
+    pub env: Range<u64>,
 }
 
 /// Makes the page that handlers return through. At boot; `ENOMEM`.
@@ -46,10 +53,32 @@ pub fn init() -> Result<()> {
     Ok(())
 }
 
-/// Puts a program from `file`, known as `path`, into memory. `ENOMEM`, `E2BIG`.
+/// What loads the rest of a program, and starts it.
+pub struct Interpreter {
+    /// Its headers.
+    pub parsed: Parsed,
+    /// Its file.
+    pub file: Arc<dyn MapSource>,
+    /// The file's size, in bytes.
+    pub size: u64,
+}
+
+impl Interpreter {
+    /// Puts it where there is room, and returns how far that is from where it was linked to be, and its entry.
+    fn place(&self, mm: &AddressSpace) -> Result<(u64, u64)> {
+        let span = self.parsed.span().ok_or(Errno::EINVAL)?;
+        let program = self.parsed.program(self.size, mm.find_free(span)?)?;
+        let file = Mapped::new(self.file.clone(), &mm.space(), false)?;
+        program.segments.iter().try_for_each(|segment| place(mm, segment, &file))?;
+        Ok((program.bias, program.entry))
+    }
+}
+
+/// Puts a program from its file, known as `path`, into memory, and its interpreter if it has one. `ENOMEM`, `E2BIG`,
+/// `ENOEXEC`.
 pub fn build(
-    program: &Program,
-    file: &Arc<dyn MapSource>,
+    (program, file): (&Program, &Arc<dyn MapSource>),
+    interpreter: Option<&Interpreter>,
     path: &[u8],
     argv: &Strings,
     envp: &Strings,
@@ -63,14 +92,15 @@ pub fn build(
     if let Some(code) = SIGNAL_CODE.get() {
         place_signal_page(&mm, code)?;
     }
-    let mut facts =
-        Facts { phdr: program.phdr, phnum: program.phnum.into(), entry: program.entry, ..Facts::default() };
+    let (base, entry) = interpreter.map_or(Ok((0, program.entry)), |it| it.place(&mm))?;
+    let Program { phdr, phnum, entry: program_entry, .. } = *program;
+    let mut facts = Facts { phdr, phnum: phnum.into(), entry: program_entry, base, ..Facts::default() };
     random::fill(&mut facts.random);
-    let (sp, contents) = auxv::build(STACK_TOP, path, argv, envp, &facts)?;
+    let Stack { sp, bytes, args, env } = auxv::build(STACK_TOP, path, argv, envp, &facts)?;
     let start = (sp - STACK_FIRST) & !(PAGE_SIZE as u64 - 1);
     mm.place(Vma::anonymous(start, STACK_TOP, Prot::READ | Prot::WRITE, VmFlags::GROWSDOWN))?;
-    mm.write(sp, &contents)?;
-    Ok(Image { mm, sp })
+    mm.write(sp, &bytes)?;
+    Ok(Image { mm, sp, entry, args, env })
 }
 
 fn place(mm: &AddressSpace, segment: &Segment, file: &Arc<Mapped>) -> Result<()> {

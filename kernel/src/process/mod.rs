@@ -1,9 +1,10 @@
 //! Processes and threads (Linux: `struct task_struct`, `struct signal_struct`).
 //!
 //! * [`thread`]: what one thread has; [`group`]: what the threads of a process share
+//! * [`limits`], [`creds`], [`attributes`]: how much it may have, whom it acts for, what it says of itself
 //! * [`tree`]: who there is, by number; parents, children, process groups
 //! * [`clone`], [`exec`], [`exit`], [`wait`]: a life, from copy to status word
-//! * [`elf`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
+//! * [`elf`], [`script`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
 //! * [`signal`]: sending, and acting on the way back to user space; [`fault`]: what an access that failed does
 //! * [`timers`]: the timers of a process; [`clockid`]: the clocks there are by number
 //! * [`stop`]: stopped processes; [`jobs`]: who the terminal's jobs are
@@ -14,9 +15,11 @@
 //! leave a note and return.
 #![forbid(unsafe_code)]
 
+pub mod attributes;
 pub mod auxv;
 pub mod clockid;
 pub mod clone;
+pub mod creds;
 pub mod elf;
 pub mod exec;
 pub mod exit;
@@ -26,10 +29,13 @@ pub mod group;
 pub mod image;
 pub mod init;
 pub mod jobs;
+pub mod limits;
 pub mod mapping;
 pub mod procfs;
 pub mod random;
+mod replaceable;
 mod robust;
+pub mod script;
 pub mod signal;
 pub mod stop;
 #[cfg(test)]

@@ -6,10 +6,15 @@ use alloc::sync::Arc;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use heaps::Result;
+
 use super::group::Process;
+use super::limits;
+use super::replaceable::Replaceable;
 use super::signal::{SigSet, SignalStack};
 use crate::arch::{self, UserRoot};
 use crate::mm::AddressSpace;
+use crate::mm::aspace::MemoryLimits;
 use crate::net::unix::Dying;
 use crate::sched::{self, TaskRef};
 use crate::sync::wait::Interruptible;
@@ -51,6 +56,11 @@ impl Files {
     /// The table.
     pub fn table(&self) -> &Arc<FdTable> {
         &self.table
+    }
+
+    /// Whether there is more than one user.
+    fn is_shared(&self) -> bool {
+        self.users.load(Ordering::Acquire) > 1
     }
 
     /// One user less. May sleep, for the last one closes.
@@ -115,8 +125,8 @@ pub struct Parts {
 pub struct State {
     tid: AtomicU32,
     process: Arc<Process>,
-    files: Arc<Files>,
-    fs: Arc<FsContext>,
+    files: Replaceable<Arc<Files>>,
+    fs: Replaceable<Arc<FsContext>>,
     mm: SpinLock<Option<Arc<AddressSpace>>, { order::TASK }>,
     root: IrqLock<Option<UserRoot>, { order::USER_ROOT }>,
     link: SpinLock<Link, { order::TASK }>,
@@ -148,8 +158,8 @@ impl Thread {
         Thread(Arc::new(State {
             tid: AtomicU32::new(parts.tid),
             process: parts.process,
-            files: parts.files,
-            fs: parts.fs,
+            files: Replaceable::new(parts.files),
+            fs: Replaceable::new(parts.fs),
             root: IrqLock::new(Some(parts.mm.root())),
             mm: SpinLock::new(Some(parts.mm)),
             link: SpinLock::new(Link::Starting),
@@ -210,12 +220,32 @@ impl State {
 
     /// Its files.
     pub fn files(&self) -> &Arc<Files> {
-        &self.files
+        self.files.get()
     }
 
     /// Its directories.
     pub fn fs(&self) -> &Arc<FsContext> {
-        &self.fs
+        self.fs.get()
+    }
+
+    /// Gives it descriptors of its own, if others use them too. Only for the calling thread itself. `ENOMEM`. May sleep.
+    pub fn unshare_files(&self) -> Result<()> {
+        let shared = self.files().clone();
+        if !shared.is_shared() {
+            return Ok(());
+        }
+        let copy = Files::new(shared.table().fork()?);
+        self.files.replace(copy.clone()).inspect_err(|_| copy.release())?;
+        shared.release();
+        Ok(())
+    }
+
+    /// Gives it directories of its own, if others use them too. Only for the calling thread itself. `ENOMEM`.
+    pub fn unshare_fs(&self) -> Result<()> {
+        match Arc::strong_count(self.fs()) {
+            1 => Ok(()),
+            _ => self.fs.replace(self.fs().fork()),
+        }
     }
 
     /// What it is about to drop.
@@ -274,6 +304,16 @@ impl State {
         match &*self.link.lock() {
             Link::Running(task) => Some(task.clone()),
             _ => None,
+        }
+    }
+
+    /// Lets its process' limits count in its memory and its descriptors.
+    pub fn apply_limits(&self) {
+        let all = self.process.limits();
+        self.files().table().set_limit(all[limits::NOFILE].soft as usize);
+        if let Some(mm) = self.mm() {
+            let [stack, total, data] = [limits::STACK, limits::AS, limits::DATA].map(|kind| all[kind].soft);
+            mm.set_limits(MemoryLimits { stack, total, data });
         }
     }
 

@@ -3,6 +3,7 @@
 
 use heaps::{Errno, Result};
 
+use super::signal::SIGCHLD;
 use super::stop::CONTINUED;
 use super::thread::Thread;
 use super::tree::{self, Tree};
@@ -19,6 +20,11 @@ pub const WEXITED: u32 = 4;
 pub const WCONTINUED: u32 = 8;
 /// `WNOWAIT`: leave the child as it is.
 pub const WNOWAIT: u32 = 0x0100_0000;
+
+/// `__WALL`: children of any kind.
+pub const WALL: u32 = 0x4000_0000;
+/// `__WCLONE`: only those whose end is told by another signal than SIGCHLD, or by none.
+pub const WCLONE: u32 = 0x8000_0000;
 
 /// Which children.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,6 +88,8 @@ fn find(tree: &Tree, parent: u32, which: Which, options: u32) -> Result<Option<(
             Which::Pid(wanted) => pid == wanted,
             Which::Group(pgid) => child.pgid == pgid,
         };
+        let is_clone = child.exit_signal != SIGCHLD;
+        let meant = meant && (options & WALL != 0 || is_clone == (options & WCLONE != 0));
         any |= meant;
         // A child whose last thread has gone has a status; until then it lives.
         if let Some(status) = child.status.filter(|_| meant && options & WEXITED != 0) {

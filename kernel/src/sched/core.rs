@@ -10,6 +10,7 @@ use super::task::{State, Task, TaskRef};
 use super::{queue, task, timers};
 use crate::arch::percpu::{self, work};
 use crate::arch::{self, FpState, MAX_CPUS, TrapFrame, context, irq, timer as hardware};
+use crate::debug::kmsg;
 use crate::drivers::console;
 use crate::process::Thread;
 use crate::sync::wait::Interruptible;
@@ -26,16 +27,35 @@ struct Cpu {
     armed: AtomicU64,
     /// The task this CPU has just left.
     left: IrqLock<Option<TaskRef>, { order::RUN_QUEUE }>,
+    /// Since when it has nothing to do; 0 while it has.
+    idle_since: AtomicU64,
+    /// How long it had nothing to do before that.
+    idled: AtomicU64,
+    /// How often it went from one task to another.
+    switches: AtomicU64,
 }
 
-static CPUS: [Cpu; MAX_CPUS] = [const { Cpu::new() }; MAX_CPUS];
 impl Cpu {
     const fn new() -> Cpu {
-        let (next_tick, armed) = (AtomicU64::new(0), AtomicU64::new(0));
-        Cpu { idle: Once::new(), next_tick, armed, left: IrqLock::new(None) }
+        let [next_tick, armed, idle_since, idled, switches] = [const { AtomicU64::new(0) }; 5];
+        let left = IrqLock::new(None);
+        Cpu { idle: Once::new(), next_tick, armed, left, idle_since, idled, switches }
+    }
+
+    /// It goes from one task to another at `now`.
+    fn count(&self, prev: &Task, next: &Task, now: u64) {
+        self.switches.store(self.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if prev.is_idle() {
+            let idled = now.saturating_sub(self.idle_since.swap(0, Ordering::Relaxed));
+            self.idled.fetch_add(idled, Ordering::Relaxed);
+        }
+        if next.is_idle() {
+            self.idle_since.store(now, Ordering::Relaxed);
+        }
     }
 }
 
+static CPUS: [Cpu; MAX_CPUS] = [const { Cpu::new() }; MAX_CPUS];
 static STARTED: AtomicBool = AtomicBool::new(false);
 
 /// The running task. Not before [`adopt_cpu`].
@@ -84,6 +104,7 @@ pub fn run_cpu() -> ! {
         cpu.idle.store(false, Ordering::SeqCst);
         irq::irq_enable();
         console::send_posted();
+        kmsg::wake_readers();
         timer::run_due();
         schedule();
     }
@@ -134,6 +155,7 @@ fn switch(cpu: usize, prev: TaskRef, next: TaskRef, goes_on: bool) {
     }
     look_at_signals(&next);
     let now = arch::now_ns();
+    CPUS[cpu].count(&prev, &next, now);
     if let Some(thread) = &prev.thread {
         thread.cpu.leave(now, !goes_on);
     }
@@ -264,6 +286,12 @@ pub fn wake_interruptible(task: &TaskRef) {
     }
 }
 
+/// Makes this CPU look whether somebody is to be woken or told something, before it returns to user space. From any
+/// context.
+pub fn note_posted() {
+    percpu::this().add_work(work::SIGNAL);
+}
+
 /// The running task is about to look at its signals.
 pub fn signals_seen() {
     with_current(|me| me.notified.store(false, Ordering::SeqCst));
@@ -310,6 +338,36 @@ pub fn exit_current() -> ! {
     current().set_state(State::Dead);
     schedule();
     unreachable!("a dead task ran again")
+}
+
+/// How long a CPU had nothing to do, in nanoseconds.
+pub fn idle_time(cpu: usize) -> u64 {
+    let cpu = &CPUS[cpu];
+    let before = cpu.idled.load(Ordering::Relaxed);
+    match cpu.idle_since.load(Ordering::Relaxed) {
+        0 => before,
+        since => before + arch::now_ns().saturating_sub(since),
+    }
+}
+
+/// How often the CPUs went from one task to another.
+pub fn switches() -> u64 {
+    CPUS.iter().map(|cpu| cpu.switches.load(Ordering::Relaxed)).sum()
+}
+
+/// What a task is at, as `/proc` says it: `R` when it runs or could, `S` in a sleep that signals end, `D` in another.
+pub fn activity(task: &TaskRef) -> char {
+    let sleeps = task.is(State::Asleep) || task.is(State::Preparing);
+    match task.sleep_kind.load(Ordering::Relaxed) {
+        _ if !sleeps => 'R',
+        kind if kind == Interruptible::Yes as u8 => 'S',
+        _ => 'D',
+    }
+}
+
+/// The CPU a task ran on last.
+pub fn last_cpu(task: &TaskRef) -> usize {
+    task.cpu.load(Ordering::Relaxed)
 }
 
 /// CPUs that run tasks, one bit each.

@@ -82,6 +82,19 @@ pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
 /// The running task is about to look at its signals.
 pub fn signals_seen() {}
 
+/// A host's tasks always run.
+pub fn activity(_: &TaskRef) -> char {
+    'R'
+}
+
+/// On the one CPU.
+pub fn last_cpu(_: &TaskRef) -> usize {
+    0
+}
+
+/// There is no way back to user space to take.
+pub fn note_posted() {}
+
 /// Lets the calling host thread play a user thread.
 pub fn play(thread: Option<Thread>) {
     PLAYS.set(thread);

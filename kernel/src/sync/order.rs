@@ -74,9 +74,12 @@ ranks! {
     RUN_QUEUE = 47, "One CPU's runnable tasks. Interrupts are off.";
     USER_ROOT = 48, "The page table a thread runs on. Interrupts are off.";
     OBJECTS = 49, "The kernel object heap and its quarantine. Interrupts are off.";
-    REPORTS = 50, "Detection reports. Interrupts are off.";
-    LOG = 51, "The kernel log. Interrupts are off.";
-    UART = 52, "The console's transmitter and receiver. Interrupts are off.";
+    LOG_READER = 50, "A reader's place in the kernel log. Interrupts are off.";
+    REPORTS = 51, "Detection reports. Interrupts are off.";
+    RECEIVER = 52, "The console's receiver, over each byte. Interrupts are off.";
+    LOG = 53, "The kernel log. Interrupts are off.";
+    TTY = 54, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
+    UART = 55, "The console's transmitter. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and

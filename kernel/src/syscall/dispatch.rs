@@ -6,12 +6,13 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use heaps::{Errno, Result};
 
 use super::{
-    Ctx, attr, copy, event, fd, futex, known, locks, memfd, memory, message, misc, module, mount, names, nr,
-    poll, process, rw, sched, setattr, signal, socket, sockopt, space, time, timer,
+    Ctx, attr, copy, creds, event, fd, futex, known, locks, memfd, memory, message, misc, module, mount,
+    names, nr, poll, prctl, process, rw, sched, setattr, signal, socket, sockopt, space, syslog, time, timer,
 };
 use crate::arch::TrapFrame;
 use crate::net::unix::flight;
 use crate::net::unix::option::Way;
+use crate::process::creds::Kind;
 use crate::process::signal::deliver::Restart;
 use crate::process::{Thread, with_current};
 
@@ -41,7 +42,7 @@ fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
     let when = match number {
         nr::FUTEX if fourth == 0 => Restart::Always,
         nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT => Restart::Always,
-        nr::FCNTL | nr::FLOCK => Restart::Always,
+        nr::FCNTL | nr::FLOCK | nr::SYSLOG => Restart::Always,
         nr::ACCEPT | nr::ACCEPT4 | nr::CONNECT | nr::SENDTO | nr::SENDMSG | nr::SENDMMSG => Restart::Always,
         nr::RECVFROM | nr::RECVMSG | nr::RECVMMSG => Restart::Always,
         nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => Restart::Always,
@@ -181,6 +182,7 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
 
         nr::CLONE => process::sys_clone(thread, frame),
         nr::CLONE3 => process::sys_clone3(thread, frame, a, b),
+        nr::UNSHARE => process::sys_unshare(thread, a),
         nr::EXECVE => process::sys_execve(thread, frame, a, b, c),
         nr::EXECVEAT => process::sys_execveat(thread, frame),
         nr::EXIT => process::sys_exit(thread, a as u32),
@@ -196,7 +198,7 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::GETPGID => process::sys_getpgid(thread, a as u32),
         nr::GETSID => process::sys_getsid(thread, a as u32),
         nr::SETSID => process::sys_setsid(thread),
-        nr::PRCTL => process::sys_prctl(thread, a as u32, b),
+        nr::PRCTL => prctl::sys_prctl(thread, a as u32, [b, c, d, e]),
 
         nr::FUTEX => futex::sys_futex(thread, a, b as u32, c as u32, d, e, f as u32),
 
@@ -204,7 +206,12 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::SCHED_SETAFFINITY => sched::sys_sched_setaffinity(thread, a as u32, b as usize, c),
         nr::SCHED_GETAFFINITY => sched::sys_sched_getaffinity(thread, a as u32, b as usize, c),
         nr::GETCPU => sched::sys_getcpu(a, b),
-        nr::SCHED_GETSCHEDULER | nr::GETPRIORITY => sched::sys_ordinary(thread, nr::GETPRIORITY == frame.x[8]),
+        nr::SCHED_SETSCHEDULER => sched::sys_sched_setscheduler(thread, a as i32, b as i32, c),
+        nr::SCHED_SETPARAM => sched::sys_sched_setparam(thread, a as i32, b),
+        nr::SCHED_GETSCHEDULER => sched::sys_sched_getscheduler(thread, a as i32),
+        nr::SCHED_GETPARAM => sched::sys_sched_getparam(thread, a as i32, b),
+        nr::SETPRIORITY => sched::sys_setpriority(thread, a as u32, b as i32, c as i32),
+        nr::GETPRIORITY => sched::sys_getpriority(thread, a as u32, b as i32),
         nr::SCHED_GET_PRIORITY_MAX => sched::sys_priority_bound(a as u32, 99),
         nr::SCHED_GET_PRIORITY_MIN => sched::sys_priority_bound(a as u32, 1),
 
@@ -241,17 +248,27 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::TIMES => time::sys_times(thread, a),
         nr::GETRUSAGE => time::sys_getrusage(thread, a as i32, b),
 
-        nr::GETUID | nr::GETEUID | nr::GETGID | nr::GETEGID | nr::GETGROUPS | nr::SYNC => Ok(0),
-        nr::SETUID | nr::SETGID | nr::SETREUID | nr::SETREGID | nr::SETRESUID | nr::SETRESGID => misc::sys_set_id(a, b, c, frame.x[8]),
-        nr::GETRESUID | nr::GETRESGID => misc::sys_getresid(a, b, c),
-        nr::SETGROUPS => misc::sys_setgroups(a),
+        nr::SYNC => Ok(0),
+        nr::GETUID | nr::GETEUID | nr::GETGID | nr::GETEGID => creds::sys_get_id(thread, frame.x[8]),
+        nr::SETUID | nr::SETGID | nr::SETREUID | nr::SETREGID | nr::SETRESUID | nr::SETRESGID => creds::sys_set_id(thread, frame.x[8], [a, b, c]),
+        nr::GETRESUID => creds::sys_getresid(thread, Kind::User, [a, b, c]),
+        nr::GETRESGID => creds::sys_getresid(thread, Kind::Group, [a, b, c]),
+        nr::SETFSUID => creds::sys_set_fs_id(thread, Kind::User, a),
+        nr::SETFSGID => creds::sys_set_fs_id(thread, Kind::Group, a),
+        nr::GETGROUPS => creds::sys_getgroups(thread, a as i32, b),
+        nr::SETGROUPS => creds::sys_setgroups(thread, a as i32, b),
+        nr::CAPGET => creds::sys_capget(thread, a, b),
+        nr::CAPSET => creds::sys_capset(thread, a, b),
         nr::PRLIMIT64 => misc::sys_prlimit64(thread, a as u32, b as u32, c, d),
         nr::GETRLIMIT => misc::sys_prlimit64(thread, 0, a as u32, 0, b),
         nr::SETRLIMIT => misc::sys_prlimit64(thread, 0, a as u32, b, 0),
+        nr::SETHOSTNAME => misc::sys_set_name(false, a, b as i32),
+        nr::SETDOMAINNAME => misc::sys_set_name(true, a, b as i32),
         nr::UNAME => misc::sys_uname(a),
         nr::SYSINFO => misc::sys_sysinfo(a),
         nr::GETRANDOM => misc::sys_getrandom(a, b as usize, c as u32),
-        nr::PERSONALITY => misc::sys_personality(a as u32),
+        nr::SYSLOG => syslog::sys_syslog(a as u32, b, c as i32),
+        nr::PERSONALITY => prctl::sys_personality(thread, a as u32),
         nr::REBOOT => misc::sys_reboot(a as u32, b as u32, c as u32),
         nr::RSEQ => Err(Errno::ENOSYS),
         unknown => Err(note_unknown(thread, unknown)),

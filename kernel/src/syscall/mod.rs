@@ -5,13 +5,14 @@
 //! numbers to functions. Files: [`fd`] descriptors, [`locks`], [`rw`] contents, [`copy`] from one to another, [`space`]
 //! sizes, [`memfd`] files without a name, [`poll`] and [`event`] waiting for them, [`names`] the tree, [`mount`] what it
 //! is made of, [`attr`] attributes and [`setattr`] changing them, [`module`] modules. Sockets: [`socket`], [`message`] and
-//! its control messages, [`sockopt`]. Processes: [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`],
-//! [`timer`], [`misc`].
+//! its control messages, [`sockopt`]. Processes: [`process`], [`creds`], [`prctl`], [`memory`], [`signal`], [`futex`],
+//! [`sched`], [`time`], [`timer`]. The machine: [`syslog`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
 pub mod control;
 pub mod copy;
+pub mod creds;
 pub mod ctx;
 mod dispatch;
 pub mod event;
@@ -28,6 +29,7 @@ pub mod mount;
 pub mod names;
 pub mod nr;
 pub mod poll;
+pub mod prctl;
 pub mod process;
 pub mod rw;
 pub mod sched;
@@ -36,6 +38,7 @@ pub mod signal;
 pub mod socket;
 pub mod sockopt;
 pub mod space;
+pub mod syslog;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

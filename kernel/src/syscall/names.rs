@@ -81,7 +81,7 @@ pub fn sys_mknodat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32, dev: u32) -> Res
         S_IFCHR => node_inode(dir.dev(), bits, DevT::decode(dev)),
         S_IFIFO => fifo::inode(dir.dev(), bits),
         S_IFSOCK => namespace::socket_inode(dir.dev(), bits),
-        S_IFBLK => Arc::new(Inode::new(dir.dev(), kind | bits, Content::Special(DevT::decode(dev)))),
+        S_IFBLK => Arc::new(Inode::new(dir.dev(), kind | bits, Content::Block(DevT::decode(dev)))),
         _ => namespace::file_inode(dir, bits, b""),
     })
 }

@@ -1,6 +1,8 @@
 //! Processes: making, replacing, ending and waiting for them; process groups and sessions.
 #![forbid(unsafe_code)]
 
+use alloc::format;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use heaps::{Errno, Result};
@@ -11,16 +13,15 @@ use super::ctx::user_path;
 use super::time::Rusage;
 use crate::arch::TrapFrame;
 use crate::mm::user;
+use crate::process::Thread;
 use crate::process::auxv::{MAX_STRING, Strings};
 use crate::process::clone::{self, CloneFlags, Request};
 use crate::process::exec;
 use crate::process::exit;
-use crate::process::group::COMM_LEN;
 use crate::process::signal::{SIGCHLD, SIGCONT};
 use crate::process::stop::CONTINUED;
 use crate::process::tree;
 use crate::process::wait::{self, Changed, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, Which};
-use crate::process::{Process, Thread};
 use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 
 /// The signal at the child's end, in `clone`'s flags.
@@ -109,9 +110,22 @@ fn execute(
     };
     let file = exec::open_program(&dentry)?;
     drop(dentry);
-    let request = exec::Request { path: path.to_vec(), file, argv: strings(argv)?, envp: strings(envp)? };
-    let loaded = exec::load(request)?;
+    let name = name(dirfd, &path);
+    let loses_name = name.starts_with(b"/dev/fd/") && ctx.files.cloexec(dirfd).unwrap_or(false);
+    let (argv, envp) = (strings(argv)?, strings(envp)?);
+    let request = exec::Request { path: name, file, argv, envp, loses_name };
+    let find = |path: &[u8]| exec::open_program(&ctx.resolve(AT_FDCWD, path, true)?);
+    let loaded = exec::load(request, &find)?;
     exec::enter(thread, frame, loaded).map(|()| 0)
+}
+
+/// What a program is called by that was asked for as `path` from `dirfd`.
+fn name(dirfd: i32, path: &[u8]) -> Vec<u8> {
+    match (dirfd, path) {
+        (AT_FDCWD, _) | (_, [b'/', ..]) => path.to_vec(),
+        (fd, []) => format!("/dev/fd/{fd}").into_bytes(),
+        (fd, _) => [format!("/dev/fd/{fd}/").as_bytes(), path].concat(),
+    }
 }
 
 /// Reads a vector of strings that a null pointer ends; a null vector is empty. `EFAULT`, `E2BIG`, `ENOMEM`.
@@ -128,6 +142,24 @@ fn strings(vector: u64) -> Result<Strings> {
         at = at.checked_add(8).ok_or(Errno::EFAULT)?;
     }
     Ok(strings)
+}
+
+/// `unshare`: of descriptors and directories. `EINVAL` for memory, dispositions and the process itself where it has
+/// several threads, and for namespaces; `ENOMEM`. May sleep.
+pub fn sys_unshare(thread: &Thread, flags: u64) -> Result<usize> {
+    let alone = CloneFlags::THREAD | CloneFlags::SIGHAND | CloneFlags::VM;
+    let known = alone | CloneFlags::FS | CloneFlags::FILES | CloneFlags::SYSVSEM;
+    let flags = CloneFlags::from_bits(flags).filter(|&flags| known.contains(flags)).ok_or(Errno::EINVAL)?;
+    if flags.intersects(alone) && !exit::others(thread).is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    if flags.contains(CloneFlags::FS) {
+        thread.unshare_fs()?;
+    }
+    if flags.contains(CloneFlags::FILES) {
+        thread.unshare_files()?;
+    }
+    Ok(0)
 }
 
 /// `exit`: the thread ends on its way back.
@@ -296,33 +328,7 @@ pub fn sys_setsid(thread: &Thread) -> Result<usize> {
     }
     if let Some(node) = tree.node_mut(pid) {
         (node.pgid, node.sid) = (pid, pid);
+        node.process.attributes().gave_up_terminal.store(false, Ordering::Relaxed);
     }
     Ok(pid as usize)
-}
-
-/// `prctl`: the name. `EINVAL` for anything else.
-pub fn sys_prctl(thread: &Thread, what: u32, arg: u64) -> Result<usize> {
-    const PR_SET_NAME: u32 = 15;
-    const PR_GET_NAME: u32 = 16;
-    let process: &Process = thread.process();
-    match what {
-        PR_SET_NAME => {
-            let mut name = [0u8; COMM_LEN];
-            for (i, byte) in name.iter_mut().enumerate() {
-                *byte = user::read(arg + i as u64)?;
-                if *byte == 0 {
-                    break;
-                }
-            }
-            process.set_comm(name.into_iter().take_while(|&b| b != 0).collect());
-        }
-        PR_GET_NAME => {
-            let mut name = [0u8; COMM_LEN + 1];
-            let comm = process.program().comm;
-            name[..comm.len()].copy_from_slice(&comm);
-            user::write_bytes(arg, &name)?;
-        }
-        _ => return Err(Errno::EINVAL),
-    }
-    Ok(0)
 }

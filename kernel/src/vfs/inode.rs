@@ -16,6 +16,7 @@ use super::attributes::Attributes;
 use super::dentry::Dentry;
 use super::dynamic::{DynDir, TextFile};
 use super::fifo::Fifo;
+use super::file::FileOps;
 use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::chrdev::{CdevSlot, DevT};
@@ -59,6 +60,8 @@ pub enum Content {
     Regular(Box<Data>),
     /// A file whose text is made up at each open.
     Text(Box<dyn TextFile>),
+    /// A file with operations of its own, made at each open.
+    Special(fn() -> Box<dyn FileOps>),
     /// A link that is followed by its text.
     Symlink(Vec<u8>),
     /// A link that leads straight to a file, whatever its text says (`/proc/self/fd/N`).
@@ -68,7 +71,7 @@ pub enum Content {
     /// A pipe with a name.
     Fifo(Fifo),
     /// A block device, which nothing here drives: opening it is `ENXIO`.
-    Special(DevT),
+    Block(DevT),
     /// The name of a socket, for those who connect to it.
     SocketName(net::unix::Slot),
     /// An open socket.
@@ -150,7 +153,7 @@ impl Inode {
     pub fn rdev(&self) -> Option<DevT> {
         match &self.content {
             Content::Char(node) => Some(node.rdev),
-            Content::Special(rdev) => Some(*rdev),
+            Content::Block(rdev) => Some(*rdev),
             _ => None,
         }
     }

@@ -121,12 +121,13 @@ pub fn open_dentry(dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<File>> {
             Box::new(RegularFile)
         }
         Content::Text(_) => Box::new(TextOps::new()),
+        Content::Special(ops) => ops(),
         Content::Char(_) => {
             let opened = chrdev::open(inode, kept)?;
             return File::device(dentry.clone(), kept, opened);
         }
         Content::Fifo(fifo) => fifo.open(kept)?,
-        Content::Anonymous | Content::Special(_) | Content::Socket(_) | Content::SocketName(_) => {
+        Content::Anonymous | Content::Block(_) | Content::Socket(_) | Content::SocketName(_) => {
             return Err(Errno::ENXIO);
         }
         Content::Symlink(_) | Content::Magic(_) => return Err(Errno::ELOOP),

@@ -8,6 +8,7 @@
 //! | [`lab`] | runs scenarios one after another and writes a record for each |
 //! | [`guest`] | the kernel's interfaces the programs share: counts, reports, providers, heaps |
 //! | [`fuzz`] | any call with any arguments, in processes made to be thrown away |
+//! | [`shell`] | a small shell, for where there is no other |
 //! | [`stress`] | many threads on the same heaps, reloading them under one another |
 //! | [`misuse`] | wrong use, case by case: each expects a clear refusal and a living kernel |
 //!
@@ -24,4 +25,5 @@ pub mod lab;
 pub mod misuse;
 pub mod rt;
 pub mod scenarios;
+pub mod shell;
 pub mod stress;

@@ -9,6 +9,7 @@ use super::percpu::{self, work};
 use super::vectors::TrapFrame;
 use super::{gic, irq, layout, timer, uaccess};
 use crate::arch::fault::{FaultKind, UserFault};
+use crate::debug::kmsg;
 use crate::debug::oops::{self, Cause};
 use crate::debug::strace;
 use crate::drivers::console;
@@ -103,6 +104,7 @@ extern "C" fn user_work(frame: &mut TrapFrame) {
         sched::schedule();
     }
     console::send_posted();
+    kmsg::wake_readers();
     timers::run_due();
     process::before_user(frame);
     irq::irq_disable();

@@ -39,7 +39,7 @@ pub use pgtable::{PageTable, UserRoot, deactivate};
 pub use phys::{boot_image, copy_page, read_phys, write_phys, zero_pages};
 pub use power::power_off;
 pub use table::BLOCK_SIZE;
-pub use timer::now_ns;
+pub use timer::{counter_frequency, now_ns};
 pub use tls::{current_tls, set_current_tls};
 pub use uaccess::{Fault, copy_from_user, copy_to_user};
 pub use vectors::TrapFrame;

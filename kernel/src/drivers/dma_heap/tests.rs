@@ -253,8 +253,7 @@ fn the_console_s_nodes_print_and_know_their_settings() {
     }
     let fd = p.open("/dev/tty", O_RDWR | O_NONBLOCK).unwrap();
     assert_eq!(p.read(fd, 10), Err(Errno::EAGAIN));
-    let mut keys = b"hi\r".iter().copied();
-    crate::drivers::console::input(&mut || keys.next());
+    crate::drivers::console::tests::type_keys(b"hi\r");
     assert_eq!(p.read(fd, 10).unwrap(), b"hi\n");
 }
 

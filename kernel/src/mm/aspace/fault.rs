@@ -4,7 +4,7 @@ use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
 use super::layout::Layout;
 use super::mappers::PageFor;
-use super::{AddressSpace, STACK_GAP, STACK_LIMIT, USER_END};
+use super::{AddressSpace, STACK_GAP, USER_END};
 use crate::mm::frames::{self, Frame};
 use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
 use crate::mm::{MemKind, Prot, commit};
@@ -141,13 +141,15 @@ impl Layout {
         let page = addr & !(PAGE - 1);
         let above = self.areas.first_from(addr).ok_or(FaultError::Unmapped)?;
         let (start, end) = (above.start, above.end);
-        if !above.flags.contains(VmFlags::GROWSDOWN) || end - page > STACK_LIMIT {
+        if !above.flags.contains(VmFlags::GROWSDOWN) || end - page > self.limits.stack {
             return Err(FaultError::Unmapped);
         }
         if self.areas.last_below(start).is_some_and(|vma| vma.end + STACK_GAP > page) {
             return Err(FaultError::Unmapped);
         }
-        self.areas.insert(Vma { start: page, end: start, ..above.clone() });
+        let grown = Vma { start: page, end: start, ..above.clone() };
+        self.admit_bytes(start - page, grown.prot, grown.flags, (0, 0)).map_err(|_| FaultError::Unmapped)?;
+        self.areas.insert(grown);
         Ok(())
     }
 }

@@ -36,7 +36,7 @@ impl AddressSpace {
 
 impl Layout {
     fn copy_into(&mut self, child: &mut Layout, space: &Weak<Space>) -> Result<()> {
-        (child.brk_start, child.brk) = (self.brk_start, self.brk);
+        (child.brk_start, child.brk, child.limits) = (self.brk_start, self.brk, self.limits);
         for vma in self.areas.iter().filter(|vma| !vma.flags.contains(VmFlags::DONTFORK)) {
             // The area first: should a page fail, dropping the child finds those before it.
             child.admit_areas(1)?;

@@ -17,6 +17,7 @@ pub mod fork;
 pub mod image;
 pub mod key;
 pub mod layout;
+pub mod limits;
 pub mod map;
 pub mod mappers;
 pub mod protect;
@@ -38,6 +39,7 @@ use crate::sync::{Mutex, MutexGuard, order};
 
 pub use fault::{Access, FaultError};
 use layout::Layout;
+pub use limits::MemoryLimits;
 pub use map::{MapFlags, MapRequest};
 
 /// First byte that may be mapped: a null pointer with a small offset always faults.

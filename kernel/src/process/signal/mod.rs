@@ -25,6 +25,8 @@ pub type SigSet = u64;
 /// The largest signal number.
 pub const MAX_SIGNAL: u32 = 64;
 
+/// The terminal is gone, or whoever looked after the group.
+pub const SIGHUP: u32 = 1;
 /// Illegal instruction.
 pub const SIGILL: u32 = 4;
 /// Breakpoint.

@@ -3,6 +3,7 @@
 
 /// System-call numbers.
 pub mod nr {
+    pub const GETCWD: usize = 17;
     pub const EVENTFD2: usize = 19;
     pub const EPOLL_CREATE1: usize = 20;
     pub const EPOLL_CTL: usize = 21;
@@ -19,10 +20,11 @@ pub mod nr {
     pub const MKNODAT: usize = 33;
     pub const MKDIRAT: usize = 34;
     pub const UNLINKAT: usize = 35;
+    pub const CHDIR: usize = 49;
     pub const OPENAT: usize = 56;
     pub const CLOSE: usize = 57;
-    pub const GETDENTS64: usize = 61;
     pub const PIPE2: usize = 59;
+    pub const GETDENTS64: usize = 61;
     pub const LSEEK: usize = 62;
     pub const READ: usize = 63;
     pub const WRITE: usize = 64;
@@ -54,6 +56,7 @@ pub mod nr {
     pub const CLOCK_GETTIME: usize = 113;
     pub const CLOCK_GETRES: usize = 114;
     pub const CLOCK_NANOSLEEP: usize = 115;
+    pub const SYSLOG: usize = 116;
     pub const SCHED_SETAFFINITY: usize = 122;
     pub const SCHED_GETAFFINITY: usize = 123;
     pub const SCHED_YIELD: usize = 124;
@@ -66,6 +69,8 @@ pub mod nr {
     pub const RT_SIGRETURN: usize = 139;
     pub const REBOOT: usize = 142;
     pub const TIMES: usize = 153;
+    pub const SETPGID: usize = 154;
+    pub const GETPGID: usize = 155;
     pub const SETSID: usize = 157;
     pub const UNAME: usize = 160;
     pub const GETRUSAGE: usize = 165;
@@ -201,6 +206,7 @@ pub const POLLERR: u16 = 8;
 pub const POLLHUP: u16 = 0x10;
 pub const POLLRDHUP: u16 = 0x2000;
 
+pub const SIGINT: u8 = 2;
 pub const SIGILL: u8 = 4;
 pub const SIGTRAP: u8 = 5;
 pub const SIGBUS: u8 = 7;

@@ -11,6 +11,7 @@ pub mod scratch;
 pub mod tap;
 
 pub use arch::file::{self, Fd, Stat};
+pub use arch::job;
 pub use arch::lock::Lock;
 pub use arch::memory::Mapping;
 pub use arch::process::{self, Status};

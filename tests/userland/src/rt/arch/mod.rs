@@ -17,6 +17,7 @@ pub mod allocator;
 pub mod expendable;
 pub mod file;
 pub mod fp;
+pub mod job;
 pub mod lock;
 pub mod memory;
 pub mod module;
