@@ -68,6 +68,9 @@ fn tee(params: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
     Device::start(name, module, true, make)
 }
 
+/// A way to end a registration.
+type End = fn(Registration<Kernel>) -> Result<ProviderData<Kernel>, Refused<Kernel>>;
+
 /// A provider with one heap.
 struct Device<M> {
     name: String,
@@ -89,10 +92,7 @@ where
     }
 
     /// Ends the registration, if there is one, by `end`, and frees what was passed for it.
-    fn end(
-        &self,
-        end: fn(Registration<Kernel>) -> Result<ProviderData<Kernel>, Refused<Kernel>>,
-    ) -> Result<()> {
+    fn end(&self, end: End) -> Result<()> {
         let Some(registration) = self.registration.lock().take() else {
             return Ok(());
         };
