@@ -1,4 +1,4 @@
-//! Detection and evidence: reports, backtraces, the leak oracle, in-kernel tests.
+//! Detection and evidence: reports, backtraces, the leak oracle, in-kernel tests, and the trace of system calls.
 
 #[cfg(target_os = "none")]
 pub mod ktap;
@@ -12,3 +12,4 @@ pub mod oracle;
 #[cfg(target_os = "none")]
 pub mod print;
 pub mod report;
+pub mod strace;

@@ -68,8 +68,8 @@ fn tee(params: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
     Device::start(name, module, true, make)
 }
 
-/// A way to end a registration.
-type End = fn(Registration<Kernel>) -> Result<ProviderData<Kernel>, Refused<Kernel>>;
+/// What comes of ending a registration.
+type Ended = Result<ProviderData<Kernel>, Refused<Kernel>>;
 
 /// A provider with one heap.
 struct Device<M> {
@@ -92,7 +92,7 @@ where
     }
 
     /// Ends the registration, if there is one, by `end`, and frees what was passed for it.
-    fn end(&self, end: End) -> Result<()> {
+    fn end(&self, end: fn(Registration<Kernel>) -> Ended) -> Result<()> {
         let Some(registration) = self.registration.lock().take() else {
             return Ok(());
         };

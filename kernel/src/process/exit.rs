@@ -11,6 +11,7 @@ use super::signal::queue::Taken;
 use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SIGCHLD, SIGKILL};
 use super::thread::{Thread, current};
 use super::{futex, robust, tree};
+use crate::debug::strace;
 use crate::mm::user;
 use crate::{arch, sched};
 
@@ -44,6 +45,9 @@ pub(super) fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
 
 /// Ends the calling thread with a status word. Only where nothing on the kernel stack has to be dropped.
 pub fn do_exit(status: u32) -> ! {
+    if strace::is_on() {
+        strace::ended(status);
+    }
     sched::leave();
     if let Some(thread) = current() {
         release(&thread, status);

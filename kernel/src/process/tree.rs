@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use heaps::{Errno, Result};
 
 use super::group::Process;
+use super::signal::SIGCHLD;
 use super::thread::Thread;
 use crate::sync::{SpinGuard, SpinLock, order};
 
@@ -193,6 +194,7 @@ impl Tree {
         for orphan in &orphans {
             if let Some(node) = self.nodes.get_mut(orphan) {
                 node.parent = INIT;
+                node.exit_signal = SIGCHLD;
                 zombie |= node.status.is_some();
             }
         }

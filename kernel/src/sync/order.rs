@@ -35,6 +35,7 @@ ranks! {
     MMAP = 8, "One address space's layout; page faults take it.";
     SHARED_PAGES = 9, "Anonymous pages that several address spaces map.";
     FILE_DATA = 10, "Contents of a regular file; user memory is not touched under it.";
+    MOUNTS = 11, "What is mounted where.";
     DRAINED = 12, "No lock: to wait until all of a provider's memory is back, for which others need the next.";
     PROVIDER = 13, "A heap provider's own lock.";
     // Spinning locks.
@@ -47,31 +48,35 @@ ranks! {
     CDEV_INODES = 22, "The inodes that cache a cdev.";
     DENTRY = 23, "One directory's entries.";
     FILE_LINKS = 24, "The epolls that watch one open file, and files whose last close is put off.";
-    HEAP_STATE = 26, "One heap's or one module's state.";
-    SPACES = 27, "The list of address spaces.";
+    HEAP_STATE = 25, "One heap's or one module's state.";
+    SPACES = 26, "The list of address spaces.";
+    FIFO = 27, "A named pipe's way to its bytes.";
     BUFFER = 28, "One dma-buf: name, counters.";
     PIPE = 29, "One pipe's bytes, or one event counter's or timer's state.";
     SIGNALS = 30, "One process' signal dispositions and pending set.";
-    FUTEX = 32, "One bucket of the futex table.";
-    CONTIG = 34, "A contiguous-memory region's free ranges.";
-    STACKS = 33, "Idle kernel stacks.";
-    FRAME_CACHE = 35, "The free page frames one CPU keeps to itself.";
-    FRAMES = 36, "Free page frames.";
-    POLL_QUEUE = 37, "Who watches one file's readiness. Interrupts are off.";
-    WAIT_QUEUE = 38, "One wait queue. Interrupts are off.";
-    EPOLL_READY = 39, "One epoll's ready files. Interrupts are off.";
-    TIMERS = 40, "Sleeping tasks by wake-up time. Interrupts are off.";
+    FILE_LOCKS = 31, "The locks on files.";
+    STRACE = 32, "The line of a trace that is being written.";
+    FUTEX = 33, "One bucket of the futex table.";
+    STACKS = 34, "Idle kernel stacks.";
+    CONTIG = 35, "A contiguous-memory region's free ranges.";
+    FRAME_CACHE = 36, "The free page frames one CPU keeps to itself.";
+    FRAMES = 37, "Free page frames.";
+    POLL_QUEUE = 38, "Who watches one file's readiness. Interrupts are off.";
+    WAIT_QUEUE = 39, "One wait queue. Interrupts are off.";
+    EPOLL_READY = 40, "One epoll's ready files. Interrupts are off.";
+    TIMERS = 41, "Sleeping tasks by wake-up time. Interrupts are off.";
     RUN_QUEUE = 42, "One CPU's runnable tasks. Interrupts are off.";
     USER_ROOT = 43, "The page table a thread runs on. Interrupts are off.";
     OBJECTS = 44, "The kernel object heap and its quarantine. Interrupts are off.";
-    REPORTS = 46, "Detection reports. Interrupts are off.";
-    LOG = 48, "The kernel log. Interrupts are off.";
-    UART = 50, "The console's transmitter and receiver. Interrupts are off.";
+    REPORTS = 45, "Detection reports. Interrupts are off.";
+    LOG = 46, "The kernel log. Interrupts are off.";
+    UART = 47, "The console's transmitter and receiver. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and
 /// shrinks with use and says nothing about who holds what.
-pub const BOOKKEEPING: u64 = 1 << STACKS | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << TIMERS | 1 << RUN_QUEUE;
+pub const BOOKKEEPING: u64 =
+    1 << STACKS | 1 << CONTIG | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << TIMERS | 1 << RUN_QUEUE;
 
 /// First rank that belongs to spinning locks: holding one of these or above, nobody sleeps.
 pub const FIRST_SPINNING: Rank = PROCESS_TREE;

@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use heaps::{Errno, Result};
 
 use super::{
-    Ctx, attr, copy, event, fd, futex, memfd, memory, misc, module, names, nr, poll, process, rw, sched,
-    signal, space, time, timer,
+    Ctx, attr, copy, event, fd, futex, known, locks, memfd, memory, misc, module, mount, names, nr, poll,
+    process, rw, sched, setattr, signal, space, time, timer,
 };
 use crate::arch::TrapFrame;
 use crate::process::signal::deliver::Restart;
@@ -35,7 +35,8 @@ pub fn dispatch(frame: &mut TrapFrame) {
 fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
     let when = match number {
         nr::FUTEX if fourth == 0 => Restart::Always,
-        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => Restart::Always,
+        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT => Restart::Always,
+        nr::FCNTL | nr::FLOCK => Restart::Always,
         nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => Restart::Always,
         nr::NANOSLEEP | nr::CLOCK_NANOSLEEP | nr::FUTEX | nr::RESTART_SYSCALL
             if thread.has_restart_block() =>
@@ -51,7 +52,7 @@ fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
 #[rustfmt::skip]
 fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
     let [a, b, c, d, e, f] = [frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5]];
-    let ctx = &Ctx { files: thread.files().table(), fs: thread.fs() };
+    let ctx = &Ctx { files: thread.files().table(), fs: thread.fs(), pid: thread.process().pid() as i32 };
     match frame.x[8] {
         nr::READ => rw::sys_read(ctx, a as i32, b, c as usize),
         nr::WRITE => rw::sys_write(ctx, a as i32, b, c as usize),
@@ -81,6 +82,7 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::CLOSE_RANGE => fd::sys_close_range(ctx, a as u32, b as u32, c as u32),
         nr::DUP => fd::sys_dup(ctx, a as i32),
         nr::DUP3 => fd::sys_dup3(ctx, a as i32, b as i32, c as u32),
+        nr::FLOCK => locks::sys_flock(ctx, a as i32, b as u32),
         nr::FCNTL => fd::sys_fcntl(ctx, a as i32, b as u32, c),
         nr::IOCTL => fd::sys_ioctl(ctx, a as i32, b as u32, c),
         nr::PIPE2 => fd::sys_pipe2(ctx, a, b as u32),
@@ -94,15 +96,17 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::RENAMEAT => names::sys_renameat2(ctx, a as i32, b, c as i32, d, 0),
         nr::RENAMEAT2 => names::sys_renameat2(ctx, a as i32, b, c as i32, d, e as u32),
         nr::READLINKAT => names::sys_readlinkat(ctx, a as i32, b, c, d as usize),
+        nr::MOUNT => mount::sys_mount(ctx, a, b, c, d as u32, e),
+        nr::UMOUNT2 => mount::sys_umount2(ctx, a, b as u32),
         nr::CHDIR => names::sys_chdir(ctx, a),
         nr::FCHDIR => names::sys_fchdir(ctx, a as i32),
         nr::GETCWD => names::sys_getcwd(ctx, a, b as usize),
         nr::UMASK => names::sys_umask(ctx, a as u32),
-        nr::FCHMOD => names::sys_fchmod(ctx, a as i32, b as u32),
-        nr::FCHMODAT => names::sys_fchmodat(ctx, a as i32, b, c as u32),
-        nr::FCHOWN => names::sys_fchown(ctx, a as i32, b as u32, c as u32),
-        nr::FCHOWNAT => names::sys_fchownat(ctx, a as i32, b, c as u32, d as u32),
-        nr::UTIMENSAT => names::sys_utimensat(ctx, a as i32, b, d as u32),
+        nr::FCHMOD => setattr::sys_fchmod(ctx, a as i32, b as u32),
+        nr::FCHMODAT => setattr::sys_fchmodat(ctx, a as i32, b, c as u32),
+        nr::FCHOWN => setattr::sys_fchown(ctx, a as i32, b as u32, c as u32),
+        nr::FCHOWNAT => setattr::sys_fchownat(ctx, a as i32, b, c as u32, d as u32, e as u32),
+        nr::UTIMENSAT => setattr::sys_utimensat(ctx, a as i32, b, c, d as u32),
 
         nr::PPOLL => signal::under_mask(thread, d, e, || poll::sys_ppoll(ctx, a, b as usize, c)),
         nr::PSELECT6 => signal::under_packed_mask(thread, f, || poll::sys_pselect6(ctx, a as i32, [b, c, d], e)),
@@ -131,6 +135,8 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::MADVISE => memory::sys_madvise(thread, a, b, c as u32),
         nr::MSYNC => memory::sys_msync(thread, a, b, c as u32),
         nr::MLOCK | nr::MUNLOCK => memory::sys_mlock(thread, a, b),
+        nr::MLOCKALL => memory::sys_mlockall(thread, a as u32),
+        nr::MUNLOCKALL => Ok(0),
         nr::BRK => memory::sys_brk(thread, a),
 
         nr::CLONE => process::sys_clone(thread, frame),
@@ -212,16 +218,16 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
     }
 }
 
-/// Numbers that were asked for in vain, one bit each.
+/// Numbers that were asked for in vain, one bit each; the last stands for all from there on.
 static UNKNOWN: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
 
 #[cold]
 fn note_unknown(thread: &Thread, number: u64) -> Errno {
-    if let Some(word) = UNKNOWN.get((number / 64) as usize) {
-        let bit = 1 << (number % 64);
-        if word.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-            log::info!("pid {}: there is no system call {number}", thread.process().pid());
-        }
+    let at = number.min(64 * UNKNOWN.len() as u64 - 1);
+    let bit = 1 << (at % 64);
+    if UNKNOWN[at as usize / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        let (pid, name) = (thread.process().pid(), known::of(number).unwrap_or("unknown"));
+        log::info!("pid {pid}: system call {number} ({name}) is not there");
     }
     Errno::ENOSYS
 }

@@ -1,10 +1,11 @@
 //! System calls by subject. Each is a function of what the caller has and of the call's arguments, and returns what
 //! user space gets.
 //!
-//! [`nr`] has the numbers, [`dispatch()`] the table that leads from them to functions. Files: [`fd`] descriptors, [`rw`]
-//! contents, [`copy`] from one to another, [`space`] sizes, [`memfd`] files without a name, [`poll`] and [`event`]
-//! waiting for them, [`names`] the tree, [`attr`] attributes, [`module`] modules. Processes:
-//! [`process`], [`memory`], [`signal`], [`futex`], [`sched`], [`time`], [`timer`], [`misc`].
+//! [`nr`] has the numbers, [`known`] the names of those too that are not served, [`dispatch()`] the table that leads from
+//! numbers to functions. Files: [`fd`] descriptors, [`locks`], [`rw`] contents, [`copy`] from one to another, [`space`]
+//! sizes, [`memfd`] files without a name, [`poll`] and [`event`] waiting for them, [`names`] the tree, [`mount`] what it
+//! is made of, [`attr`] attributes and [`setattr`] changing them, [`module`] modules. Processes: [`process`], [`memory`],
+//! [`signal`], [`futex`], [`sched`], [`time`], [`timer`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
@@ -14,16 +15,20 @@ mod dispatch;
 pub mod event;
 pub mod fd;
 pub mod futex;
+pub mod known;
+pub mod locks;
 pub mod memfd;
 pub mod memory;
 pub mod misc;
 pub mod module;
+pub mod mount;
 pub mod names;
 pub mod nr;
 pub mod poll;
 pub mod process;
 pub mod rw;
 pub mod sched;
+pub mod setattr;
 pub mod signal;
 pub mod space;
 #[cfg(test)]

@@ -4,6 +4,9 @@
 macro_rules! numbers {
     ($($name:ident = $value:literal;)*) => {
         $(#[doc = concat!("Number ", stringify!($value), ".")] pub const $name: u64 = $value;)*
+
+        /// All of them, with their names in capitals.
+        pub const ALL: &[(&str, u64)] = &[$((stringify!($name), $value)),*];
     };
 }
 
@@ -17,12 +20,15 @@ numbers! {
     DUP3 = 24;
     FCNTL = 25;
     IOCTL = 29;
+    FLOCK = 32;
     MKNODAT = 33;
     MKDIRAT = 34;
     UNLINKAT = 35;
     SYMLINKAT = 36;
     LINKAT = 37;
     RENAMEAT = 38;
+    UMOUNT2 = 39;
+    MOUNT = 40;
     STATFS = 43;
     FSTATFS = 44;
     TRUNCATE = 45;

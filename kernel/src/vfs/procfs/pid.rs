@@ -28,7 +28,7 @@ enum Entry {
     Fds(Shows),
 }
 
-const ENTRIES: [(&str, Entry); 10] = [
+const ENTRIES: [(&str, Entry); 11] = [
     ("fd", Entry::Fds(Shows::Files)),
     ("fdinfo", Entry::Fds(Shows::Info)),
     ("exe", Entry::Link(|process| process.exe())),
@@ -36,6 +36,7 @@ const ENTRIES: [(&str, Entry); 10] = [
     ("comm", Entry::Text(|process, _| Ok(format!("{}\n", process.comm())))),
     ("cmdline", Entry::Text(cmdline)),
     ("maps", Entry::Text(|process, _| process.maps())),
+    ("mountinfo", Entry::Text(|_, _| Ok(mounts::mountinfo()))),
     ("mounts", Entry::Text(|_, _| Ok(mounts::proc_mounts()))),
     ("stat", Entry::Text(stat)),
     ("status", Entry::Text(status)),

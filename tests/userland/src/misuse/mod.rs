@@ -4,9 +4,11 @@
 //! they are compared around the case: being refused must not leave anything behind.
 
 mod bad_arguments;
+mod bad_clone;
 mod bad_exec;
 mod bad_ioctl;
 mod bad_pointers;
+mod cpu_timers;
 mod exhaustion;
 mod traps;
 
@@ -27,7 +29,7 @@ pub struct Case {
 }
 
 /// All cases.
-pub const CASES: [Case; 13] = [
+pub const CASES: [Case; 16] = [
     Case { name: "jump-to-zero", what: "branch where nothing is", run: traps::jumps },
     Case { name: "privileged", what: "instructions of higher levels", run: traps::privileged },
     Case { name: "breakpoint", what: "a breakpoint nobody set", run: traps::breakpoint },
@@ -35,6 +37,7 @@ pub const CASES: [Case; 13] = [
     Case { name: "unaligned", what: "accesses off their boundary", run: traps::unaligned },
     Case { name: "deep-stack", what: "recursion without end", run: traps::deep_stack },
     Case { name: "bad-arguments", what: "numbers that mean nothing", run: bad_arguments::run },
+    Case { name: "bad-clone", what: "processes that cannot be made so", run: bad_clone::run },
     Case {
         name: "kernel-pointers",
         what: "addresses that are not the program's",
@@ -42,8 +45,10 @@ pub const CASES: [Case; 13] = [
     },
     Case { name: "edge-pointers", what: "structures half in a mapping", run: bad_pointers::edges },
     Case { name: "bad-ioctl", what: "every field of a heap's and a buffer's ioctls", run: bad_ioctl::run },
+    Case { name: "cpu-timers", what: "timers that go by CPU time", run: cpu_timers::run },
     Case { name: "exec-garbage", what: "files that are no programs", run: bad_exec::run },
     Case { name: "exhaust-fds", what: "all descriptors", run: exhaustion::descriptors },
+    Case { name: "exhaust-objects", what: "all of the kernel's own memory", run: exhaustion::objects },
     Case { name: "exhaust-memory", what: "all memory", run: exhaustion::memory },
 ];
 

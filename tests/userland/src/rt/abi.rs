@@ -3,9 +3,18 @@
 
 /// System-call numbers.
 pub mod nr {
+    pub const EVENTFD2: usize = 19;
+    pub const EPOLL_CREATE1: usize = 20;
+    pub const EPOLL_CTL: usize = 21;
+    pub const EPOLL_PWAIT: usize = 22;
     pub const DUP: usize = 23;
     pub const DUP3: usize = 24;
     pub const FCNTL: usize = 25;
+    pub const FLOCK: usize = 32;
+    pub const UMOUNT2: usize = 39;
+    pub const MOUNT: usize = 40;
+    pub const FTRUNCATE: usize = 46;
+    pub const MEMFD_CREATE: usize = 279;
     pub const IOCTL: usize = 29;
     pub const MKNODAT: usize = 33;
     pub const MKDIRAT: usize = 34;
@@ -13,27 +22,55 @@ pub mod nr {
     pub const OPENAT: usize = 56;
     pub const CLOSE: usize = 57;
     pub const GETDENTS64: usize = 61;
+    pub const PIPE2: usize = 59;
     pub const LSEEK: usize = 62;
     pub const READ: usize = 63;
     pub const WRITE: usize = 64;
     pub const WRITEV: usize = 66;
+    pub const PREAD64: usize = 67;
+    pub const PSELECT6: usize = 72;
+    pub const PPOLL: usize = 73;
+    pub const SIGNALFD4: usize = 74;
     pub const READLINKAT: usize = 78;
     pub const NEWFSTATAT: usize = 79;
     pub const FSTAT: usize = 80;
+    pub const TIMERFD_CREATE: usize = 85;
+    pub const TIMERFD_SETTIME: usize = 86;
+    pub const TIMERFD_GETTIME: usize = 87;
     pub const EXIT: usize = 93;
     pub const EXIT_GROUP: usize = 94;
     pub const FUTEX: usize = 98;
     pub const NANOSLEEP: usize = 101;
+    pub const GETITIMER: usize = 102;
+    pub const SETITIMER: usize = 103;
     pub const INIT_MODULE: usize = 105;
     pub const DELETE_MODULE: usize = 106;
+    pub const TIMER_CREATE: usize = 107;
+    pub const TIMER_GETTIME: usize = 108;
+    pub const TIMER_GETOVERRUN: usize = 109;
+    pub const TIMER_SETTIME: usize = 110;
+    pub const TIMER_DELETE: usize = 111;
+    pub const CLOCK_SETTIME: usize = 112;
     pub const CLOCK_GETTIME: usize = 113;
+    pub const CLOCK_GETRES: usize = 114;
+    pub const CLOCK_NANOSLEEP: usize = 115;
     pub const SCHED_SETAFFINITY: usize = 122;
     pub const SCHED_GETAFFINITY: usize = 123;
     pub const SCHED_YIELD: usize = 124;
     pub const KILL: usize = 129;
+    pub const TKILL: usize = 130;
+    pub const TGKILL: usize = 131;
+    pub const RT_SIGACTION: usize = 134;
+    pub const RT_SIGPROCMASK: usize = 135;
+    pub const RT_SIGTIMEDWAIT: usize = 137;
+    pub const RT_SIGRETURN: usize = 139;
     pub const REBOOT: usize = 142;
+    pub const TIMES: usize = 153;
     pub const SETSID: usize = 157;
     pub const UNAME: usize = 160;
+    pub const GETRUSAGE: usize = 165;
+    pub const GETTIMEOFDAY: usize = 169;
+    pub const SETTIMEOFDAY: usize = 170;
     pub const GETPID: usize = 172;
     pub const GETPPID: usize = 173;
     pub const GETTID: usize = 178;
@@ -43,10 +80,14 @@ pub mod nr {
     pub const EXECVE: usize = 221;
     pub const MMAP: usize = 222;
     pub const MPROTECT: usize = 226;
+    pub const MLOCKALL: usize = 230;
     pub const WAIT4: usize = 260;
     pub const PRLIMIT64: usize = 261;
     pub const FINIT_MODULE: usize = 273;
     pub const GETRANDOM: usize = 278;
+    pub const EXECVEAT: usize = 281;
+    pub const CLONE3: usize = 435;
+    pub const EPOLL_PWAIT2: usize = 441;
 }
 
 pub const AT_FDCWD: i32 = -100;
@@ -65,6 +106,11 @@ pub const O_DIRECTORY: u32 = 0o40000;
 pub const O_CLOEXEC: u32 = 0o2000000;
 
 pub const F_DUPFD: usize = 0;
+pub const F_ADD_SEALS: usize = 1033;
+pub const F_SEAL_WRITE: usize = 8;
+pub const MFD_ALLOW_SEALING: usize = 2;
+pub const LOCK_EX: usize = 2;
+pub const MNT_DETACH: usize = 2;
 pub const F_GETFD: usize = 1;
 pub const F_SETFD: usize = 2;
 pub const F_GETFL: usize = 3;
@@ -102,11 +148,13 @@ pub const SIGILL: u8 = 4;
 pub const SIGTRAP: u8 = 5;
 pub const SIGBUS: u8 = 7;
 pub const SIGKILL: u8 = 9;
+pub const SIGUSR1: u8 = 10;
 pub const SIGSEGV: u8 = 11;
 pub const SIGCHLD: u8 = 17;
 
 pub const S_IFMT: u32 = 0o170000;
 pub const S_IFCHR: u32 = 0o020000;
+pub const S_IFIFO: u32 = 0o010000;
 pub const S_IFREG: u32 = 0o100000;
 
 /// Size of a page of the guest, in bytes.
