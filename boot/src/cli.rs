@@ -41,6 +41,9 @@ pub enum Command {
     /// 124 at the time-out, and 125 when the launcher failed.
     #[command(override_usage = "lastref exec [OPTIONS] PROG [ARG]...")]
     Exec {
+        /// Print every system call on stderr, as strace does
+        #[arg(long)]
+        strace: bool,
         /// The program, and its arguments; those that begin with - are the program's too.
         #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_name = "PROG")]
         command: Vec<String>,
@@ -199,7 +202,7 @@ mod tests {
     #[test]
     fn what_follows_the_program_is_the_programs() {
         let cli = parse("exec --smp 2 ./prog -x --smp 3 --help -- y").unwrap();
-        let Some(Command::Exec { command }) = cli.command else { panic!("not exec") };
+        let Some(Command::Exec { command, strace: false }) = cli.command else { panic!("not exec") };
         assert_eq!(command, ["./prog", "-x", "--smp", "3", "--help", "--", "y"]);
         assert_eq!(cli.options.smp, 2);
     }
@@ -210,6 +213,8 @@ mod tests {
             ("frobnicate", "unrecognized subcommand"),
             ("exec", "required"),
             ("exec --smpp 4 prog", "unexpected argument"),
+            ("--strace exec prog", "unexpected argument"),
+            ("demo --strace", "unexpected argument"),
             ("demo H99", "there is no such scenario"),
             ("--smp 0", "not in 1..="),
             ("--smp many", "invalid"),

@@ -8,7 +8,7 @@
 //! - [`machine`], over [`qemu`], [`regions`], [`device_tree`], [`process`] and [`input`]: one machine, from boot to
 //!   exit status;
 //! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
-//! - [`reference`], [`conformance`]: real Linux on the same machine, and what programs see on both;
+//! - [`mod@reference`], [`conformance`]: real Linux on the same machine, and what programs see on both;
 //! - [`plan`], [`lab`], [`matrix`]: all cells observed, and drawn;
 //! - [`cli`], [`commands`]: what a person types, whom [`terminal`] and [`interrupt`] serve; [`figures`]:
 //!   what Linux takes.

@@ -108,12 +108,20 @@ impl<P: Platform> DmaBuf<P> {
         }
     }
 
-    /// The page runs behind a mapping, in order; they stay the buffer's as long as the mapping holds its file.
-    /// `EACCES` for a shared writable mapping of a file not open for writing; `EINVAL` for a private mapping, an
-    /// empty one, one past the end, or any of a buffer that cannot be mapped.
+    /// Whether its memory went with its device. Nothing maps it any more, and nothing will.
+    pub fn is_revoked(&self) -> bool {
+        self.hold.is_revoked()
+    }
+
+    /// The page runs behind a mapping, in order; they stay the buffer's as long as the mapping holds its file, or until
+    /// it is revoked: then `ENODEV`. Otherwise `EACCES` for a shared writable mapping of a file not open for writing;
+    /// `EINVAL` for a private mapping, an empty one, one past the end, or any of a buffer that cannot be mapped.
     pub fn mmap(&self, request: MapRequest) -> Result<Window<'_>> {
         if request.shared && request.write && !request.file_writable {
             return Err(Errno::EACCES);
+        }
+        if self.is_revoked() {
+            return Err(Errno::ENODEV);
         }
         let pages = pages_for(request.len).filter(|&pages| pages != 0).ok_or(Errno::EINVAL)?;
         if !self.mappable || !request.shared || !request.offset.is_multiple_of(PAGE_SIZE as u64) {

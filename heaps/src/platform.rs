@@ -76,6 +76,10 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// Removes the node created for a number (Linux: `device_destroy`); open files stay. May sleep.
     fn device_destroy(devt: DevT);
 
+    /// Takes the pages of every revoked buffer ([`DmaBuf::is_revoked`](crate::DmaBuf::is_revoked)) out of every address
+    /// space. When it returns no access reaches them, and none will. May sleep.
+    fn unmap_revoked();
+
     /// Says what kind of object was just allocated at `object`, for reports about it.
     fn name_object(object: *const u8, kind: &'static str);
 

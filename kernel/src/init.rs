@@ -58,6 +58,10 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     }
     announce(&machine);
 
+    if args.value("lastref.strace").is_some() {
+        crate::debug::strace::turn_on();
+        exceptions::init_cpu();
+    }
     sched::adopt_cpu();
     start_cpus(&machine);
     crate::start::start(&machine, &args, &regions);

@@ -6,6 +6,7 @@
 //! * [`sync`]: locks and wait queues in one written order
 //! * [`sched`]: tasks on CPUs; [`process`]: processes and threads
 //! * [`vfs`]: names, inodes, open files and the filesystems; [`chrdev`]: device numbers and what they lead to
+//! * [`net`]: unix sockets and the files sent through them
 //! * [`drivers`], [`modules`]: what devices do; the providers that can be loaded and unloaded
 //! * [`time`]: clocks, timers, and whose time it was
 //! * [`syscall`]: what user space asks for
@@ -23,6 +24,7 @@ pub mod dt;
 pub mod init;
 pub mod mm;
 pub mod modules;
+pub mod net;
 pub mod process;
 pub mod sched;
 #[cfg(target_os = "none")]

@@ -260,8 +260,22 @@ static void hints(void)
 	sync();
 }
 
+static void owners(void)
+{
+	int fd = fresh(ONE, "x");
+
+	is(fcntl(fd, F_GETOWN), 0, "nobody is told about a file");
+	works(fcntl(fd, F_SETOWN, getpid()), "F_SETOWN");
+	is(fcntl(fd, F_GETOWN), getpid(), "is kept");
+	fails(fcntl(fd, F_SETOWN, 999999), ESRCH, "of nobody");
+	works(fcntl(fd, F_SETOWN, 0), "of none");
+	is(fcntl(fd, F_GETOWN), 0, "none again");
+	close(fd);
+}
+
 int main(void)
 {
+	owners();
 	vectors();
 	sending();
 	copying();

@@ -100,13 +100,13 @@ static inline int touch(volatile char *at, int add)
 }
 
 /* Runs `body` in a child, and gives its exit status, or 128 and the signal that killed it. */
-#define IN_CHILD(body)                                                      \
+#define IN_CHILD(...)                                                       \
 	({                                                                  \
 		int tap_status;                                             \
 		fflush(stdout);                                             \
 		pid_t tap_child = fork();                                   \
 		if (tap_child == 0) {                                       \
-			body;                                               \
+			__VA_ARGS__;                                             \
 			_exit(0);                                           \
 		}                                                           \
 		waitpid(tap_child, &tap_status, 0);                         \

@@ -14,7 +14,7 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/c");
 const TRANSCRIPT: &str = include_str!("../c/heaps.expected");
 
 /// The programs that print TAP.
-const CHECKS: [&str; 4] = ["filecalls", "mapfile", "memfd", "procmaps"];
+const CHECKS: [&str; 7] = ["filecalls", "locks", "mapfile", "memfd", "mounts", "names", "procmaps"];
 
 /// The heaps with one CPU and with four, `c::heaps-1` and `c::heaps-4`, and one trial for each program that prints TAP.
 pub fn trials() -> Vec<Trial> {

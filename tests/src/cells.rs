@@ -147,12 +147,14 @@ fn evidence(seen: &Observation) -> Result<(), Failure> {
     let cell = &seen.cell;
     let reported = !cell.reports.is_empty();
     let complaint = match word(&cell.verdict) {
-        "use-after-free" | "out-of-bounds" | "invalid-free" | "refcount" | "deadlock" | "oops"
+        "use-after-free" | "out-of-bounds" | "invalid-free" | "refcount" | "deadlock" | "frame-state"
+        | "oops"
             if !reported =>
         {
             "no report"
         }
-        "use-after-free" | "out-of-bounds" | "invalid-free" | "refcount" | "deadlock" | "oops"
+        "use-after-free" | "out-of-bounds" | "invalid-free" | "refcount" | "deadlock" | "frame-state"
+        | "oops"
             if seen.log.is_empty() =>
         {
             "a report that the kernel's log does not show"

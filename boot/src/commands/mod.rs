@@ -29,7 +29,7 @@ pub fn run(cli: Cli) -> Result<u8> {
     match cli.command.unwrap_or(Command::Demo { scenario: None }) {
         Command::Demo { scenario: None } => demo::matrix(&options, plan::SCENARIOS.to_vec()),
         Command::Demo { scenario: Some(scenarios) } => demo::tell(&options, scenarios.0),
-        Command::Exec { command } => exec::run(&options, &command),
+        Command::Exec { strace, command } => exec::run(&options, strace, &command),
         Command::Shell { busybox } => shell::run(&options, busybox.as_deref()),
         Command::Gdb { port, command } => gdb::run(&options, port, &command),
         Command::Bench { linux } => bench::run(&options, linux),

@@ -209,6 +209,21 @@ impl<P: Platform> Registration<P> {
         }
     }
 
+    /// The same when the device has gone, and its memory with it (hot unplug). Under `lastref` every mapping of it goes
+    /// before it does; a later access is SIGBUS. The others know of no mappings. May sleep.
+    pub fn unplug(mut self) -> Result<ProviderData<P>, Refused<P>> {
+        let revokes = matches!(self.heap, Some(Heap::Shell(_)));
+        if let Err(errno) = self.end() {
+            return Err(Refused { registration: self, errno });
+        }
+        let provider = self.provider.0.clone();
+        if revokes {
+            provider.revoke();
+        }
+        provider.ops().unplug();
+        Ok(ProviderData(provider))
+    }
+
     fn end(&mut self) -> Result<()> {
         match self.heap.take() {
             Some(Heap::Counted(heap)) => {

@@ -46,6 +46,8 @@ pub(crate) struct Machine {
     pub zeroed: AtomicUsize,
     pub killed: AtomicBool,
     pub traces_puts: AtomicBool,
+    /// How often revoked memory was unmapped.
+    pub unmapped: AtomicUsize,
     /// Makes `device_create` say this, once.
     pub refuse_device: Mutex<Option<Errno>>,
     /// While set, `device_create` waits, with the cdev mapped already.
@@ -76,6 +78,7 @@ impl Machine {
             zeroed: AtomicUsize::default(),
             killed: AtomicBool::default(),
             traces_puts: AtomicBool::default(),
+            unmapped: AtomicUsize::default(),
             refuse_device: Mutex::default(),
             stall_device: AtomicBool::default(),
             events: Mutex::default(),
@@ -210,6 +213,10 @@ impl Platform for TestPlatform {
         let _own = suspend();
         locks::assert_free_below(2);
         Machine::here().nodes.lock().unwrap().retain(|_, inode| inode.devt() != devt);
+    }
+
+    fn unmap_revoked() {
+        Machine::here().unmapped.fetch_add(1, Ordering::Relaxed);
     }
 
     fn name_object(object: *const u8, _kind: &'static str) {

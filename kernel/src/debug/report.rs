@@ -3,6 +3,7 @@
 use core::fmt;
 
 use arrayvec::ArrayVec;
+use heaps::PhysAddr;
 
 use crate::sync::order::{self, Rank};
 use crate::sync::{IrqLock, order as ranks};
@@ -22,6 +23,8 @@ pub enum Kind {
     LockOrder,
     /// A task waits for a lock that it holds itself.
     Deadlock,
+    /// Page frames were freed that user space still maps.
+    FrameState,
     /// The kernel did something the machine refused.
     Oops,
 }
@@ -35,6 +38,7 @@ impl fmt::Display for Kind {
             Kind::Refcount => "refcount",
             Kind::LockOrder => "lock-order",
             Kind::Deadlock => "deadlock",
+            Kind::FrameState => "frame-state",
             Kind::Oops => "oops",
         })
     }
@@ -98,8 +102,14 @@ pub fn deadlock(rank: Rank) -> ! {
     panic!("deadlock: {} taken by its holder", order::name(rank));
 }
 
+/// The `pages` frames from `start` are about to be freed while one of them is mapped at user address `at`.
+#[cfg(not(target_os = "none"))]
+pub fn freed_while_mapped(start: PhysAddr, pages: usize, at: u64) {
+    panic!("frame state: {pages} frames from {start:?} are mapped at {at:#x}");
+}
+
 #[cfg(target_os = "none")]
-pub use guest::{deadlock, invalid_free, lock_order, refcount, tag_check};
+pub use guest::{deadlock, freed_while_mapped, invalid_free, lock_order, refcount, tag_check};
 
 #[cfg(target_os = "none")]
 mod guest {
@@ -144,6 +154,17 @@ mod guest {
         // Past the report itself and the check, to who takes the lock.
         let pc = frames_from(frame_pointer()).nth(3).unwrap_or(0);
         keep(Report { kind, pc, tid: sched::current_tid(), locks: Some((held, wanted)) });
+    }
+
+    /// The `pages` frames from `start` are about to be freed while one of them is mapped at user address `at`. They are
+    /// freed all the same: it is what the kernel would do.
+    pub fn freed_while_mapped(start: PhysAddr, pages: usize, at: u64) {
+        note(Kind::FrameState, caller(), sched::current_tid());
+        print!("{RULE}");
+        print!("BUG: lastref: frame state: {pages} page frames from {:#x} freed while mapped", start.get());
+        print!("by task {} on CPU {}; a mapping is at {at:#x}", sched::current_tid(), arch::cpu_id());
+        stack("Call trace", frames_from(frame_pointer()));
+        print!("{RULE}");
     }
 
     /// A reference count was misused, as `what` says.

@@ -13,6 +13,7 @@ pub mod frames;
 #[cfg(target_os = "none")]
 pub mod object;
 pub mod prot;
+pub mod spaces;
 #[cfg(target_os = "none")]
 pub mod stack;
 pub mod user;

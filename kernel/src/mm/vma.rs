@@ -56,6 +56,12 @@ pub trait MapSource: Send + Sync {
     /// first error. The memory stays as long as the source. Only for sources mapped as [`Backing::Runs`].
     fn runs(&self, first: u64, pages: u64, each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>)
     -> Result<()>;
+
+    /// Whether its memory was taken away for good: then [`runs`](Self::runs) names nothing, and what was mapped is
+    /// being unmapped.
+    fn is_revoked(&self) -> bool {
+        false
+    }
 }
 
 /// Where an area's pages come from.
@@ -191,8 +197,13 @@ impl Vma {
             && self.backing.continues_into(&next.backing, self.end - self.start)
     }
 
-    /// What a page table entry may allow at most: a private page is writable only once it is known unshared.
+    /// What a page table entry may allow at most: a private page is writable only once it is known unshared. What may
+    /// be written may be read.
     pub fn shared_prot(&self) -> Prot {
-        if self.backing.copies_on_write() { self.prot - Prot::WRITE } else { self.prot }
+        match self.backing.copies_on_write() {
+            true if self.prot == Prot::WRITE => Prot::READ,
+            true => self.prot - Prot::WRITE,
+            false => self.prot,
+        }
     }
 }

@@ -112,11 +112,18 @@ pub fn delete(name: &str, flags: u32) -> Result<()> {
 /// device bound, `EBUSY` when the discipline refuses. May sleep.
 pub fn unbind(name: &str) -> Result<()> {
     let _order = OPERATIONS.lock();
+    bound_device(name)?.unbind()
+}
+
+/// The same when the device has gone, and its memory with it (hot unplug).
+pub fn unplug(name: &str) -> Result<()> {
+    let _order = OPERATIONS.lock();
+    bound_device(name)?.unplug()
+}
+
+fn bound_device(name: &str) -> Result<Arc<dyn Provider>> {
     let provider = device(name)?;
-    if !provider.is_bound() {
-        return Err(Errno::ENODEV);
-    }
-    provider.unbind()
+    if provider.is_bound() { Ok(provider) } else { Err(Errno::ENODEV) }
 }
 
 /// Starts the device of a loaded module again (sysfs `bind`). `ENODEV`, `EBUSY` when it is bound, and what

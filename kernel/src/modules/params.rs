@@ -11,6 +11,7 @@ pub struct Params {
     name: Option<String>,
     instance: Option<String>,
     exit: Option<String>,
+    memory: Option<String>,
 }
 
 impl Params {
@@ -23,6 +24,7 @@ impl Params {
                 "name" => &mut params.name,
                 "instance" => &mut params.instance,
                 "exit" => &mut params.exit,
+                "memory" => &mut params.memory,
                 _ => continue,
             };
             if value.is_empty() || value.len() > 64 || value.contains(['/', '\0']) {
@@ -46,5 +48,10 @@ impl Params {
     /// How the provider is to end.
     pub fn exit(&self) -> Option<&str> {
         self.exit.as_deref()
+    }
+
+    /// Where the provider's memory is to come from.
+    pub fn memory(&self) -> Option<&str> {
+        self.memory.as_deref()
     }
 }

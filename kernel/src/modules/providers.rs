@@ -5,11 +5,12 @@ use alloc::string::String;
 use alloc::sync::Arc;
 
 use heaps::exporter::{CmaHeap, SystemHeap};
+use heaps::registry::Refused;
 use heaps::{Errno, ProviderData, Registration, Result};
 
 use super::module::Module;
 use super::params::Params;
-use super::tee::{Exit, TeeHeap};
+use super::tee::{Exit, Memory, TeeHeap};
 use crate::drivers::dma_heap::{self, Kernel};
 use crate::sync::{SpinLock, order};
 
@@ -23,6 +24,9 @@ pub trait Provider: Send + Sync {
 
     /// Unregisters its heap, if it is there, and frees what it passed at registration. `EBUSY` when refused.
     fn unbind(&self) -> Result<()>;
+
+    /// The same, for a device that has gone with its memory.
+    fn unplug(&self) -> Result<()>;
 
     /// Whether sysfs can bind and unbind it.
     fn unbindable(&self) -> bool;
@@ -59,9 +63,13 @@ fn cma(params: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
 fn tee(params: &Params, module: &Module) -> Result<Arc<dyn Provider>> {
     let name = params.name().ok_or(Errno::EINVAL)?;
     let exit = Exit::parse(params.exit())?;
-    let make = move |name: &str, module| ProviderData::new(name, TeeHeap::new(exit), Some(module));
+    let memory = Memory::parse(params.memory())?;
+    let make = move |name: &str, module| ProviderData::new(name, TeeHeap::new(exit, memory)?, Some(module));
     Device::start(name, module, true, make)
 }
+
+/// What comes of ending a registration.
+type Ended = Result<ProviderData<Kernel>, Refused<Kernel>>;
 
 /// A provider with one heap.
 struct Device<M> {
@@ -82,6 +90,23 @@ where
         device.bind()?;
         Ok(Arc::new(device))
     }
+
+    /// Ends the registration, if there is one, by `end`, and frees what was passed for it.
+    fn end(&self, end: fn(Registration<Kernel>) -> Ended) -> Result<()> {
+        let Some(registration) = self.registration.lock().take() else {
+            return Ok(());
+        };
+        match end(registration) {
+            Ok(data) => {
+                data.free();
+                Ok(())
+            }
+            Err(refused) => {
+                *self.registration.lock() = Some(refused.registration);
+                Err(refused.errno)
+            }
+        }
+    }
 }
 
 impl<M> Provider for Device<M>
@@ -100,19 +125,11 @@ where
     }
 
     fn unbind(&self) -> Result<()> {
-        let Some(registration) = self.registration.lock().take() else {
-            return Ok(());
-        };
-        match registration.unregister() {
-            Ok(data) => {
-                data.free();
-                Ok(())
-            }
-            Err(refused) => {
-                *self.registration.lock() = Some(refused.registration);
-                Err(refused.errno)
-            }
-        }
+        self.end(Registration::unregister)
+    }
+
+    fn unplug(&self) -> Result<()> {
+        self.end(Registration::unplug)
     }
 
     fn unbindable(&self) -> bool {

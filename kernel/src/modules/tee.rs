@@ -6,11 +6,12 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use heaps::exporter::SystemHeap;
 use heaps::platform::Point;
-use heaps::{Errno, HeapOps, Result, SgTable};
+use heaps::{Errno, HeapOps, PAGE_SHIFT, PhysAddr, Platform, Result, Run, SgTable};
 
-use crate::debug::meet;
+use crate::debug::{meet, report};
 use crate::drivers::dma_heap::Kernel;
-use crate::sync::{Mutex, WaitQueue, order};
+use crate::mm::spaces;
+use crate::sync::{Mutex, SpinLock, WaitQueue, order};
 
 /// What the provider does at its end, while there still is memory of its own around. Its end comes when unregistering
 /// has returned, or later where a discipline keeps it.
@@ -37,6 +38,65 @@ impl Exit {
     }
 }
 
+/// Where the provider's memory comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Memory {
+    /// From the machine, buffer by buffer.
+    #[default]
+    System,
+    /// From its own, a block that it takes at its start and gives back at its end, or when its device is unplugged.
+    Own,
+}
+
+impl Memory {
+    /// The value of the parameter `memory`. `EINVAL`.
+    pub fn parse(text: Option<&str>) -> Result<Memory> {
+        match text {
+            None => Ok(Memory::System),
+            Some("own") => Ok(Memory::Own),
+            Some(_) => Err(Errno::EINVAL),
+        }
+    }
+}
+
+/// A provider's own memory: `1 << POOL_ORDER` page frames, given out once, from the first on.
+struct Pool {
+    start: PhysAddr,
+    given: usize,
+}
+
+const POOL_ORDER: u32 = 4;
+const POOL_PAGES: usize = 1 << POOL_ORDER;
+
+impl Pool {
+    fn new() -> Result<Pool> {
+        let start = Kernel::alloc_run(POOL_ORDER).ok_or(Errno::ENOMEM)?;
+        Ok(Pool { start, given: 0 })
+    }
+
+    fn take(&mut self, pages: usize) -> Result<SgTable> {
+        let after =
+            self.given.checked_add(pages).filter(|&after| after <= POOL_PAGES).ok_or(Errno::ENOMEM)?;
+        let start = self.start.add_pages(self.given as u64);
+        let mut table = SgTable::new();
+        table.push(Run::new(start, pages)?)?;
+        Kernel::zero(start, pages);
+        self.given = after;
+        Ok(table)
+    }
+}
+
+impl Drop for Pool {
+    /// Gives the memory back to the machine, which looks whether somebody still maps it.
+    fn drop(&mut self) {
+        let end = self.start.add_pages(POOL_PAGES as u64);
+        if let Some(at) = spaces::find_mapping(self.start..end) {
+            report::freed_while_mapped(self.start, POOL_PAGES, at);
+        }
+        Kernel::free_run(self.start, POOL_ORDER);
+    }
+}
+
 /// Most bytes handed out at once.
 const LIMIT: usize = 1 << 30;
 
@@ -51,12 +111,24 @@ pub struct TeeHeap {
     exit: Exit,
     /// Held while memory is given back.
     lock: Mutex<(), { order::PROVIDER }>,
+    /// Its own memory, if it has any, until that goes.
+    pool: SpinLock<Option<Pool>, { order::HEAP_STATE }>,
+    source: Memory,
 }
 
 impl TeeHeap {
-    /// Nothing handed out.
-    pub fn new(exit: Exit) -> TeeHeap {
-        TeeHeap { memory: SystemHeap::new(), allocated: AtomicUsize::new(0), exit, lock: Mutex::new(()) }
+    /// Nothing handed out. `ENOMEM`.
+    pub fn new(exit: Exit, source: Memory) -> Result<TeeHeap> {
+        let pool = if source == Memory::Own { Some(Pool::new()?) } else { None };
+        let (allocated, lock) = (AtomicUsize::new(0), Mutex::new(()));
+        Ok(TeeHeap { memory: SystemHeap::new(), allocated, exit, lock, pool: SpinLock::new(pool), source })
+    }
+
+    fn take(&self, len: usize, flags: u64) -> Result<SgTable> {
+        match self.source {
+            Memory::System => self.memory.allocate(len, flags),
+            Memory::Own => self.pool.lock().as_mut().ok_or(Errno::ENODEV)?.take(len >> PAGE_SHIFT),
+        }
     }
 
     fn drained(&self) -> bool {
@@ -85,7 +157,7 @@ impl HeapOps for TeeHeap {
         meet::arrive(Point::Allocate, None);
         let room = |now: usize| now.checked_add(len).filter(|&after| after <= LIMIT);
         self.allocated.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).map_err(|_| Errno::ENOMEM)?;
-        let table = self.memory.allocate(len, flags);
+        let table = self.take(len, flags);
         if table.is_err() {
             self.allocated.fetch_sub(len, Ordering::Relaxed);
         }
@@ -95,10 +167,17 @@ impl HeapOps for TeeHeap {
     fn release(&self, table: SgTable) {
         let len = table.size();
         let giving_back = self.lock.lock();
-        self.memory.release(table);
+        if self.source == Memory::System {
+            self.memory.release(table);
+        }
         drop(giving_back);
         self.allocated.fetch_sub(len, Ordering::Release);
         DRAINED.wake_all();
+    }
+
+    fn unplug(&self) {
+        let pool = self.pool.lock().take();
+        drop(pool);
     }
 }
 

@@ -92,7 +92,7 @@ impl Request {
 /// `EINVAL`, `EAGAIN`, `ENOMEM`. May sleep.
 pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u32> {
     request.check()?;
-    // Nobody shall be the child of none.
+    // Nobody is init's sibling.
     if request.flags.contains(CloneFlags::PARENT) && parent.process().pid() == tree::INIT {
         return Err(Errno::EINVAL);
     }
@@ -194,9 +194,10 @@ fn enter(parent: &Thread, number: &mut Number, child: &Thread, request: &Request
         return tree.add_thread(number, child.clone());
     }
     let me = parent.process().pid();
-    let (parent, exit_signal) = match tree.node(me) {
-        Some(node) if request.flags.contains(CloneFlags::PARENT) => (node.parent, node.exit_signal),
-        _ => (me, request.exit_signal),
+    // A sibling tells the common parent of its end as the caller will: the caller has no say in what others get.
+    let (parent, exit_signal) = match request.flags.contains(CloneFlags::PARENT) {
+        true => tree.node(me).map_or((tree::INIT, 0), |node| (node.parent, node.exit_signal)),
+        false => (me, request.exit_signal),
     };
     tree.add_process(number, child.clone(), parent, exit_signal)
 }

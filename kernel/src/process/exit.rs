@@ -12,6 +12,7 @@ use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SI_USER, SIGCHLD, SIGCONT,
 use super::thread::{Thread, current};
 use super::tree::Orphans;
 use super::{futex, jobs, robust, tree};
+use crate::debug::strace;
 use crate::drivers::console;
 use crate::mm::user;
 use crate::{arch, sched};
@@ -46,6 +47,9 @@ pub fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
 
 /// Ends the calling thread with a status word. Only where nothing on the kernel stack has to be dropped.
 pub fn do_exit(status: u32) -> ! {
+    if strace::is_on() {
+        strace::ended(status);
+    }
     sched::leave();
     if let Some(thread) = current() {
         release(&thread, status);

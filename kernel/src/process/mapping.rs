@@ -24,4 +24,8 @@ impl MapSource for File {
     ) -> Result<()> {
         self.ops().map_runs(first, pages, each)
     }
+
+    fn is_revoked(&self) -> bool {
+        self.ops().is_revoked()
+    }
 }

@@ -15,6 +15,7 @@ use super::signal::{SigSet, SignalStack};
 use crate::arch::{self, UserRoot};
 use crate::mm::AddressSpace;
 use crate::mm::aspace::MemoryLimits;
+use crate::net::unix::Dying;
 use crate::sched::{self, TaskRef};
 use crate::sync::wait::Interruptible;
 use crate::sync::{IrqLock, SpinLock, WaitQueue, order};
@@ -140,6 +141,7 @@ pub struct State {
     pub(crate) alt_stack: SpinLock<SignalStack, { order::TASK }>,
     /// The first argument of a call that a signal may have to restart, and that call's number plus one.
     pub(super) restart: [AtomicU64; 2],
+    dying: Dying,
     /// User address of the word to clear, and wake, when the thread ends.
     pub clear_tid: AtomicU64,
     /// User address of the robust futex list's head.
@@ -169,6 +171,7 @@ impl Thread {
             has_saved_mask: AtomicBool::new(false),
             alt_stack: SpinLock::new(SignalStack::default()),
             restart: [const { AtomicU64::new(0) }; 2],
+            dying: Dying::new(),
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             cpu: Meter::default(),
@@ -243,6 +246,11 @@ impl State {
             1 => Ok(()),
             _ => self.fs.replace(self.fs().fork()),
         }
+    }
+
+    /// What it is about to drop.
+    pub fn dying(&self) -> &Dying {
+        &self.dying
     }
 
     /// Its memory; `None` once it is ending.

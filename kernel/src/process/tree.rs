@@ -249,9 +249,7 @@ impl Tree {
             let Some(node) = self.nodes.get_mut(child) else { continue };
             node.parent = reaper;
             // Heirs hear of every end by the usual signal.
-            if node.exit_signal != 0 {
-                node.exit_signal = SIGCHLD;
-            }
+            node.exit_signal = SIGCHLD;
             zombie |= node.status.is_some();
             let signal = node.process.attributes().death_signal.load(Ordering::Relaxed);
             if signal != 0 {

@@ -32,48 +32,60 @@ ranks! {
     INODE = 5, "Changing a regular file's contents or size; user memory may be touched under it.";
     NAMESPACE = 6, "Creating and removing names in a directory, device registration.";
     EPOLL = 7, "One epoll's harvest, or a new link between two; user memory may be touched under it.";
-    MMAP = 8, "One address space's layout; page faults take it.";
-    SHARED_PAGES = 9, "Anonymous pages that several address spaces map.";
-    FILE_DATA = 10, "Contents of a regular file; user memory is not touched under it.";
-    DRAINED = 12, "No lock: to wait until all of a provider's memory is back, for which others need the next.";
-    PROVIDER = 13, "A heap provider's own lock.";
+    SOCKET_RECEIVE = 8, "The turn to receive from one socket; user memory may be touched under it.";
+    MMAP = 9, "One address space's layout; page faults take it.";
+    SHARED_PAGES = 10, "Anonymous pages that several address spaces map.";
+    FILE_DATA = 11, "Contents of a regular file; user memory is not touched under it.";
+    MOUNTS = 12, "What is mounted where.";
+    DRAINED = 13, "No lock: to wait until all of a provider's memory is back, for which others need the next.";
+    PROVIDER = 14, "A heap provider's own lock.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     TASK = 17, "One thread's or process' references: address space, files, task.";
     FD_TABLE = 18, "One process' file descriptors.";
-    EPOLL_ITEMS = 19, "The files one epoll watches.";
-    MAPPERS = 20, "The address spaces that map a file.";
-    CDEV_MAP = 21, "dev_t to cdev; also guards an inode's cached cdev.";
-    CDEV_INODES = 22, "The inodes that cache a cdev.";
-    DENTRY = 23, "One directory's entries.";
-    FILE_LINKS = 24, "The epolls that watch one open file, and files whose last close is put off.";
-    HEAP_STATE = 26, "One heap's or one module's state.";
-    BUFFER = 28, "One dma-buf: name, counters.";
-    PIPE = 29, "One pipe's bytes, or one event counter's or timer's state.";
-    SIGNALS = 30, "One process' signal dispositions and pending set.";
-    FUTEX = 32, "One bucket of the futex table.";
-    CONTIG = 34, "A contiguous-memory region's free ranges.";
-    STACKS = 33, "Idle kernel stacks.";
-    FRAME_CACHE = 35, "The free page frames one CPU keeps to itself.";
-    FRAMES = 36, "Free page frames.";
-    POLL_QUEUE = 37, "Who watches one file's readiness. Interrupts are off.";
-    WAIT_QUEUE = 38, "One wait queue. Interrupts are off.";
-    EPOLL_READY = 39, "One epoll's ready files. Interrupts are off.";
-    TIMERS = 40, "Sleeping tasks by wake-up time. Interrupts are off.";
-    RUN_QUEUE = 42, "One CPU's runnable tasks. Interrupts are off.";
-    USER_ROOT = 43, "The page table a thread runs on. Interrupts are off.";
-    OBJECTS = 44, "The kernel object heap and its quarantine. Interrupts are off.";
-    LOG_READER = 45, "A reader's place in the kernel log. Interrupts are off.";
-    REPORTS = 46, "Detection reports. Interrupts are off.";
-    RECEIVER = 47, "The console's receiver, over each byte. Interrupts are off.";
-    LOG = 48, "The kernel log. Interrupts are off.";
-    TTY = 49, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
-    UART = 50, "The console's transmitter. Interrupts are off.";
+    SOCKET_NAMES = 19, "The abstract names of sockets; what a socket's file leads to.";
+    SOCKET_TOPOLOGY = 20, "Which socket is whose peer.";
+    EPOLL_ITEMS = 21, "The files one epoll watches.";
+    MAPPERS = 22, "The address spaces that map a file.";
+    CDEV_MAP = 23, "dev_t to cdev; also guards an inode's cached cdev.";
+    CDEV_INODES = 24, "The inodes that cache a cdev.";
+    DENTRY = 25, "One directory's entries.";
+    FILE_LINKS = 26, "The epolls that watch one open file, and files whose last close is put off.";
+    FLIGHT = 27, "The files that are in sockets' queues.";
+    HEAP_STATE = 28, "One heap's or one module's state.";
+    SOCKET = 29, "One socket: its queues, its peer.";
+    SPACES = 30, "The list of address spaces.";
+    FIFO = 31, "A named pipe's way to its bytes.";
+    BUFFER = 32, "One dma-buf: name, counters.";
+    PIPE = 33, "One pipe's bytes, or one event counter's or timer's state.";
+    SIGNALS = 34, "One process' signal dispositions and pending set.";
+    DYING = 35, "What one thread is about to drop.";
+    FILE_LOCKS = 36, "The locks on files.";
+    STRACE = 37, "The line of a trace that is being written.";
+    FUTEX = 38, "One bucket of the futex table.";
+    STACKS = 39, "Idle kernel stacks.";
+    CONTIG = 40, "A contiguous-memory region's free ranges.";
+    FRAME_CACHE = 41, "The free page frames one CPU keeps to itself.";
+    FRAMES = 42, "Free page frames.";
+    POLL_QUEUE = 43, "Who watches one file's readiness. Interrupts are off.";
+    WAIT_QUEUE = 44, "One wait queue. Interrupts are off.";
+    EPOLL_READY = 45, "One epoll's ready files. Interrupts are off.";
+    TIMERS = 46, "Sleeping tasks by wake-up time. Interrupts are off.";
+    RUN_QUEUE = 47, "One CPU's runnable tasks. Interrupts are off.";
+    USER_ROOT = 48, "The page table a thread runs on. Interrupts are off.";
+    OBJECTS = 49, "The kernel object heap and its quarantine. Interrupts are off.";
+    LOG_READER = 50, "A reader's place in the kernel log. Interrupts are off.";
+    REPORTS = 51, "Detection reports. Interrupts are off.";
+    RECEIVER = 52, "The console's receiver, over each byte. Interrupts are off.";
+    LOG = 53, "The kernel log. Interrupts are off.";
+    TTY = 54, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
+    UART = 55, "The console's transmitter. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and
 /// shrinks with use and says nothing about who holds what.
-pub const BOOKKEEPING: u64 = 1 << STACKS | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << TIMERS | 1 << RUN_QUEUE;
+pub const BOOKKEEPING: u64 =
+    1 << STACKS | 1 << CONTIG | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << TIMERS | 1 << RUN_QUEUE;
 
 /// First rank that belongs to spinning locks: holding one of these or above, nobody sleeps.
 pub const FIRST_SPINNING: Rank = PROCESS_TREE;

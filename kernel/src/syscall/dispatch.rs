@@ -6,10 +6,12 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use heaps::{Errno, Result};
 
 use super::{
-    Ctx, attr, copy, creds, event, fd, futex, memfd, memory, misc, module, names, nr, poll, prctl, process,
-    rw, sched, signal, space, syslog, time, timer,
+    Ctx, attr, copy, creds, event, fd, futex, known, locks, memfd, memory, message, misc, module, mount,
+    names, nr, poll, prctl, process, rw, sched, setattr, signal, socket, sockopt, space, syslog, time, timer,
 };
 use crate::arch::TrapFrame;
+use crate::net::unix::flight;
+use crate::net::unix::option::Way;
 use crate::process::creds::Kind;
 use crate::process::signal::deliver::Restart;
 use crate::process::{Thread, with_current};
@@ -34,12 +36,16 @@ pub fn dispatch(frame: &mut TrapFrame) {
 /// Lets an interrupted call that may be made again be made again, where the signal's action allows it.
 #[cold]
 fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
+    if is_timed(thread, number, first) {
+        return;
+    }
     let when = match number {
         nr::FUTEX if fourth == 0 => Restart::Always,
-        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => Restart::Always,
-        nr::WAIT4 | nr::WAITID | nr::SYSLOG | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => {
-            Restart::Always
-        }
+        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT => Restart::Always,
+        nr::FCNTL | nr::FLOCK | nr::SYSLOG => Restart::Always,
+        nr::ACCEPT | nr::ACCEPT4 | nr::CONNECT | nr::SENDTO | nr::SENDMSG | nr::SENDMMSG => Restart::Always,
+        nr::RECVFROM | nr::RECVMSG | nr::RECVMMSG => Restart::Always,
+        nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => Restart::Always,
         nr::NANOSLEEP | nr::CLOCK_NANOSLEEP | nr::FUTEX | nr::RESTART_SYSCALL
             if thread.has_restart_block() =>
         {
@@ -51,10 +57,24 @@ fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
     thread.note_restart(number, first, when);
 }
 
+/// Whether the call is about a socket that it would not have waited for any longer than a while: then a signal ends it.
+#[cold]
+fn is_timed(thread: &Thread, number: u64, fd: u64) -> bool {
+    let way = match number {
+        nr::READ | nr::READV | nr::RECVFROM | nr::RECVMSG | nr::RECVMMSG | nr::ACCEPT | nr::ACCEPT4 => {
+            Way::In
+        }
+        nr::WRITE | nr::WRITEV | nr::SENDTO | nr::SENDMSG | nr::SENDMMSG | nr::CONNECT => Way::Out,
+        _ => return false,
+    };
+    let file = thread.files().table().get(fd as i32);
+    file.is_ok_and(|file| flight::socket_of(&file).is_some_and(|s| s.options.patience(way).is_some()))
+}
+
 #[rustfmt::skip]
 fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
     let [a, b, c, d, e, f] = [frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5]];
-    let ctx = &Ctx { files: thread.files().table(), fs: thread.fs() };
+    let ctx = &Ctx { files: thread.files().table(), fs: thread.fs(), pid: thread.process().pid() as i32 };
     match frame.x[8] {
         nr::READ => rw::sys_read(ctx, a as i32, b, c as usize),
         nr::WRITE => rw::sys_write(ctx, a as i32, b, c as usize),
@@ -84,6 +104,7 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::CLOSE_RANGE => fd::sys_close_range(ctx, a as u32, b as u32, c as u32),
         nr::DUP => fd::sys_dup(ctx, a as i32),
         nr::DUP3 => fd::sys_dup3(ctx, a as i32, b as i32, c as u32),
+        nr::FLOCK => locks::sys_flock(ctx, a as i32, b as u32),
         nr::FCNTL => fd::sys_fcntl(ctx, a as i32, b as u32, c),
         nr::IOCTL => fd::sys_ioctl(ctx, a as i32, b as u32, c),
         nr::PIPE2 => fd::sys_pipe2(ctx, a, b as u32),
@@ -97,15 +118,17 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::RENAMEAT => names::sys_renameat2(ctx, a as i32, b, c as i32, d, 0),
         nr::RENAMEAT2 => names::sys_renameat2(ctx, a as i32, b, c as i32, d, e as u32),
         nr::READLINKAT => names::sys_readlinkat(ctx, a as i32, b, c, d as usize),
+        nr::MOUNT => mount::sys_mount(ctx, a, b, c, d as u32, e),
+        nr::UMOUNT2 => mount::sys_umount2(ctx, a, b as u32),
         nr::CHDIR => names::sys_chdir(ctx, a),
         nr::FCHDIR => names::sys_fchdir(ctx, a as i32),
         nr::GETCWD => names::sys_getcwd(ctx, a, b as usize),
         nr::UMASK => names::sys_umask(ctx, a as u32),
-        nr::FCHMOD => names::sys_fchmod(ctx, a as i32, b as u32),
-        nr::FCHMODAT => names::sys_fchmodat(ctx, a as i32, b, c as u32),
-        nr::FCHOWN => names::sys_fchown(ctx, a as i32, b as u32, c as u32),
-        nr::FCHOWNAT => names::sys_fchownat(ctx, a as i32, b, c as u32, d as u32),
-        nr::UTIMENSAT => names::sys_utimensat(ctx, a as i32, b, d as u32),
+        nr::FCHMOD => setattr::sys_fchmod(ctx, a as i32, b as u32),
+        nr::FCHMODAT => setattr::sys_fchmodat(ctx, a as i32, b, c as u32),
+        nr::FCHOWN => setattr::sys_fchown(ctx, a as i32, b as u32, c as u32),
+        nr::FCHOWNAT => setattr::sys_fchownat(ctx, a as i32, b, c as u32, d as u32, e as u32),
+        nr::UTIMENSAT => setattr::sys_utimensat(ctx, a as i32, b, c, d as u32),
 
         nr::PPOLL => signal::under_mask(thread, d, e, || poll::sys_ppoll(ctx, a, b as usize, c)),
         nr::PSELECT6 => signal::under_packed_mask(thread, f, || poll::sys_pselect6(ctx, a as i32, [b, c, d], e)),
@@ -114,6 +137,25 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::EPOLL_CTL => event::sys_epoll_ctl(ctx, a as i32, b as u32, c as i32, d),
         nr::EPOLL_PWAIT => signal::under_mask(thread, e, f, || event::sys_epoll_wait(ctx, a as i32, b, c as i32, d as i32)),
         nr::EPOLL_PWAIT2 => signal::under_mask(thread, e, f, || event::sys_epoll_wait2(ctx, a as i32, b, c as i32, d)),
+
+        nr::SOCKET => socket::sys_socket(ctx, a as u32, b as u32, c as u32),
+        nr::SOCKETPAIR => socket::sys_socketpair(ctx, a as u32, b as u32, c as u32, d),
+        nr::BIND => socket::sys_bind(ctx, a as i32, b, c as i32),
+        nr::LISTEN => socket::sys_listen(ctx, a as i32, b as i32),
+        nr::ACCEPT => socket::sys_accept4(ctx, a as i32, b, c, 0),
+        nr::ACCEPT4 => socket::sys_accept4(ctx, a as i32, b, c, d as u32),
+        nr::CONNECT => socket::sys_connect(ctx, a as i32, b, c as i32),
+        nr::GETSOCKNAME => socket::sys_getsockname(ctx, a as i32, b, c),
+        nr::GETPEERNAME => socket::sys_getpeername(ctx, a as i32, b, c),
+        nr::SHUTDOWN => socket::sys_shutdown(ctx, a as i32, b as u32),
+        nr::SETSOCKOPT => sockopt::sys_setsockopt(ctx, a as i32, b as u32, c as u32, d, e as i32),
+        nr::GETSOCKOPT => sockopt::sys_getsockopt(ctx, a as i32, b as u32, c as u32, d, e),
+        nr::SENDTO => message::sys_sendto(ctx, a as i32, b, c as usize, d as u32, e, f as i32),
+        nr::RECVFROM => message::sys_recvfrom(ctx, a as i32, b, c as usize, d as u32, e, f),
+        nr::SENDMSG => message::sys_sendmsg(ctx, a as i32, b, c as u32),
+        nr::RECVMSG => message::sys_recvmsg(ctx, a as i32, b, c as u32),
+        nr::SENDMMSG => message::sys_sendmmsg(ctx, a as i32, b, c as usize, d as u32),
+        nr::RECVMMSG => message::sys_recvmmsg(ctx, a as i32, b, c as usize, d as u32, e),
 
         nr::FSTAT => attr::sys_fstat(ctx, a as i32, b),
         nr::NEWFSTATAT => attr::sys_newfstatat(ctx, a as i32, b, c, d as u32),
@@ -134,6 +176,8 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::MADVISE => memory::sys_madvise(thread, a, b, c as u32),
         nr::MSYNC => memory::sys_msync(thread, a, b, c as u32),
         nr::MLOCK | nr::MUNLOCK => memory::sys_mlock(thread, a, b),
+        nr::MLOCKALL => memory::sys_mlockall(thread, a as u32),
+        nr::MUNLOCKALL => Ok(0),
         nr::BRK => memory::sys_brk(thread, a),
 
         nr::CLONE => process::sys_clone(thread, frame),
@@ -231,16 +275,16 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
     }
 }
 
-/// Numbers that were asked for in vain, one bit each.
+/// Numbers that were asked for in vain, one bit each; the last stands for all from there on.
 static UNKNOWN: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
 
 #[cold]
 fn note_unknown(thread: &Thread, number: u64) -> Errno {
-    if let Some(word) = UNKNOWN.get((number / 64) as usize) {
-        let bit = 1 << (number % 64);
-        if word.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-            log::info!("pid {}: there is no system call {number}", thread.process().pid());
-        }
+    let at = number.min(64 * UNKNOWN.len() as u64 - 1);
+    let bit = 1 << (at % 64);
+    if UNKNOWN[at as usize / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        let (pid, name) = (thread.process().pid(), known::of(number).unwrap_or("unknown"));
+        log::info!("pid {pid}: system call {number} ({name}) is not there");
     }
     Errno::ENOSYS
 }

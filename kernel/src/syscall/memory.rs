@@ -173,6 +173,20 @@ pub fn sys_mlock(thread: &Thread, addr: u64, len: u64) -> Result<usize> {
     Ok(0)
 }
 
+/// `mlockall`: as [`sys_mlock`], of everything; what is mapped later is touched when it is. `EINVAL`.
+pub fn sys_mlockall(thread: &Thread, flags: u32) -> Result<usize> {
+    const MCL_CURRENT: u32 = 1;
+    const MCL_ONFAULT: u32 = 4;
+    const ALL: u32 = 7;
+    if flags == 0 || flags & !ALL != 0 || flags == MCL_ONFAULT {
+        return Err(Errno::EINVAL);
+    }
+    if flags & (MCL_CURRENT | MCL_ONFAULT) == MCL_CURRENT {
+        mm(thread)?.populate_all();
+    }
+    Ok(0)
+}
+
 /// `brk`.
 pub fn sys_brk(thread: &Thread, to: u64) -> Result<usize> {
     Ok(mm(thread)?.brk(to) as usize)

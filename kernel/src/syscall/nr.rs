@@ -4,6 +4,9 @@
 macro_rules! numbers {
     ($($name:ident = $value:literal;)*) => {
         $(#[doc = concat!("Number ", stringify!($value), ".")] pub const $name: u64 = $value;)*
+
+        /// All of them, with their names in capitals.
+        pub const ALL: &[(&str, u64)] = &[$((stringify!($name), $value)),*];
     };
 }
 
@@ -17,12 +20,15 @@ numbers! {
     DUP3 = 24;
     FCNTL = 25;
     IOCTL = 29;
+    FLOCK = 32;
     MKNODAT = 33;
     MKDIRAT = 34;
     UNLINKAT = 35;
     SYMLINKAT = 36;
     LINKAT = 37;
     RENAMEAT = 38;
+    UMOUNT2 = 39;
+    MOUNT = 40;
     STATFS = 43;
     FSTATFS = 44;
     TRUNCATE = 45;
@@ -148,6 +154,21 @@ numbers! {
     GETEGID = 177;
     GETTID = 178;
     SYSINFO = 179;
+    SOCKET = 198;
+    SOCKETPAIR = 199;
+    BIND = 200;
+    LISTEN = 201;
+    ACCEPT = 202;
+    CONNECT = 203;
+    GETSOCKNAME = 204;
+    GETPEERNAME = 205;
+    SENDTO = 206;
+    RECVFROM = 207;
+    SETSOCKOPT = 208;
+    GETSOCKOPT = 209;
+    SHUTDOWN = 210;
+    SENDMSG = 211;
+    RECVMSG = 212;
     READAHEAD = 213;
     BRK = 214;
     MUNMAP = 215;
@@ -163,9 +184,12 @@ numbers! {
     MLOCKALL = 230;
     MUNLOCKALL = 231;
     MADVISE = 233;
+    ACCEPT4 = 242;
+    RECVMMSG = 243;
     WAIT4 = 260;
     PRLIMIT64 = 261;
     SYNCFS = 267;
+    SENDMMSG = 269;
     FINIT_MODULE = 273;
     RENAMEAT2 = 276;
     GETRANDOM = 278;

@@ -65,7 +65,8 @@ pub fn sys_clone3(thread: &Thread, frame: &TrapFrame, args_at: u64, size: u64) -
     }
     let flags = CloneFlags::from_bits(args.flags).ok_or(Errno::EINVAL)?;
     let bad_stack = (args.stack == 0) != (args.stack_size == 0);
-    if args.exit_signal > 64 || bad_stack {
+    let no_parent = flags.intersects(CloneFlags::THREAD | CloneFlags::PARENT) && args.exit_signal != 0;
+    if args.exit_signal > 64 || bad_stack || no_parent || flags.contains(CloneFlags::DETACHED) {
         return Err(Errno::EINVAL);
     }
     let request = Request {
@@ -102,7 +103,7 @@ fn execute(
     flags: u32,
 ) -> Result<usize> {
     let path = user_path(path)?;
-    let ctx = Ctx { files: thread.files().table(), fs: thread.fs() };
+    let ctx = Ctx { files: thread.files().table(), fs: thread.fs(), pid: thread.process().pid() as i32 };
     let dentry = match path.is_empty() && flags & AT_EMPTY_PATH != 0 {
         true => ctx.file(dirfd)?.dentry().cloned().ok_or(Errno::EACCES)?,
         false => ctx.resolve(dirfd, &path, flags & AT_SYMLINK_NOFOLLOW == 0)?,

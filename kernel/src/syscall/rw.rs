@@ -15,9 +15,9 @@ use crate::vfs::io::{UserBuf, UserVec};
 /// Most bytes one call transfers.
 const MAX_RW: usize = 0x7fff_f000;
 /// Most ranges `readv` and `writev` take.
-const IOV_MAX: usize = 1024;
+pub(super) const IOV_MAX: usize = 1024;
 
-fn buffer(addr: u64, len: usize) -> UserBuf {
+pub(super) fn buffer(addr: u64, len: usize) -> UserBuf {
     UserBuf::new(addr, len.min(MAX_RW))
 }
 
@@ -54,7 +54,7 @@ struct IoVec {
 }
 
 /// Reads an array of `struct iovec`. `EINVAL` when there are too many or their lengths do not fit, `EFAULT`.
-fn ranges(addr: u64, count: usize) -> Result<UserVec> {
+pub(super) fn ranges(addr: u64, count: usize) -> Result<UserVec> {
     if count > IOV_MAX {
         return Err(Errno::EINVAL);
     }

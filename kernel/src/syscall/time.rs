@@ -86,18 +86,18 @@ pub fn sys_clock_getres(thread: &Thread, id: u32, to: u64) -> Result<usize> {
     Ok(0)
 }
 
-/// `clock_settime`: the time of day alone. `EINVAL`, `EPERM` for CPU time, `EFAULT`.
+/// `clock_settime`: the time of day alone. `EINVAL`, `EPERM` for CPU time by somebody's number, `EFAULT`.
 pub fn sys_clock_settime(thread: &Thread, id: u32, from: u64) -> Result<usize> {
     match ClockId::from_raw(thread, id)? {
         ClockId::Machine(Base::Realtime) if id == 0 => {
             let time: Timespec = user::read(from)?;
             set_time(time)
         }
-        ClockId::Machine(_) | ClockId::Coarse(_) => Err(Errno::EINVAL),
-        _ => {
+        ClockId::Process(..) | ClockId::Thread(..) if (id as i32) < 0 => {
             user::read::<Timespec>(from)?;
             Err(Errno::EPERM)
         }
+        _ => Err(Errno::EINVAL),
     }
 }
 

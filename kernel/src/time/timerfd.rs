@@ -113,7 +113,6 @@ impl TimerFd {
         let was = state.expired;
         state.catch_up();
         let (restart, setting) = (state.at.filter(|_| was && !state.expired), state.setting());
-        drop(state);
         self.start(restart);
         setting
     }
@@ -135,11 +134,12 @@ impl TimerFd {
         let cancelled = cancellable && state.cancelled();
         let seen = cancellable.then(clock::changes);
         *state = State { at: started, interval: new.interval, ticks: 0, expired: false, flags, seen };
-        drop(state);
+        // In one step with the queue: of two that set it at once, one would else stay queued for ever.
         if let Some((base, at)) = stopped {
             timer::stop(base, at, self);
         }
         self.start(started);
+        drop(state);
         if cancelled { Err(Errno::ECANCELED) } else { Ok(before) }
     }
 
@@ -175,8 +175,8 @@ impl TimerFd {
         self.watched.notify(POLLIN);
     }
 
-    /// Takes the expirations, if there are any: how many, and when it is to be started again.
-    fn take(&self) -> Option<Result<(u64, Option<Time>)>> {
+    /// Takes the expirations, if there are any: how many. It is started again, if it comes again.
+    fn take(self: &Arc<Self>) -> Option<Result<u64>> {
         let mut state = self.state.lock();
         if state.cancelled() {
             (state.ticks, state.expired) = (0, false);
@@ -192,7 +192,8 @@ impl TimerFd {
         if again.is_none() && was {
             state.at = None;
         }
-        Some(Ok((core::mem::take(&mut state.ticks), again)))
+        self.start(again);
+        Some(Ok(core::mem::take(&mut state.ticks)))
     }
 }
 
@@ -229,9 +230,7 @@ impl FileOps for Handle {
             0 => timer.changed.wait_interruptible(Interruptible::Yes, || timer.take())?,
             _ => timer.take().unwrap_or(Err(Errno::EAGAIN)),
         };
-        let (ticks, again) = taken?;
-        timer.start(again);
-        to.put(&ticks.to_ne_bytes())?;
+        to.put(&taken?.to_ne_bytes())?;
         Ok(8)
     }
 

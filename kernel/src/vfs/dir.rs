@@ -77,6 +77,7 @@ impl FileOps for DirFile {
 
     fn iterate(&self, file: &File, to: &mut DirSink<'_>) -> Result<()> {
         let here = file.dentry().ok_or(Errno::ENOTDIR)?;
+        here.inode().access();
         if here.inode().nlink() == 0 {
             return Err(Errno::ENOENT);
         }

@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use heaps::{Errno, PhysAddr, Result};
 
@@ -18,8 +18,10 @@ use super::dir::DirSink;
 use super::flags::{O_ACCMODE, O_APPEND, O_DIRECT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
 use super::inode::Inode;
 use super::io::{Sink, Source};
+use super::locks::{self, Owner};
 use super::mmap::{Mmap, MmapRequest};
 use super::poll::{self, Link, PollQueue};
+use super::uses::Use;
 use crate::chrdev::CdevRef;
 use crate::mm::admit::admit;
 use crate::mm::aspace::mappers::FilePages;
@@ -30,6 +32,7 @@ use crate::sync::{Mutex, MutexGuard, SpinLock, order};
 pub const SETFL_MASK: u32 = O_APPEND | O_NONBLOCK | O_DIRECT;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
+static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(65536);
 
 /// How many open files exist, for the leak oracle.
@@ -164,6 +167,11 @@ pub trait FileOps: Any + Send + Sync {
         Err(Errno::ENODEV)
     }
 
+    /// Whether the memory behind [`map_runs`](FileOps::map_runs) was taken away for good; it names nothing then.
+    fn is_revoked(&self) -> bool {
+        false
+    }
+
     /// Lists the directory's entries from the file's position on.
     fn iterate(&self, _file: &File, _to: &mut DirSink<'_>) -> Result<()> {
         Err(Errno::ENOTDIR)
@@ -186,6 +194,11 @@ pub trait FileOps: Any + Send + Sync {
     /// What `/proc/PID/fd/N` says for a file without a path.
     fn link_text(&self) -> Option<String> {
         None
+    }
+
+    /// A pipe's capacity in bytes, after setting it where `to` says so. `EBADF` for what is no pipe.
+    fn pipe_size(&self, _to: Option<usize>) -> Result<usize> {
+        Err(Errno::EBADF)
     }
 
     /// The size `fstat` says, where the inode does not know it.
@@ -229,6 +242,10 @@ pub struct File {
     flags: AtomicU32,
     pos: AtomicU64,
     pos_lock: Mutex<(), { order::FILE_POS }>,
+    id: usize,
+    /// Who is told when it becomes ready, if anybody ever is: a process, or a group below zero.
+    signal_owner: AtomicI32,
+    _use: Use,
     links: SpinLock<Vec<Arc<dyn Link>>, { order::FILE_LINKS }>,
     _count: Counted,
 }
@@ -252,12 +269,20 @@ impl File {
     fn build(place: Place, flags: u32, opened: Opened) -> Result<Arc<File>> {
         admit()?;
         let count = Counted::new()?;
+        let inode = match &place {
+            Place::Named(dentry) => dentry.inode(),
+            Place::Anonymous(inode) => inode,
+        };
+        let one = Use::of(inode.dev());
         Ok(Arc::new(File {
             opened,
             place,
             flags: AtomicU32::new(flags),
             pos: AtomicU64::new(0),
             pos_lock: Mutex::new(()),
+            signal_owner: AtomicI32::new(0),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            _use: one,
             links: SpinLock::new(Vec::new()),
             _count: count,
         }))
@@ -269,6 +294,21 @@ impl File {
             Place::Named(dentry) => dentry.inode(),
             Place::Anonymous(inode) => inode,
         }
+    }
+
+    /// What tells it from all other open files.
+    pub fn id(&self) -> usize {
+        self.id
+    }
+
+    /// What `F_GETOWN` says.
+    pub fn signal_owner(&self) -> i32 {
+        self.signal_owner.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what `F_SETOWN` says. Nobody is signalled: no file here takes `O_ASYNC`.
+    pub fn set_signal_owner(&self, owner: i32) {
+        self.signal_owner.store(owner, Ordering::Relaxed);
     }
 
     /// The name it was opened by, if it has one.
@@ -446,11 +486,13 @@ pub fn verify_area(pos: u64, len: usize) -> Result<()> {
 }
 
 impl Drop for File {
-    /// The last close, before anything is given back: nobody watches the file from here on.
+    /// The last close, before anything is given back: nobody watches the file from here on, and its locks go.
     fn drop(&mut self) {
         for link in core::mem::take(self.links.get_mut()) {
             link.closed(self.opened.ops.poll_queue());
         }
+        locks::release(self.inode(), Owner::Flock(self.id));
+        locks::release(self.inode(), Owner::OpenFile(self.id));
     }
 }
 

@@ -7,16 +7,20 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::ops::Deref;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use heaps::{Errno, Result};
 
+use super::attributes::Attributes;
 use super::dentry::Dentry;
 use super::dynamic::{DynDir, TextFile};
+use super::fifo::Fifo;
 use super::file::FileOps;
 use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::chrdev::{CdevSlot, DevT};
+use crate::net::{self, Socket};
 
 /// The file type within a mode.
 pub const S_IFMT: u32 = 0o170000;
@@ -28,6 +32,10 @@ pub const S_IFCHR: u32 = 0o020000;
 pub const S_IFREG: u32 = 0o100000;
 /// A pipe.
 pub const S_IFIFO: u32 = 0o010000;
+/// A block device.
+pub const S_IFBLK: u32 = 0o060000;
+/// A socket.
+pub const S_IFSOCK: u32 = 0o140000;
 /// A symbolic link.
 pub const S_IFLNK: u32 = 0o120000;
 
@@ -49,7 +57,7 @@ pub enum Content {
     /// A directory whose entries are made up at each look-up.
     Dynamic(Box<dyn DynDir>),
     /// A file's bytes.
-    Regular(Data),
+    Regular(Box<Data>),
     /// A file whose text is made up at each open.
     Text(Box<dyn TextFile>),
     /// A file with operations of its own, made at each open.
@@ -60,6 +68,14 @@ pub enum Content {
     Magic(Box<dyn MagicLink>),
     /// A character device.
     Char(CharNode),
+    /// A pipe with a name.
+    Fifo(Fifo),
+    /// A block device, which nothing here drives: opening it is `ENXIO`.
+    Block(DevT),
+    /// The name of a socket, for those who connect to it.
+    SocketName(net::unix::Slot),
+    /// An open socket.
+    Socket(Arc<Socket>),
     /// A file that no open by name can reach: a pipe's, a dma-buf's.
     Anonymous,
 }
@@ -84,9 +100,9 @@ pub trait MagicLink: Send + Sync {
 pub struct Inode {
     ino: u64,
     dev: u32,
-    mode: AtomicU32,
-    nlink: AtomicU32,
-    mtime: AtomicU64,
+    attributes: Attributes,
+    /// Whether [`locks`](super::locks) may know it.
+    locked: AtomicBool,
     content: Content,
 }
 
@@ -97,9 +113,8 @@ impl Inode {
         Inode {
             ino: NEXT_INO.fetch_add(1, Ordering::Relaxed),
             dev,
-            mode: AtomicU32::new(mode),
-            nlink: AtomicU32::new(if mode & S_IFMT == S_IFDIR { 2 } else { 1 }),
-            mtime: AtomicU64::new(crate::arch::now_ns()),
+            attributes: Attributes::new(mode),
+            locked: AtomicBool::new(false),
             content,
         }
     }
@@ -114,34 +129,14 @@ impl Inode {
         self.dev
     }
 
-    /// Type and permission bits.
-    pub fn mode(&self) -> u32 {
-        self.mode.load(Ordering::Relaxed)
+    /// Whether there may be locks on it.
+    pub(super) fn may_have_locks(&self) -> bool {
+        self.locked.load(Ordering::Acquire)
     }
 
-    /// Sets the permission bits; the type stays.
-    pub fn set_permissions(&self, bits: u32) {
-        self.mode.store(self.mode() & S_IFMT | bits & 0o7777, Ordering::Relaxed);
-    }
-
-    /// How many names it has.
-    pub fn nlink(&self) -> u32 {
-        self.nlink.load(Ordering::Relaxed)
-    }
-
-    /// Sets how many names it has; the namespace lock is held.
-    pub(super) fn set_nlink(&self, links: u32) {
-        self.nlink.store(links, Ordering::Relaxed);
-    }
-
-    /// When its contents last changed, in nanoseconds since boot.
-    pub fn mtime(&self) -> u64 {
-        self.mtime.load(Ordering::Relaxed)
-    }
-
-    /// Notes that its contents change now.
-    pub fn touch(&self) {
-        self.mtime.store(crate::arch::now_ns(), Ordering::Relaxed);
+    /// Says whether there are.
+    pub(super) fn set_may_have_locks(&self, locked: bool) {
+        self.locked.store(locked, Ordering::Release);
     }
 
     /// What it holds.
@@ -152,6 +147,15 @@ impl Inode {
     /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {
         matches!(self.content, Content::Directory { .. } | Content::Dynamic(_))
+    }
+
+    /// The number of the device it stands for.
+    pub fn rdev(&self) -> Option<DevT> {
+        match &self.content {
+            Content::Char(node) => Some(node.rdev),
+            Content::Block(rdev) => Some(*rdev),
+            _ => None,
+        }
     }
 
     /// Whether it is a symbolic link of either kind.
@@ -203,6 +207,14 @@ impl Inode {
             Content::Directory { .. } | Content::Dynamic(_) => Err(Errno::EISDIR),
             _ => Err(Errno::EINVAL),
         }
+    }
+}
+
+impl Deref for Inode {
+    type Target = Attributes;
+
+    fn deref(&self) -> &Attributes {
+        &self.attributes
     }
 }
 

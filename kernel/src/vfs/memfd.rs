@@ -30,7 +30,7 @@ pub fn create(name: &[u8], sealable: bool) -> Result<Arc<File>> {
     full.extend_from_slice(PREFIX);
     full.extend_from_slice(name);
     let data = Data::sealed(b"", None, if sealable { 0 } else { seals::SEAL });
-    let inode = Arc::new(Inode::new(DEV, S_IFREG | 0o777, Content::Regular(data)));
+    let inode = Arc::new(Inode::new(DEV, S_IFREG | 0o777, Content::Regular(Box::new(data))));
     inode.set_nlink(0);
     File::new(Dentry::anonymous(&full, inode), O_RDWR | O_LARGEFILE, Box::new(RegularFile))
 }

@@ -1,9 +1,11 @@
 //! The virtual filesystem: names, inodes, open files, and what is mounted where.
 //!
-//! * [`inode`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
+//! * [`inode`] and its [`attributes`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked
+//!   and changed
 //! * [`mod@file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
+//! * [`locks`]: who may keep whom from a file
 //! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
-//! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`] and [`fifo`], [`initramfs`], [`devtmpfs`]: filesystems with contents
 //! * [`anon`], [`eventfd`], [`epoll`]: files without a name
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
 //!
@@ -13,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod anon;
+pub mod attributes;
 mod bitmap;
 mod children;
 pub mod debugfs;
@@ -23,14 +26,17 @@ pub mod dynamic;
 pub mod epoll;
 pub mod eventfd;
 pub mod fdtable;
+pub mod fifo;
 pub mod file;
 pub mod flags;
 pub mod fs_context;
 pub mod initramfs;
 pub mod inode;
 pub mod io;
+pub mod locks;
 pub mod memfd;
 pub mod mmap;
+pub mod mount_options;
 pub mod mounts;
 pub mod namespace;
 pub mod open;
@@ -44,6 +50,8 @@ pub mod ramfs;
 pub mod stat;
 pub mod sysfs;
 pub mod text;
+
+mod uses;
 
 #[cfg(test)]
 mod stress_tests;

@@ -18,7 +18,7 @@ use crate::sync::{IrqLock, WaitQueue, order};
 
 /// Somebody who wants to know of readiness.
 pub trait Watcher: Send + Sync {
-    /// The file may be ready in these ways; 0 says nothing about how. Returns whether that was of interest. From any
+    /// The file may be ready in these ways; 0 says nothing about how. Returns whether that ended a wait. From any
     /// context that holds no lock of a poll queue's rank or above, interrupts included.
     fn notify(self: Arc<Self>, events: Events) -> bool;
 }

@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 
 use heaps::dma_buf::MapRequest;
 use heaps::uapi::ioctl::Command;
-use heaps::{DmaBuf, PAGE_SHIFT, PhysAddr, Result};
+use heaps::{DmaBuf, Errno, PAGE_SHIFT, PhysAddr, Result};
 
 use super::caller::Caller;
 use super::platform::Kernel;
@@ -50,7 +50,15 @@ impl FileOps for Buffer {
     ) -> Result<()> {
         let (offset, len) = (first << PAGE_SHIFT, (pages as usize) << PAGE_SHIFT);
         let again = MapRequest { offset, len, shared: true, write: false, file_writable: true };
-        self.0.mmap(again)?.try_for_each(|run| each(run.start(), run.pages()))
+        match self.0.mmap(again) {
+            // Revoked: nothing to map.
+            Err(Errno::ENODEV) => Ok(()),
+            window => window?.try_for_each(|run| each(run.start(), run.pages())),
+        }
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.0.is_revoked()
     }
 
     fn poll_queue(&self) -> Option<&PollQueue> {

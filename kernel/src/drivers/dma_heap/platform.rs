@@ -12,6 +12,7 @@ use heaps::{CdevPtr, DevT, HeapFile, PhysAddr, Platform, Result};
 use super::heap::OpenHeap;
 use super::machine;
 use crate::debug::meet;
+use crate::mm::spaces;
 use crate::modules::Module;
 use crate::process::{self, Thread};
 use crate::sync::order;
@@ -78,6 +79,10 @@ impl Platform for Kernel {
 
     fn device_destroy(devt: DevT) {
         devtmpfs::device_destroy(devt);
+    }
+
+    fn unmap_revoked() {
+        spaces::unmap_revoked();
     }
 
     fn name_object(object: *const u8, kind: &'static str) {

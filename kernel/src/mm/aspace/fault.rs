@@ -69,6 +69,17 @@ impl AddressSpace {
         layout.resolve(addr & !(PAGE - 1), access)
     }
 
+    /// Touches every page there is that can be.
+    pub fn populate_all(&self) {
+        let mut at = 0;
+        loop {
+            let next = self.lock().areas.first_from(at).map(|vma| (vma.start, vma.end));
+            let Some((start, end)) = next else { return };
+            self.populate(start, end);
+            at = end;
+        }
+    }
+
     /// Touches every page of a range, until the first that cannot be.
     pub fn populate(&self, start: u64, end: u64) {
         let pages = (start..end).step_by(PAGE_SIZE);

@@ -8,7 +8,7 @@ use super::layout::Layout;
 use super::{AddressSpace, Space};
 use crate::arch::PageTable;
 use crate::mm::vma::{Backing, VmFlags, Vma};
-use crate::mm::{MemKind, Prot, frames};
+use crate::mm::{MemKind, Prot, frames, spaces};
 use crate::sync::Mutex;
 
 impl AddressSpace {
@@ -16,6 +16,7 @@ impl AddressSpace {
     pub fn fork(&self) -> Result<AddressSpace> {
         let table = PageTable::new()?;
         let root = table.root();
+        let mut place = spaces::Place::reserve()?;
         let mut copied = Ok(());
         let mut parent = self.lock();
         let layout = Arc::new_cyclic(|me| {
@@ -23,8 +24,10 @@ impl AddressSpace {
             copied = parent.copy_into(&mut child, me);
             Mutex::new(child)
         });
+        // Found by now by who comes to the parent after this.
+        place.enter(&layout);
         drop(parent);
-        let child = AddressSpace { layout, root };
+        let child = AddressSpace { layout, root, _place: place };
         // A child that failed half-way gives its shares back as it drops; the parent's pages, read-only now,
         // turn writable again at the next write.
         copied.map(|()| child)

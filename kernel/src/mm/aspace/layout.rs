@@ -135,8 +135,11 @@ impl Layout {
                     let (pa, pages) = core::mem::replace(&mut whole, (pa, pages));
                     if pages == 0 { Ok(()) } else { put(pa, pages) }
                 })
-                .and_then(|()| put(whole.0, whole.1));
-            debug_assert!(mapped.is_err() || at == vma.end, "a source with fewer pages than were mapped");
+                .and_then(|()| if whole.1 == 0 { Ok(()) } else { put(whole.0, whole.1) });
+            debug_assert!(
+                mapped.is_err() || at == vma.end || source.is_revoked(),
+                "a source with fewer pages than were mapped"
+            );
             if mapped.is_err() {
                 self.unmap_pages(&vma);
                 return mapped;

@@ -83,7 +83,15 @@ impl Mappers {
     fn leave(&self, id: u64, writable: bool) {
         let mut list = self.0.lock();
         let space = list.spaces.remove(&id);
+        if list.spaces.is_empty() {
+            // An emptied map keeps a node.
+            list.spaces = BTreeMap::new();
+        }
         list.writable -= i32::from(writable);
+        if list.spaces.is_empty() {
+            // A map that was used keeps memory.
+            list.spaces = BTreeMap::new();
+        }
         drop(list);
         drop(space);
     }

@@ -5,6 +5,7 @@
 //! * [`fault`]: a page at its first touch, copies on write, the stack's growth
 //! * [`fork`]: the copy a child gets
 //! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
+//! * [`revoke`]: taking fixed memory away
 //! * [`mappers`]: which address spaces map a file, and unmapping what goes from it everywhere
 //! * [`shared`]: anonymous pages that several address spaces see; [`show`]: what `/proc` says
 //!
@@ -21,6 +22,7 @@ pub mod map;
 pub mod mappers;
 pub mod protect;
 pub mod remap;
+pub mod revoke;
 pub mod shared;
 pub mod show;
 
@@ -32,6 +34,7 @@ use alloc::sync::{Arc, Weak};
 use heaps::Result;
 
 use crate::arch::{self, PageTable};
+use crate::mm::spaces;
 use crate::sync::{Mutex, MutexGuard, order};
 
 pub use fault::{Access, FaultError};
@@ -59,6 +62,7 @@ pub type Space = Mutex<Layout, { order::MMAP }>;
 pub struct AddressSpace {
     layout: Arc<Space>,
     root: arch::UserRoot,
+    _place: spaces::Place,
 }
 
 impl AddressSpace {
@@ -66,7 +70,10 @@ impl AddressSpace {
     pub fn new() -> Result<AddressSpace> {
         let table = PageTable::new()?;
         let root = table.root();
-        Ok(AddressSpace { layout: Arc::new(Mutex::new(Layout::new(table))), root })
+        let mut place = spaces::Place::reserve()?;
+        let layout = Arc::new(Mutex::new(Layout::new(table)));
+        place.enter(&layout);
+        Ok(AddressSpace { layout, root, _place: place })
     }
 
     /// What a file that is mapped into it knows it by.

@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 
 use super::*;
 use crate::arch::TrapFrame;
+use crate::debug::strace;
 use crate::process::thread::RestartBlock;
 use crate::process::{exit, stop};
 
@@ -23,6 +24,9 @@ pub fn act(thread: &Thread, frame: &mut TrapFrame) -> Option<u32> {
         restore_mask(thread);
         return None;
     };
+    if strace::is_on() {
+        strace::signal(&taken);
+    }
     let info = taken.info;
     match action.handler {
         IGNORE => None,
@@ -74,6 +78,13 @@ impl Thread {
         self.kick();
     }
 
+    /// Whether and when the call that was interrupted last is made again; known until signals have been delivered.
+    pub fn restarts(&self) -> Option<Restart> {
+        let note = self.restart[1].load(Ordering::Relaxed);
+        let kinds = [Restart::Always, Restart::NoHandler, Restart::Block];
+        kinds.into_iter().find(|kind| note != 0 && note & 3 == *kind as u64)
+    }
+
     /// Notes that the call under way, which ends with `EINTR`, goes on from `block` after a stop.
     pub fn restart_with(&self, block: RestartBlock) {
         *self.restart_block.lock() = Some(block);
@@ -101,6 +112,17 @@ pub enum Restart {
     NoHandler,
     /// Unless a handler runs, and then with what the call left behind (Linux: `ERESTART_RESTARTBLOCK`).
     Block,
+}
+
+impl Restart {
+    /// Linux's name for it, and what strace says of it.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Restart::Always => "ERESTARTSYS (To be restarted if SA_RESTART is set)",
+            Restart::NoHandler => "ERESTARTNOHAND (To be restarted if no handler)",
+            Restart::Block => "ERESTART_RESTARTBLOCK (Interrupted by signal)",
+        }
+    }
 }
 
 /// Number of `restart_syscall`.

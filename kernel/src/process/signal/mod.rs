@@ -309,6 +309,14 @@ pub fn send_thread_with(thread: &Thread, what: Taken) -> bool {
     true
 }
 
+/// Sends the calling thread SIGPIPE: what it writes, nobody will read.
+pub fn broken_pipe() {
+    if let Some(thread) = super::current() {
+        let detail = u64::from(thread.process().pid());
+        send_thread(&thread, Info { signal: SIGPIPE, code: SI_USER, detail });
+    }
+}
+
 /// Sends a signal that the calling thread raised itself and cannot go on without: if it blocks or ignores it, it dies.
 pub fn force(thread: &Thread, info: Info) {
     let process = thread.process();

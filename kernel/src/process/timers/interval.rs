@@ -62,7 +62,9 @@ impl RealTimer {
     }
 
     fn replace(self: &Arc<Self>, state: State) {
-        let before = core::mem::replace(&mut *self.state.lock(), state);
+        // In one step with the queue: of two that set it at once, one would else stay queued for ever.
+        let mut current = self.state.lock();
+        let before = core::mem::replace(&mut *current, state);
         if before.rings {
             timer::stop(Base::Monotonic, before.at, self);
         }
@@ -79,9 +81,7 @@ impl RealTimer {
         }
         (_, state.at) = forward(state.at, state.interval, Base::Monotonic.now());
         state.rings = true;
-        let at = state.at;
-        drop(state);
-        timer::start(Base::Monotonic, at, self.clone());
+        timer::start(Base::Monotonic, state.at, self.clone());
     }
 
     /// Stops it.

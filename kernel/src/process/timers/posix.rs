@@ -104,6 +104,13 @@ impl PosixTimer {
         base.map_or_else(|| self.clock.now(), Base::now)
     }
 
+    /// The clock that it is set by, and what that says. To be asked without the state's lock: counting CPU time takes
+    /// locks that come before it.
+    fn its_now(&self) -> (Option<Base>, u64) {
+        let base = self.state.lock().at.and_then(|(base, _)| base);
+        (base, self.now(base))
+    }
+
     /// Whether it goes by CPU time, and goes at all.
     pub(super) fn counts_cpu_time(&self) -> bool {
         let State { at, waits, .. } = *self.state.lock();
@@ -138,13 +145,13 @@ impl PosixTimer {
         };
         let at = Some(at).filter(|_| new.value > 0);
         let interval = if at.is_some() { new.interval } else { 0 };
-        let old = {
-            let mut state = self.state.lock();
-            let pending = state.pending;
-            core::mem::replace(&mut *state, State { at, interval, pending, ..State::default() })
-        };
+        // In one step with the queue: of two that set it at once, one would else stay queued for ever.
+        let mut state = self.state.lock();
+        let pending = state.pending;
+        let old = core::mem::replace(&mut *state, State { at, interval, pending, ..State::default() });
         self.unqueue(&old);
         self.queue(at);
+        drop(state);
         if let Some(process) = self.process.upgrade() {
             process.timers.note_cpu();
         }
@@ -153,7 +160,8 @@ impl PosixTimer {
 
     /// Stops it.
     pub(super) fn stop(self: &Arc<Self>) {
-        let old = core::mem::take(&mut *self.state.lock());
+        let mut state = self.state.lock();
+        let old = core::mem::take(&mut *state);
         self.unqueue(&old);
     }
 
@@ -176,18 +184,19 @@ impl PosixTimer {
 
     /// Its signal was taken: it goes on, if it comes again. Returns the overrun.
     pub(super) fn delivered(self: &Arc<Self>) -> u32 {
+        let (base, now) = self.its_now();
         let mut state = self.state.lock();
         state.pending = false;
-        let Some((base, at)) = state.at.filter(|_| state.waits) else {
+        let Some((_, at)) = state.at.filter(|at| state.waits && at.0 == base) else {
             return state.told;
         };
-        let (passed, next) = forward(at, state.interval, self.now(base));
+        let (passed, next) = forward(at, state.interval, now);
         let overrun = state.overrun + passed.saturating_sub(1);
         state.told = overrun.min(i32::MAX as u64) as u32;
         (state.overrun, state.waits, state.at) = (0, false, Some((base, next)));
-        let (told, at) = (state.told, state.at);
+        let told = state.told;
+        self.queue(state.at);
         drop(state);
-        self.queue(at);
         if let (true, Some(process)) = (base.is_none(), self.process.upgrade()) {
             process.timers.note_cpu();
         }
@@ -196,10 +205,10 @@ impl PosixTimer {
 
     /// Looks whether it is due.
     pub(super) fn check(self: &Arc<Self>) {
+        let (base, now) = self.its_now();
         let mut state = self.state.lock();
         // It may have been set anew on its way here.
-        let Some((base, at)) = state.at.filter(|_| !state.waits) else { return };
-        if at > self.now(base) {
+        if !state.at.is_some_and(|at| !state.waits && at.0 == base && at.1 <= now) {
             return;
         }
         state.waits = state.interval > 0;
@@ -234,17 +243,16 @@ impl PosixTimer {
     }
 
     fn skip(self: &Arc<Self>) {
+        let (base, now) = self.its_now();
         let mut state = self.state.lock();
         state.pending = false;
-        let Some((base, at)) = state.at.filter(|_| state.waits) else { return };
+        let Some((_, at)) = state.at.filter(|at| state.waits && at.0 == base) else { return };
         // No more often than the tick could tell.
-        let (passed, next) = forward(at, state.interval, self.now(base));
-        let next = next.max(in_future(self.now(base), crate::time::clock::COARSE_NS));
+        let (passed, next) = forward(at, state.interval, now);
+        let next = next.max(in_future(now, crate::time::clock::COARSE_NS));
         state.overrun += passed;
         (state.waits, state.at) = (false, Some((base, next)));
-        let at = state.at;
-        drop(state);
-        self.queue(at);
+        self.queue(state.at);
     }
 }
 

@@ -110,8 +110,13 @@ impl Watcher for Item {
             return false;
         }
         let Some(epoll) = self.epoll.upgrade() else { return false };
-        epoll.post(self);
-        true
+        // As on Linux, who watches exclusively takes what has a direction only if it watches for that.
+        let takes = match events & (POLLIN | POLLOUT) {
+            0 => true,
+            both if both == POLLIN | POLLOUT => false,
+            way => way & interest != 0,
+        };
+        epoll.post(self) && takes
     }
 }
 

@@ -36,7 +36,7 @@ use crate::sync::{Mutex, SpinLock, WaitQueue, order};
 use item::{Item, Key};
 use ready::Ready;
 
-/// Of several epolls that watch the same, only one is told.
+/// Of several epolls that watch the same, those after one that somebody waits at are not told.
 pub const EPOLLEXCLUSIVE: Events = 1 << 28;
 /// Keep the machine awake; it never sleeps.
 pub const EPOLLWAKEUP: Events = 1 << 29;
@@ -196,12 +196,15 @@ impl Epoll {
         }
     }
 
-    /// An item may be ready. From any context that holds no lock of a poll queue's rank or above.
-    fn post(&self, item: Arc<Item>) {
-        if self.ready.push(item) {
-            self.waiters.wake_one();
-            self.watched.notify(READABLE);
+    /// An item may be ready; returns whether that ended somebody's waiting. From any context that holds no lock of a
+    /// poll queue's rank or above.
+    fn post(&self, item: Arc<Item>) -> bool {
+        if !self.ready.push(item) {
+            return false;
         }
+        let woken = self.waiters.wake_one();
+        self.watched.notify(READABLE);
+        woken
     }
 
     /// Waits until the deadline, in nanoseconds since boot, for events, and hands them to `put`, at most `most` of

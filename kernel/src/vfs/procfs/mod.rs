@@ -168,7 +168,7 @@ pub fn root() -> &'static Arc<Dentry> {
 }
 
 fn filesystems() -> String {
-    ["rootfs", "devtmpfs", "proc", "sysfs", "debugfs"].map(|name| format!("nodev\t{name}\n")).concat()
+    mounts::Kind::ALL.map(|kind| format!("nodev\t{}\n", kind.name())).concat()
 }
 
 /// `/proc`. Cookies: first the files, then `self`, then the processes by number.

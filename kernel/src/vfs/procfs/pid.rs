@@ -34,7 +34,7 @@ enum Entry {
     Threads,
 }
 
-static ENTRIES: [(&str, Entry); 17] = [
+static ENTRIES: [(&str, Entry); 18] = [
     ("fd", Entry::Fds(Shows::Files)),
     ("fdinfo", Entry::Fds(Shows::Info)),
     ("exe", Entry::Link(|process| process.exe())),
@@ -45,6 +45,7 @@ static ENTRIES: [(&str, Entry); 17] = [
     ("environ", Entry::Text(|process, _| text(&process.environ()?))),
     ("limits", Entry::Text(|process, _| Ok(status::limits(&process.limits())))),
     ("maps", Entry::Text(|process, _| process.maps())),
+    ("mountinfo", Entry::Text(|_, _| Ok(mounts::mountinfo()))),
     ("mounts", Entry::Text(|_, _| Ok(mounts::proc_mounts()))),
     ("oom_score", Entry::Text(|_, _| Ok("0\n".into()))),
     ("personality", Entry::Text(|_, _| Ok("00000000\n".into()))),

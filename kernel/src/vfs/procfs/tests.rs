@@ -111,7 +111,7 @@ fn process() -> (Caller, i32) {
     // Everyone's root cannot be mounted twice; a link to it will do.
     let proc = Dentry::root(root().inode().clone());
     let at = namespace::ensure_dir(p.fs.root(), b"proc", 0o755).unwrap();
-    namespace::mount(&at, &proc).unwrap();
+    namespace::cover(&at, &proc).unwrap();
     p.create("/prog", b"ELF");
     let exe = p.ctx().resolve(AT_FDCWD, b"/prog", true).unwrap();
     let pid = as_process(&p.files, &exe);

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod data;
+#[cfg(test)]
+mod mapped_tests;
 mod pages;
 pub mod seals;
 
@@ -33,6 +35,7 @@ fn bytes(file: &File) -> Result<&data::Data> {
 
 impl FileOps for RegularFile {
     fn read_at(&self, file: &File, to: &mut dyn Sink, pos: u64) -> Result<usize> {
+        file.inode().access();
         bytes(file)?.read(to, pos)
     }
 

@@ -189,7 +189,15 @@ impl Pages {
             page.fill_zero(within..PAGE_SIZE);
         }
         self.size = size;
+        self.tidy();
         removed
+    }
+
+    /// Keeps no memory for pages that are not there.
+    fn tidy(&mut self) {
+        if self.pages.is_empty() {
+            self.pages = BTreeMap::new();
+        }
     }
 
     /// Makes the bytes of `range` read as zeros, and moves the pages that the file loses to `removed`. `ENOSPC` and
@@ -213,6 +221,7 @@ impl Pages {
             removed.insert(index, page);
             self.uncharge(1);
         }
+        self.tidy();
         Ok(())
     }
 

@@ -25,7 +25,7 @@ impl Provider {
         Provider::load_with(heap, "")
     }
 
-    /// Loads it with further parameters: `exit=wait` has its end wait until all of its memory is back,
+    /// Loads it with further parameters: `memory=own` has it give out memory of its own (64 KiB), `exit=wait` has its end wait until all of its memory is back,
     /// `exit=wait-locked` under the lock that memory is given back under.
     pub fn load_with(heap: &str, parameters: &str) -> Result<Provider> {
         module::init(TEE_IMAGE, &format!("name={heap} {parameters}"))?;
@@ -41,6 +41,11 @@ impl Provider {
     /// Takes the device from its driver: unregisters the heap without asking who uses it.
     pub fn unbind(&self) -> Result<()> {
         write_text("/sys/bus/platform/drivers/tee_heap/unbind", &self.module)
+    }
+
+    /// Has the device go, and its memory with it (hot unplug).
+    pub fn unplug(&self) -> Result<()> {
+        write_text("/sys/bus/platform/drivers/tee_heap/unplug", &self.module)
     }
 
     /// delete_module, without waiting.

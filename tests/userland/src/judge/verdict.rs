@@ -44,6 +44,8 @@ pub enum Verdict {
     Refcount,
     /// These locks were taken in an order that can deadlock, or did: the one held, and the one wanted unless it is the same.
     Deadlock(String),
+    /// The kernel freed pages that user space maps.
+    FrameState,
     /// The kernel faulted.
     Oops,
     /// A descriptor or name led to another heap.
@@ -80,6 +82,7 @@ impl Verdict {
             Verdict::InvalidFree => "invalid-free",
             Verdict::Refcount => "refcount",
             Verdict::Deadlock(_) => "deadlock",
+            Verdict::FrameState => "frame-state",
             Verdict::Oops => "oops",
             Verdict::WrongHeap => "wrong-heap",
             Verdict::Zombie => "zombie",
@@ -100,6 +103,7 @@ impl Verdict {
             "invalid-free" => Verdict::InvalidFree,
             "refcount" => Verdict::Refcount,
             "lock-order" | "deadlock" => Verdict::Deadlock(report.locks.clone()),
+            "frame-state" => Verdict::FrameState,
             "oops" => Verdict::Oops,
             other => Verdict::Failed(format!("unknown report {other}")),
         }
@@ -238,6 +242,7 @@ mod tests {
             ("invalid-free", "invalid-free"),
             ("refcount", "refcount"),
             ("lock-order", "deadlock()"),
+            ("frame-state", "frame-state"),
             ("oops", "oops"),
         ] {
             assert_eq!(verdict(&format!("1 {kind} pc=x pid=1 comm=a"), FINE, Some(ok()), ""), is);

@@ -1,12 +1,12 @@
 //! H15 `name-lifetime`: a heap's name is a string that its provider allocated, and that is freed with it. Others read it
 //! later. Two variants, by who does:
 //!
-//! - H15-fdinfo: a process keeps a buffer, the provider goes, and the process reads the buffer's fdinfo, which shows the
+//! - H15-info: a process keeps a buffer, the provider goes, and the process reads the buffer's fdinfo, which shows the
 //!   exporter's name;
 //! - H15-list: a process keeps a descriptor and a buffer, the provider goes, and then another heap is registered, under
 //!   another name: to see that the name is free the kernel compares it with all on the list.
 //!
-//! In H15-fdinfo only a buffer that keeps the provider is good. In H15-list the question is whether the heap is still on
+//! In H15-info only a buffer that keeps the provider is good. In H15-list the question is whether the heap is still on
 //! the list when its name has gone: where an open descriptor keeps it there (H4) it is, and only `kref-full`, which keeps
 //! the provider as long, reads a name that is there. Under `kref` the heap is off the list, and gone: the old
 //! descriptor's close finds that (H5). `lastref` takes the name off the list before anything else, and keeps it for
@@ -18,7 +18,7 @@ use crate::judge::Conclusion;
 use alloc::format;
 
 pub const FDINFO: Scenario =
-    Scenario { id: "H15-fdinfo", hazard: "name-lifetime", play: fdinfo, expected: EXPECTED };
+    Scenario { id: "H15-info", hazard: "name-lifetime", play: fdinfo, expected: EXPECTED };
 
 pub const LIST: Scenario =
     Scenario { id: "H15-list", hazard: "name-lifetime", play: list, expected: EXPECTED };

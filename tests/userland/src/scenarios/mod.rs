@@ -11,8 +11,11 @@ mod h1;
 mod h10;
 mod h10_dup;
 mod h10_fd;
+mod h10_fork;
 mod h10_mmap;
+mod h10_scm;
 mod h11;
+mod h12;
 mod h13;
 mod h14;
 mod h15;
@@ -85,7 +88,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 31] = [
+pub const ALL: [&Scenario; 34] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -101,7 +104,10 @@ pub const ALL: [&Scenario; 31] = [
     &h10_fd::SCENARIO,
     &h10_dup::SCENARIO,
     &h10_mmap::SCENARIO,
+    &h10_fork::SCENARIO,
+    &h10_scm::SCENARIO,
     &h11::SCENARIO,
+    &h12::SCENARIO,
     &h13::SCENARIO,
     &h14::SCENARIO,
     &h15::FDINFO,

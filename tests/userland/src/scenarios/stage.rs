@@ -4,7 +4,7 @@ use crate::guest::buffer::Buffer;
 use crate::guest::heap::Heap;
 use crate::guest::provider::Provider;
 use crate::judge::Conclusion;
-use crate::rt::{Fd, Mapping, abi, file};
+use crate::rt::{Fd, Mapping, abi, file, socket};
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -109,6 +109,11 @@ impl Stage {
     /// Unregisters the heap by taking the device from its driver.
     pub fn unbind(&self, provider: &Provider) -> Result<()> {
         self.taken(format_args!("unbind {}", provider.module), || provider.unbind())
+    }
+
+    /// Has the device go, and its memory with it.
+    pub fn unplug(&self, provider: &Provider) -> Result<()> {
+        self.taken(format_args!("unplug {}", provider.module), || provider.unplug())
     }
 
     /// Unloads the provider's module.
@@ -232,6 +237,19 @@ impl Stage {
             return Err(Stop("fdinfo does not show the buffer's name".into()));
         }
         Ok(())
+    }
+
+    /// Sends a buffer's descriptor along with a byte. Has to work.
+    pub fn send_buffer(&self, to: &Fd, buffer: &Buffer) -> core::result::Result<(), Stop> {
+        let what = format_args!("sendmsg SCM_RIGHTS fd {}", buffer.raw());
+        must("sendmsg", self.taken(what, || socket::send_files(to.raw(), &[buffer.raw()])))
+    }
+
+    /// Receives a byte and the buffer that comes with it. Has to work.
+    pub fn receive_buffer(&self, from: &Fd) -> core::result::Result<Buffer, Stop> {
+        let show = |fd: &Fd| format!("fd {}", fd.raw());
+        let fd = self.shown(format_args!("recvmsg SCM_RIGHTS"), || socket::receive_file(from.raw()), show);
+        must("recvmsg", fd).map(|fd| Buffer::new(fd, LENGTH))
     }
 
     /// Closes an open heap.
