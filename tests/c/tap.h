@@ -15,6 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Only glibc knows the names of errors. */
+#ifndef __GLIBC__
+#define strerrorname_np strerror
+#endif
+
 static int tap_run, tap_failed;
 
 /* An address at which nothing is. The compiler must not know it. */
