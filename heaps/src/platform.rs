@@ -16,8 +16,8 @@ use crate::{Errno, Result};
 /// Unless said otherwise a function may be called from any task and may not sleep. Lock order, outermost
 /// first: `HeapGuard`, then `ListLock` and whatever the device and page hooks take, in either order, for neither is
 /// taken under the other; `BufferLock`, `PoolLock` and `CdevLock` are leaves. No hook is called under any but
-/// `HeapGuard`, except `refcount_fault` and `meet`, which may come under `ListLock`. The last put of a heap, from the drop of a [`HeapFile`] or a [`DmaBuf`](crate::DmaBuf), may
-/// call the device hooks too.
+/// `HeapGuard`, except `refcount_fault` and `meet`, which may come under `ListLock`. The last put of a heap, from the
+/// drop of a [`HeapFile`] or a [`DmaBuf`](crate::DmaBuf), may call the device hooks too.
 pub trait Platform: Sized + Send + Sync + 'static {
     /// The registry's names and minors (Linux: `heap_list_lock`, a mutex). Held for short, bounded work, but for
     /// whoever is made to wait in `meet`: where it can wait, this must be a *sleeping* lock.

@@ -51,7 +51,10 @@ pub fn first_line(head: &[u8; HEAD]) -> Result<Option<FirstLine<'_>>> {
 mod tests {
     use super::*;
 
-    fn parsed(text: &[u8]) -> Result<Option<(std::vec::Vec<u8>, Option<std::vec::Vec<u8>>)>> {
+    /// An interpreter and its argument.
+    type Names = (std::vec::Vec<u8>, Option<std::vec::Vec<u8>>);
+
+    fn parsed(text: &[u8]) -> Result<Option<Names>> {
         let mut head = [0; HEAD];
         let len = text.len().min(HEAD);
         head[..len].copy_from_slice(&text[..len]);
@@ -59,10 +62,7 @@ mod tests {
         Ok(line.map(|line| (line.interpreter.to_vec(), line.argument.map(<[u8]>::to_vec))))
     }
 
-    fn names(
-        name: &str,
-        argument: Option<&str>,
-    ) -> Result<Option<(std::vec::Vec<u8>, Option<std::vec::Vec<u8>>)>> {
+    fn names(name: &str, argument: Option<&str>) -> Result<Option<Names>> {
         Ok(Some((name.into(), argument.map(Into::into))))
     }
 

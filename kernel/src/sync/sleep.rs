@@ -1,6 +1,6 @@
 //! Sleeping locks: a waiter leaves the CPU. Not for interrupt handlers, not under a spinning lock.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use lock_api::{GuardNoSend, RawMutex, RawRwLock};
 
@@ -17,32 +17,32 @@ pub type RwLock<T, const RANK: Rank> = lock_api::RwLock<RawSleepRwLock<RANK>, T>
 
 /// The raw lock behind [`Mutex`].
 pub struct RawSleepMutex<const RANK: Rank> {
-    locked: AtomicBool,
-    /// Number of the task that took it last.
-    owner: AtomicU32,
+    /// `FREE`, or who holds it: a task's number and 1, for idle tasks have 0.
+    holder: AtomicU32,
     queue: WaitQueue,
+}
+
+const FREE: u32 = 0;
+
+fn me() -> u32 {
+    sched::current_tid() + 1
 }
 
 impl<const RANK: Rank> RawSleepMutex<RANK> {
     #[inline]
     fn try_take(&self) -> bool {
-        let taken = self.locked.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        if taken {
-            self.owner.store(sched::current_tid(), Ordering::Relaxed);
-        }
-        taken
+        self.holder.compare_exchange(FREE, me(), Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Whether the running task holds it.
     fn is_mine(&self) -> bool {
-        self.locked.load(Ordering::Relaxed) && self.owner.load(Ordering::Relaxed) == sched::current_tid()
+        self.holder.load(Ordering::Relaxed) == me()
     }
 }
 
-// SAFETY: `locked` goes from false to true for one caller only, and back only in unlock.
+// SAFETY: `holder` goes from FREE to a task for one caller only, and back only in unlock.
 unsafe impl<const RANK: Rank> RawMutex for RawSleepMutex<RANK> {
-    const INIT: Self =
-        RawSleepMutex { locked: AtomicBool::new(false), owner: AtomicU32::new(0), queue: WaitQueue::new() };
+    const INIT: Self = RawSleepMutex { holder: AtomicU32::new(FREE), queue: WaitQueue::new() };
     type GuardMarker = GuardNoSend;
 
     fn lock(&self) {
@@ -61,7 +61,7 @@ unsafe impl<const RANK: Rank> RawMutex for RawSleepMutex<RANK> {
     }
 
     unsafe fn unlock(&self) {
-        self.locked.store(false, Ordering::Release);
+        self.holder.store(FREE, Ordering::Release);
         order::release(RANK);
         self.queue.wake_one();
     }

@@ -70,6 +70,24 @@ pub fn arguments(number: u64) -> Option<&'static [Kind]> {
         nr::PPOLL => &[Polled, Uint, TimeIn, SetIn, Size],
         nr::PSELECT6 => &[Int, WordOut, WordOut, WordOut, TimeIn, Pointer],
 
+        nr::FLOCK => &[Int, Int],
+        nr::MOUNT => &[Path, Path, Path, Hex, Pointer],
+        nr::UMOUNT2 => &[Path, Hex],
+
+        nr::SOCKET => &[Int, Hex, Int],
+        nr::SOCKETPAIR => &[Int, Hex, Int, Pair],
+        nr::BIND | nr::CONNECT => &[Int, Pointer, Int],
+        nr::LISTEN | nr::SHUTDOWN => &[Int, Int],
+        nr::ACCEPT | nr::GETSOCKNAME | nr::GETPEERNAME => &[Int, Pointer, IntOut],
+        nr::ACCEPT4 => &[Int, Pointer, IntOut, Hex],
+        nr::SENDTO => &[Int, In, Size, Hex, Pointer, Int],
+        nr::RECVFROM => &[Int, Out, Size, Hex, Pointer, IntOut],
+        nr::SENDMSG | nr::RECVMSG => &[Int, Pointer, Hex],
+        nr::SENDMMSG => &[Int, Pointer, Uint, Hex],
+        nr::RECVMMSG => &[Int, Pointer, Uint, Hex, TimeIn],
+        nr::SETSOCKOPT => &[Int, Int, Int, Pointer, Int],
+        nr::GETSOCKOPT => &[Int, Int, Int, Pointer, IntOut],
+
         nr::INIT_MODULE => &[Pointer, Size, Path],
         nr::FINIT_MODULE => &[Int, Path, Hex],
         nr::DELETE_MODULE => &[Path, Bits(DELETE)],
@@ -136,6 +154,11 @@ pub fn arguments(number: u64) -> Option<&'static [Kind]> {
         nr::SETRESUID | nr::SETRESGID => &[Int, Int, Int],
         nr::GETRESUID | nr::GETRESGID => &[IntOut, IntOut, IntOut],
         nr::GETGROUPS | nr::SETGROUPS => &[Int, Pointer],
+        nr::SETFSUID | nr::SETFSGID => &[Int],
+        nr::CAPGET | nr::CAPSET => &[Pointer, Pointer],
+        nr::SETHOSTNAME | nr::SETDOMAINNAME => &[In, Size],
+        nr::UNSHARE => &[Hex],
+        nr::SYSLOG => &[Int, Out, Size],
         nr::PRLIMIT64 => &[Int, Value(LIMIT), LimitIn, LimitOut],
         nr::GETRLIMIT => &[Value(LIMIT), LimitOut],
         nr::SETRLIMIT => &[Value(LIMIT), LimitIn],
@@ -157,16 +180,24 @@ pub fn returns_address(number: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
     fn every_call_that_is_served_is_known() {
         // Served by an error, or by nothing that takes arguments worth showing.
-        let bare = [nr::GET_ROBUST_LIST, nr::SCHED_SETSCHEDULER, nr::SCHED_GETPARAM, nr::SETPRIORITY];
+        let bare = [
+            nr::GET_ROBUST_LIST,
+            nr::SCHED_SETSCHEDULER,
+            nr::SCHED_SETPARAM,
+            nr::SCHED_GETPARAM,
+            nr::SETPRIORITY,
+        ];
         let bare = [&bare[..], &[nr::MLOCKALL, nr::MUNLOCKALL]].concat();
-        for (name, number) in nr::ALL {
-            assert!(arguments(*number).is_some() || bare.contains(number), "{name} is not in the table");
-            assert!(arguments(*number).is_none_or(|kinds| kinds.len() <= 6));
-        }
+        let unknown = |(_, number): &&(&str, u64)| arguments(*number).is_none() && !bare.contains(number);
+        let unknown: Vec<_> = nr::ALL.iter().filter(unknown).collect();
+        assert!(unknown.is_empty(), "{unknown:?} are not in the table");
+        assert!(nr::ALL.iter().filter_map(|(_, number)| arguments(*number)).all(|kinds| kinds.len() <= 6));
     }
 }

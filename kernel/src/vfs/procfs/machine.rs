@@ -27,7 +27,8 @@ pub fn set_boot_arguments(text: &str) {
 
 /// Makes the files.
 pub fn create_files() {
-    const FILES: [(&str, fn() -> String); 9] = [
+    type File = (&'static str, fn() -> String);
+    const FILES: [File; 9] = [
         ("cmdline", || format!("{}\n", BOOT_ARGUMENTS.get().map_or("", String::as_str))),
         ("cpuinfo", cpuinfo),
         ("devices", devices),

@@ -4,14 +4,15 @@
 //! 1. the allocator opens the heap and asks for a buffer; it is made to wait in the provider's `allocate`
 //! 2. the remover unbinds the device: it comes back, or it waits for the call
 //! 3. the allocator goes on: the call reads and writes the provider's private data
-//! 4. the allocator uses the buffer, if it got one, closes the heap, then the buffer
+//! 4. the remover, if it waited, comes back
+//! 5. the allocator uses the buffer, if it got one, closes the heap, then the buffer
 //!
 //! Where nobody keeps the provider for the call (`kref` to `kref-open-close`) it is freed under it. `kref-full` keeps it
 //! by the file's reference. The disciplines that revoke make the remover wait for the call, as they should; but the
 //! buffer that comes of it holds nothing, and its release finds the provider gone (H10), or the close of the descriptor
 //! finds the heap gone (H5). `lastref` waits too, and its buffer holds what it needs.
 
-use super::actor::{Actor, Now};
+use super::actor::{Actor, Cue, Now};
 use super::stage::must;
 use super::{Expected, Scenario, Stage, Stop};
 use crate::guest::meet::ALLOCATE;
@@ -38,28 +39,31 @@ pub const SCENARIO: Scenario = Scenario {
 fn play(s: &mut Stage) -> core::result::Result<(), Stop> {
     let provider = s.load("h2")?;
     s.arm(ALLOCATE)?;
-    let allocator = s.meanwhile("allocator", allocate)?;
+    let removed_it = Cue::new()?;
+    let allocator = s.meanwhile("allocator", |s| allocate(s, &removed_it))?;
     s.until_there(&allocator, ALLOCATE)?;
     let remover = s.meanwhile("remover", |s| s.unbind(&provider))?;
     let removed = s.until_still(&remover)?;
     s.go(ALLOCATE)?;
+    if removed == Now::Blocked {
+        s.until_done(&remover)?;
+    }
+    removed_it.give();
     let allocated = s.until_ended(&allocator)?;
     if let Now::Done(Some(e)) = removed {
         s.conclude(Conclusion::Refused(format!("{e}")));
         return Ok(());
     }
     well(&allocator, allocated)?;
-    if removed == Now::Blocked {
-        s.until_done(&remover)?;
-    }
     s.conclude(Conclusion::Ok("the call in flight came to a good end".into()));
     must("delete_module", s.unload(&provider))
 }
 
-fn allocate(s: &Stage) -> Result<()> {
+fn allocate(s: &Stage, removed: &Cue) -> Result<()> {
     let heap = s.try_open("h2")?;
     match s.try_allocate(&heap) {
         Ok(buffer) => {
+            removed.wait().map_err(|_| Errno::ETIMEDOUT)?;
             let mapping = buffer.map()?;
             s.fill(&mapping, 2);
             let kept = s.holds(&mapping, 2);
