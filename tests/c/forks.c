@@ -63,12 +63,16 @@ static void memory(void)
 static void waiting(void)
 {
 	siginfo_t info = { 0 };
-	int status;
+	int status, ends[2];
+	char byte = 0;
+
+	if (pipe(ends))
+		return;
 	pid_t child = fork();
 
 	if (child == 0) {
 		raise(SIGSTOP);
-		_exit(4);
+		_exit(read(ends[0], &byte, 1) == 1 ? 4 : 5);
 	}
 	is(waitid(P_PID, child, &info, WSTOPPED | WEXITED), 0, "waitid sees a child stop");
 	ok(info.si_code == CLD_STOPPED && info.si_pid == child && info.si_status == SIGSTOP, "and says how");
@@ -76,6 +80,7 @@ static void waiting(void)
 	kill(child, SIGCONT);
 	is(waitpid(child, &status, WCONTINUED), child, "waitpid sees it go on");
 	ok(WIFCONTINUED(status), "and says so");
+	ok(write(ends[1], &byte, 1) == 1 && !close(ends[0]) && !close(ends[1]), "then it is let end");
 	is(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0, "it is left with WNOWAIT");
 	ok(info.si_code == CLD_EXITED && info.si_status == 4 && info.si_signo == SIGCHLD, "to be seen again");
 	is(waitid(P_PGID, getpgrp(), &info, WEXITED), 0, "by its group, too");

@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -21,7 +20,7 @@ static long counter, turn;
 static __thread long own = 5;
 static __thread char name[32] = "initial";
 static pthread_key_t key;
-static atomic_int destroyed, ran_once;
+static _Atomic int destroyed, ran_once;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static struct timespec soon(long ms)
@@ -176,7 +175,7 @@ static void local_storage(void)
 	is(ran_once, 1, "and what runs once ran once");
 }
 
-static atomic_int cleaned;
+static _Atomic int cleaned;
 
 static void clean(void *n)
 {

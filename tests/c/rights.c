@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/klog.h>
@@ -18,6 +17,18 @@
 
 #include "tap.h"
 
+/* linux/capability.h, which not every C library brings. */
+#define CAPABILITY_VERSION 0x20080522
+
+struct cap_header {
+	unsigned version;
+	int pid;
+};
+
+struct cap_data {
+	unsigned effective, permitted, inheritable;
+};
+
 static int users_are(uid_t real, uid_t effective, uid_t saved)
 {
 	uid_t r, e, s;
@@ -27,8 +38,8 @@ static int users_are(uid_t real, uid_t effective, uid_t saved)
 
 static int caps(unsigned *effective)
 {
-	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct data[2];
+	struct cap_header header = { CAPABILITY_VERSION, 0 };
+	struct cap_data data[2];
 	int result = syscall(SYS_capget, &header, data);
 
 	*effective = data[0].effective;
@@ -57,9 +68,9 @@ static void users(void)
 	is(IN_CHILD(setgroups(3, groups); _exit(getgroups(0, NULL) == 3 && getgroups(2, groups) == -1 && errno == EINVAL)),
 	   1, "and need room");
 	is(IN_CHILD(setuid(7); _exit(setgroups(0, NULL) == -1 && errno == EPERM)), 1, "only root sets them");
-	struct __user_cap_header_struct header = { 1, 0 };
+	struct cap_header header = { 1, 0 };
 	fails(syscall(SYS_capget, &header, &set), EINVAL, "capget of an unknown version");
-	is(header.version, _LINUX_CAPABILITY_VERSION_3, "which says the one it knows");
+	is(header.version, CAPABILITY_VERSION, "which says the one it knows");
 }
 
 static void limits(void)
@@ -147,7 +158,7 @@ static void scheduling(void)
 	unsigned cpu = 99, node = 99;
 	cpu_set_t set;
 
-	is(sched_getscheduler(0), SCHED_OTHER, "sched_getscheduler");
+	is(syscall(SYS_sched_getscheduler, 0), SCHED_OTHER, "sched_getscheduler");
 	is(sched_get_priority_max(SCHED_FIFO), 99, "sched_get_priority_max");
 	fails(sched_get_priority_min(99), EINVAL, "no such policy");
 	is(IN_CHILD(param.sched_priority = 5; _exit(syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &param) == 0 &&
