@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::detector::Detector;
 use crate::initramfs::Put;
 use crate::plan::{self, DISCIPLINES, Scenario};
 use crate::qemu::{self, Hardware};
@@ -133,6 +134,9 @@ pub struct Options {
     /// The discipline heaps live by
     #[arg(long, global = true, value_name = "D", value_parser = PossibleValuesParser::new(DISCIPLINES))]
     pub discipline: Option<String>,
+    /// What finds uses of freed memory in our kernel
+    #[arg(long, global = true, value_name = "D", value_enum, default_value_t)]
+    pub detector: Detector,
     /// Seconds after which a machine is killed
     #[arg(long, global = true, value_name = "S", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
@@ -220,6 +224,7 @@ mod tests {
             ("--smp many", "invalid"),
             ("--mem 1M", "at least"),
             ("--discipline mine", "possible values"),
+            ("--detector mine", "possible values"),
             ("--timeout -1", "unexpected argument"),
             ("--timeout 0", "above zero"),
             ("--timeout inf", "above zero"),

@@ -3,7 +3,7 @@
 //! From the host to the verdict, in the order things happen:
 //!
 //! - [`host`], [`toolchain`], [`version`], [`install`]: what the host has, and getting what it lacks;
-//! - [`build`], [`image`]: the kernel and the userland, built by a nested cargo;
+//! - [`build`], [`image`]: the kernel, with a [`detector`], and the userland, built by a nested cargo;
 //! - [`program`], [`busybox`], [`initramfs`], [`cpio`], [`command_line`]: what a machine is given;
 //! - [`machine`], over [`qemu`], [`regions`], [`device_tree`], [`process`] and [`input`]: one machine, from boot to
 //!   exit status;
@@ -22,6 +22,7 @@ pub mod commands;
 pub mod conformance;
 pub mod console;
 pub mod cpio;
+pub mod detector;
 pub mod device_tree;
 pub mod figures;
 pub mod host;

@@ -16,6 +16,7 @@
 //! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
 //! | [`reports`] | whether a detection report says what its reader needs |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
+//! | [`kasan`] | cells and canaries under the other detector |
 //! | [`models`] | the loom models of `heaps`, in a build of their own |
 //!
 //! [`tap`] and [`ktap`] read the protocols strictly; [`transcript`] keeps what a machine said for the one
@@ -30,6 +31,7 @@ pub mod conformance;
 pub mod elf;
 pub mod fuzz;
 pub mod in_kernel;
+pub mod kasan;
 pub mod ktap;
 pub mod launcher;
 pub mod models;
@@ -53,6 +55,7 @@ pub fn all() -> Vec<Trial> {
         models::trials(),
         cells::trials(),
         canaries::trials(),
+        kasan::trials(),
         reports::trials(),
         programs::trials(),
         in_kernel::trials(),

@@ -88,7 +88,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 34] = [
+pub const ALL: [&Scenario; 40] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -121,6 +121,12 @@ pub const ALL: [&Scenario; 34] = [
     &canary::PANIC,
     &canary::DOUBLE_FREE,
     &canary::LOCK_ORDER,
+    &canary::DEADLOCK,
+    &canary::SATURATION,
+    &canary::FROM_ZERO,
+    &canary::WRITE_TEXT,
+    &canary::RUN_DATA,
+    &canary::BEYOND,
     &canary::OVERFLOW,
     &canary::UAF,
 ];
