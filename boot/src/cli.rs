@@ -95,6 +95,14 @@ pub enum Command {
         #[arg(value_name = "PROGRAM")]
         programs: Vec<String>,
     },
+    /// Build broken twins of the kernel, and see whether the tests kill each one, and by what.
+    ///
+    /// The status is 1 when one survived, or was killed by something else than it says.
+    Mutants {
+        /// Mutants by name, files of tests/mutants; all when left out
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
     /// Show what building and booting takes, and install what is missing.
     Doctor,
     /// Run clippy over the guest's packages, warnings denied.
@@ -247,6 +255,7 @@ mod tests {
             "bench -h",
             "reference --help",
             "conformance --help",
+            "mutants --help",
             "doctor --help",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 0, "{line}");

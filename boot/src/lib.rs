@@ -10,6 +10,7 @@
 //! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
 //! - [`mod@reference`], [`conformance`]: real Linux on the same machine, and what programs see on both;
 //! - [`plan`], [`lab`], [`matrix`]: all cells observed, and drawn;
+//! - [`mutants`]: broken twins, which the tests have to tell from the kernel;
 //! - [`cli`], [`commands`]: what a person types, whom [`terminal`] and [`interrupt`] serve; [`figures`]:
 //!   what Linux takes.
 #![forbid(unsafe_code)]
@@ -34,6 +35,7 @@ pub mod interrupt;
 pub mod lab;
 pub mod machine;
 pub mod matrix;
+pub mod mutants;
 pub mod plan;
 pub mod process;
 pub mod program;

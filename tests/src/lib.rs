@@ -16,6 +16,7 @@
 //! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
 //! | [`reports`] | whether a detection report says what its reader needs |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
+//! | [`mutants`] | broken twins of the kernel, which other trials have to tell from it |
 //! | [`kasan`] | cells and canaries under the other detector |
 //! | [`models`] | the loom models of `heaps`, in a build of their own |
 //!
@@ -36,6 +37,7 @@ pub mod ktap;
 pub mod launcher;
 pub mod models;
 pub mod musl;
+pub mod mutants;
 pub mod programs;
 pub mod reports;
 pub mod shell;
@@ -53,6 +55,7 @@ pub fn all() -> Vec<Trial> {
     let groups = [
         // First, because it keeps one CPU busy for as long as the guest takes to build.
         models::trials(),
+        mutants::trials(),
         cells::trials(),
         canaries::trials(),
         kasan::trials(),
