@@ -1,7 +1,10 @@
 //! A buffer: what a dma-buf descriptor does (Linux: `drivers/dma-buf/dma-buf.c`).
 
+mod export;
 #[cfg(all(test, not(feature = "loom")))]
 mod tests;
+
+pub use export::Exporter;
 
 use core::fmt;
 
@@ -15,8 +18,8 @@ use crate::platform::{Event, Platform};
 use crate::registry::Registry;
 use crate::sg::{SgTable, Window};
 use crate::uapi::dma_buf::{
-    DMA_BUF_IOCTL_SYNC, DMA_BUF_NAME_LEN, DMA_BUF_SET_NAME_A, DMA_BUF_SET_NAME_B, DMA_BUF_SYNC_RW,
-    DMA_BUF_SYNC_VALID_FLAGS_MASK, Sync,
+    DMA_BUF_IOCTL_SYNC, DMA_BUF_NAME_LEN, DMA_BUF_SET_NAME_A, DMA_BUF_SET_NAME_B, DMA_BUF_SYNC_END,
+    DMA_BUF_SYNC_RW, DMA_BUF_SYNC_VALID_FLAGS_MASK, Sync,
 };
 use crate::uapi::fcntl::{SEEK_END, SEEK_SET};
 use crate::uapi::ioctl::Command;
@@ -56,7 +59,7 @@ impl<P: Platform> DmaBuf<P> {
     pub(crate) fn new(registry: &'static Registry<P>, hold: Hold<P>, table: SgTable) -> DmaBuf<P> {
         registry.buffer_made(table.size());
         P::trace(Event::BufferAlloc { size: table.size() });
-        let mappable = hold.ops().mappable();
+        let mappable = hold.mappable();
         DmaBuf { registry, hold, table, mappable, name: Mutex::new(None) }
     }
 
@@ -89,14 +92,13 @@ impl<P: Platform> DmaBuf<P> {
         Ok(0)
     }
 
-    /// Begins or ends CPU access. Pages here are coherent with every device there is, so all there is to do is
-    /// to tell right from wrong.
+    /// Begins or ends CPU access.
     fn sync(&self, flags: u64) -> Result<()> {
         if flags & !DMA_BUF_SYNC_VALID_FLAGS_MASK != 0 || flags & DMA_BUF_SYNC_RW == 0 {
             return Err(Errno::EINVAL);
         }
         P::trace(Event::BufferSync { flags });
-        Ok(())
+        self.hold.cpu_access(flags & DMA_BUF_SYNC_END == 0)
     }
 
     /// Finds the size by seeking: only to offset 0 from the start or the end, else `EINVAL`.
@@ -174,7 +176,7 @@ impl<P: Platform> Drop for DmaBuf<P> {
         let table = core::mem::take(&mut self.table);
         let size = table.size();
         P::trace(Event::BufferRelease { size });
-        self.hold.ops().release(table);
+        self.hold.release(table);
         self.registry.buffer_freed(size);
     }
 }

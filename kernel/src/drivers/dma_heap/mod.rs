@@ -16,7 +16,14 @@ pub mod regions;
 #[cfg(test)]
 mod tests;
 
-use heaps::Registry;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use heaps::dma_buf::Exporter;
+use heaps::{DmaBuf, Registry, Result, SgTable};
+
+use crate::vfs::File;
+use crate::vfs::flags::O_RDWR;
 
 pub use platform::{Kernel, TRACE_PUTS};
 
@@ -25,3 +32,10 @@ pub const MAJOR: u32 = 252;
 
 /// Every heap of the machine.
 pub static HEAPS: Registry<Kernel> = Registry::new(MAJOR);
+
+/// A buffer that comes from no heap, as a file: that of the pages in `table`, which `exporter` releases, here too where
+/// there is an error. `ENFILE`, `ENOMEM`.
+pub fn export(exporter: Box<dyn Exporter>, table: SgTable) -> Result<Arc<File>> {
+    let buffer = DmaBuf::export(&HEAPS, exporter, table);
+    File::anonymous(buffer::inode(), O_RDWR, Box::new(buffer::Buffer(buffer)))
+}
