@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Anonymous files and their seals, buffers made of them by udmabuf, and files that mappings share.
+ * Anonymous files and their seals, and files that mappings share.
  */
-#include "heaps.h"
-
-#define UDMABUF_CREATE 0x40187542u
-#define UDMABUF_CREATE_LIST 0x40087543u
-
-struct udmabuf_create {
-	uint32_t memfd;
-	uint32_t flags;
-	uint64_t offset;
-	uint64_t size;
-};
+#include "check.h"
 
 static int sealed(size_t size, int seals)
 {
@@ -89,58 +79,6 @@ static void sealing(void)
 	close_range(3, ~0u, 0);
 }
 
-static void buffers(void)
-{
-	int device = open("/dev/udmabuf", O_RDWR), good = sealed(4 * PAGE, F_SEAL_SHRINK), buffer;
-	struct udmabuf_create arg;
-	struct {
-		uint32_t flags, count;
-		struct udmabuf_create list[2];
-	} list;
-	char *at, *through;
-
-	check_ok("the device", device);
-#define CREATE(...) ioctl(device, UDMABUF_CREATE, (arg = (struct udmabuf_create){ __VA_ARGS__ }, &arg))
-	check_ok("create", buffer = CREATE((uint32_t)good, 1, PAGE, 2 * PAGE));
-	check("its size", lseek(buffer, 0, SEEK_END));
-	check("its FD_CLOEXEC", fcntl(buffer, F_GETFD));
-	check("its F_GETFL", fcntl(buffer, F_GETFL) & O_ACCMODE);
-	at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, good, 0);
-	through = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, buffer, 0);
-	at[PAGE] = 'u';
-	check("the same memory", through[0]);
-	check("SYNC", sync_buffer(buffer, SYNC_RW));
-	check("SYNC end", sync_buffer(buffer, SYNC_RW | SYNC_END));
-	check("an unsealed one", CREATE((uint32_t)sealed(PAGE, 0), 0, 0, PAGE));
-	check("one sealed against writing", CREATE((uint32_t)sealed(PAGE, F_SEAL_SHRINK | F_SEAL_WRITE), 0, 0, PAGE));
-	check("no memfd", CREATE(0, 0, 0, PAGE));
-	check("a file", CREATE((uint32_t)open("/proc/self/exe", O_RDONLY), 0, 0, PAGE));
-	check("a closed descriptor", CREATE(999, 0, 0, PAGE));
-	check("an offset within a page", CREATE((uint32_t)good, 0, 100, PAGE));
-	check("a size within a page", CREATE((uint32_t)good, 0, 0, 100));
-	check("nothing", CREATE((uint32_t)good, 0, 0, 0));
-	check("too much", CREATE((uint32_t)good, 0, 0, 5 * PAGE));
-	check("past the end", CREATE((uint32_t)good, 0, 4 * PAGE, PAGE));
-	check("an overflow", CREATE((uint32_t)good, 0, ~0ul << 12, 2 * PAGE));
-	check("without FD_CLOEXEC", fcntl(CREATE((uint32_t)good, 0, 0, PAGE), F_GETFD));
-	check("an unknown flag", fcntl(CREATE((uint32_t)good, 2, 0, PAGE), F_GETFD));
-	check("a bad address", ioctl(device, UDMABUF_CREATE, BAD_ADDRESS));
-	check("an unknown command", ioctl(device, 0x40187549u, &arg));
-	memset(&list, 0, sizeof(list));
-	list.count = 2;
-	list.list[0] = (struct udmabuf_create){ (uint32_t)good, 0, 0, PAGE };
-	list.list[1] = (struct udmabuf_create){ (uint32_t)good, 0, 3 * PAGE, PAGE };
-	buffer = ioctl(device, UDMABUF_CREATE_LIST, &list);
-	check_ok("a list", buffer);
-	check("the list's size", lseek(buffer, 0, SEEK_END));
-	list.count = 0;
-	check("an empty list", ioctl(device, UDMABUF_CREATE_LIST, &list));
-	list.count = 1025;
-	check("a list too long", ioctl(device, UDMABUF_CREATE_LIST, &list));
-	check("sealing later against writing", fcntl(good, F_ADD_SEALS, F_SEAL_WRITE));
-	close_range(3, ~0u, 0);
-}
-
 static int child_writes(void)
 {
 	int fd = open("shared", O_RDWR);
@@ -197,8 +135,6 @@ int main(void)
 	creating();
 	subject = "seals";
 	sealing();
-	subject = "udmabuf";
-	buffers();
 	subject = "shared";
 	shared_files();
 	return finish();
