@@ -13,6 +13,7 @@
 //! | [`stress`] | many threads on the same heaps, sound and unsound |
 //! | [`wrong_use`] | the launcher itself, used wrongly and rightly, as a process |
 //! | [`c_program`] | C programs, run by the launcher; [`musl`] compiles them against another library than glibc |
+//! | [`applets`] | busybox's programs, run by scripts, held to what they printed on Linux |
 //! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
 //! | [`reports`] | whether a detection report says what its reader needs |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
@@ -23,6 +24,7 @@
 //! [`all`] is what the runner, `tests/guest.rs`, is given.
 #![forbid(unsafe_code)]
 
+pub mod applets;
 pub mod c_program;
 pub mod canaries;
 pub mod cells;
@@ -61,6 +63,7 @@ pub fn all() -> Vec<Trial> {
         stress::trials(),
         wrong_use::trials(),
         c_program::trials(),
+        applets::trials(),
         conformance::trials(),
         shell::trials(),
     ];
