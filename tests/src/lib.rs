@@ -5,6 +5,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`cells`] | every scenario under every discipline, held to what the scenario's file expects |
+//! | [`races`] | the racing forms, sound and unsound |
 //! | [`canaries`] | cells that go wrong on purpose: a trial passes when the harness caught its canary |
 //! | [`programs`] | the EL0 programs that print TAP |
 //! | [`in_kernel`] | the tests inside the kernel, which print KTAP |
@@ -37,6 +38,7 @@ pub mod launcher;
 pub mod models;
 pub mod musl;
 pub mod programs;
+pub mod races;
 pub mod reports;
 pub mod shell;
 pub mod strace;
@@ -56,6 +58,7 @@ pub fn all() -> Vec<Trial> {
         cells::trials(),
         canaries::trials(),
         reports::trials(),
+        races::trials(),
         programs::trials(),
         in_kernel::trials(),
         strace::trials(),
