@@ -29,7 +29,7 @@ const SHORT: Duration = Duration::from_secs(5);
 const DISCIPLINE: &str = "lastref";
 
 /// The trial's name where it is not the canary's, the canary, its time, and how it is to be caught.
-const CANARIES: [(&str, &str, Duration, Caught); 11] = [
+const CANARIES: [(&str, &str, Duration, Caught); 12] = [
     ("fail", "canary-fail", LIMIT, Caught::Verdict("failed(this canary always fails)")),
     ("hang", "canary-hang", LIMIT, Caught::Verdict("hang")),
     ("hang-machine", "canary-hang", SHORT, Caught::Lost("hang", "did not end in time")),
@@ -38,6 +38,7 @@ const CANARIES: [(&str, &str, Duration, Caught); 11] = [
     ("leak", "canary-leak", LIMIT, Caught::Verdict("leak(")),
     ("panic", "canary-panic", LIMIT, Caught::Lost("crash", "panicked")),
     ("double-free", "canary-double-free", LIMIT, Caught::Verdict("invalid-free")),
+    ("in-flight", "canary-in-flight", LIMIT, Caught::Verdict("frame-state")),
     ("lock-order", "canary-lock-order", LIMIT, Caught::Verdict("deadlock")),
     ("overflow", "canary-overflow", LIMIT, Caught::Lost("crash", "panicked")),
     ("uaf", "canary-uaf", LIMIT, Caught::Verdict("use-after-free")),

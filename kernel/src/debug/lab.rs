@@ -10,7 +10,7 @@ use heaps::{Discipline, Errno, Result};
 use super::{meet, oracle, report};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
-use crate::mm::object;
+use crate::mm::{in_flight, object};
 use crate::sync::{SpinLock, order};
 use crate::vfs::debugfs;
 use crate::vfs::dynamic::TextFile;
@@ -37,6 +37,7 @@ pub fn init() -> Result<()> {
     add("touch_freed", 0o200, write_only(done(object::canary::touch_freed)))?;
     add("free_twice", 0o200, write_only(done(object::canary::free_twice)))?;
     add("overflow_stack", 0o200, write_only(done(overflow_stack)))?;
+    add("free_in_flight", 0o200, write_only(done(in_flight::free_one_in_flight)))?;
     add("invert_locks", 0o200, write_only(done(invert_locks)))?;
     add("panic", 0o200, write_only(|_| panic!("a panic was asked for")))
 }

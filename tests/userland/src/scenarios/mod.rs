@@ -88,7 +88,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 34] = [
+pub const ALL: [&Scenario; 35] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -120,6 +120,7 @@ pub const ALL: [&Scenario; 34] = [
     &canary::LEAK,
     &canary::PANIC,
     &canary::DOUBLE_FREE,
+    &canary::IN_FLIGHT,
     &canary::LOCK_ORDER,
     &canary::OVERFLOW,
     &canary::UAF,
