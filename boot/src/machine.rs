@@ -19,7 +19,7 @@ use crate::console::{Channel, Demultiplexer, Lines};
 use crate::initramfs::{Initramfs, Put};
 use crate::input::Stdin;
 use crate::process::{self, Ending};
-use crate::qemu::{self, Hardware};
+use crate::qemu::{self, Device, Hardware};
 use crate::records::Record;
 use crate::report::Filter;
 use crate::symbolise::Symboliser;
@@ -138,6 +138,12 @@ impl<'a> Machine<'a> {
         self
     }
 
+    /// Adds a device.
+    pub fn device(mut self, device: Device) -> Self {
+        self.hardware.devices.push(device);
+        self
+    }
+
     /// Counts time in instructions: one is one nanosecond.
     pub fn icount(mut self) -> Self {
         self.hardware.icount = true;
@@ -210,6 +216,7 @@ impl<'a> Machine<'a> {
             .iter()
             .copied()
             .chain(discipline.as_deref())
+            .chain(self.hardware.devices.iter().map(|device| device.kernel_argument()))
             .chain((!self.kernel_arguments.is_empty()).then_some(self.kernel_arguments.as_str()));
         command_line::compose(options, &self.command)
     }

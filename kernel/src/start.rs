@@ -8,7 +8,7 @@ use heaps::{Discipline, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
-use crate::drivers::{console, dma_heap, kmsg, mem};
+use crate::drivers::{console, dma_heap, edu, kmsg, mem, pci};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
 use crate::vfs::{mounts, procfs};
@@ -30,6 +30,7 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
     if let Err(e) = devices(regions) {
         panic!("devices: {e}");
     }
+    probe(machine, args);
     heaps(args);
     if args.value("lastref.ktap").is_some() {
         ktap::run();
@@ -44,9 +45,14 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
 }
 
 fn devices(regions: &Regions<'_>) -> Result<()> {
-    for (major, name) in
-        [(1, "mem"), (5, "/dev/tty"), (5, "/dev/console"), (240, "lab"), (dma_heap::MAJOR, "dma_heap")]
-    {
+    for (major, name) in [
+        (1, "mem"),
+        (5, "/dev/tty"),
+        (5, "/dev/console"),
+        (10, "misc"),
+        (240, "lab"),
+        (dma_heap::MAJOR, "dma_heap"),
+    ] {
         chrdev::name_major(major, name)?;
     }
     mem::init()?;
@@ -54,6 +60,22 @@ fn devices(regions: &Regions<'_>) -> Result<()> {
     console::init()?;
     lab::init()?;
     dma_heap::regions::init(regions)
+}
+
+/// Looks for devices on the bus. A machine without them, or one that does not come up, goes on without.
+fn probe(machine: &Machine<'_>, args: &CommandLine<'_>) {
+    let Some(host) = &machine.pci else { return };
+    let bits = args.value("edu.dma_bits").and_then(|text| text.parse().ok());
+    let searched = pci::init(host, |function| {
+        if function.id == edu::ID
+            && let Err(e) = edu::probe(function, bits)
+        {
+            log::warn!("edu: {e}");
+        }
+    });
+    if let Err(e) = searched {
+        log::warn!("pci: {e}");
+    }
 }
 
 /// Selects the discipline, and loads the providers the command line names.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
+use lastref::qemu::Device;
 use lastref::{Machine, Outcome, build};
 use libtest_mimic::Trial;
 use userland::misuse::CASES;
@@ -20,6 +21,9 @@ struct Program {
 const fn program(name: &'static str, cpus: u32, memory: u32, seconds: u64) -> Program {
     Program { name, cpus, memory, seconds }
 }
+
+/// The program for `edu`, whose DMA unit is too narrow where the kernel is told so.
+const EDU: Program = program("edutest", 2, 256, 120);
 
 /// The programs that are run without arguments.
 const PROGRAMS: [Program; 11] = [
@@ -47,14 +51,25 @@ pub fn trials() -> Vec<Trial> {
     let misuse = CASES
         .iter()
         .map(|case| trial(format!("misuse::{}", case.name), || judge(&run(&MISUSE, Some(case.name))?)));
-    programs.chain(misuse).collect()
+    let edu = [("edutest", None, ""), ("edutest-narrow", Some("narrow"), "edu.dma_bits=28")].map(
+        |(name, argument, options)| {
+            let machine =
+                move || machine(&EDU, argument).map(|m| m.device(Device::Edu).kernel_arguments(options));
+            trial(format!("program::{name}"), move || judge(&machine()?.capture()?))
+        },
+    );
+    programs.chain(misuse).chain(edu).collect()
 }
 
 fn run(program: &Program, argument: Option<&str>) -> Result<Outcome> {
+    machine(program, argument)?.capture()
+}
+
+fn machine(program: &Program, argument: Option<&str>) -> Result<Machine<'static>> {
     let path = format!("/bin/{}", program.name);
     let command = std::iter::once(path.as_str()).chain(argument);
     let machine = Machine::new(build::guest()?).cpus(program.cpus).memory(program.memory).command(command);
-    machine.limit(Some(Duration::from_secs(program.seconds))).capture()
+    Ok(machine.limit(Some(Duration::from_secs(program.seconds))))
 }
 
 /// Holds a program's end to what it printed.

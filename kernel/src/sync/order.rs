@@ -39,6 +39,7 @@ ranks! {
     MOUNTS = 12, "What is mounted where.";
     DRAINED = 13, "No lock: to wait until all of a provider's memory is back, for which others need the next.";
     PROVIDER = 14, "A heap provider's own lock.";
+    DEVICE = 15, "The turn to use a device.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     TASK = 17, "One thread's or process' references: address space, files, task.";

@@ -4,15 +4,18 @@
 //! * [`layout`], [`table`], [`mmu`], [`pgtable`], [`tlb`], [`phys`], [`mem`], [`uaccess`]: memory
 //! * [`context`], [`percpu`], [`smp`]: CPUs and what runs on them
 //! * [`gic`], [`timer`], [`rtc`], [`uart`], [`power`], [`mte`], [`rng`]: devices and features
+//! * [`mmio`], [`ecam`]: the registers of devices that drivers elsewhere know
 
 pub mod backtrace;
 pub mod context;
+pub mod ecam;
 pub mod exceptions;
 pub mod gic;
 pub mod head;
 pub mod irq;
 pub mod layout;
 pub mod mem;
+pub mod mmio;
 pub mod mmu;
 pub mod mte;
 pub mod percpu;

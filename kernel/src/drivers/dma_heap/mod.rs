@@ -2,13 +2,14 @@
 //!
 //! * `platform`: what the subsystem asks of the kernel
 //! * `heap`: an open `/dev/dma_heap/NAME`
-//! * `buffer`: a dma-buf's descriptor
+//! * `buffer`: a dma-buf's descriptor; `import`: a dma-buf in the hands of another driver
 //! * [`regions`]: memory that was set aside for heaps at boot
 #![forbid(unsafe_code)]
 
 mod buffer;
 mod caller;
 mod heap;
+mod import;
 #[cfg_attr(not(target_os = "none"), path = "machine_host.rs")]
 mod machine;
 mod platform;
@@ -18,6 +19,7 @@ mod tests;
 
 use heaps::Registry;
 
+pub use import::Imported;
 pub use platform::{Kernel, TRACE_PUTS};
 
 /// The major number of heap devices.
