@@ -8,7 +8,7 @@ use heaps::{Discipline, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
-use crate::drivers::{console, dma_heap, edu, kmsg, mem, pci};
+use crate::drivers::{console, dma_heap, edu, kmsg, mem, pci, udmabuf};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
 use crate::vfs::{mounts, procfs};
@@ -49,7 +49,7 @@ fn devices(regions: &Regions<'_>) -> Result<()> {
         (1, "mem"),
         (5, "/dev/tty"),
         (5, "/dev/console"),
-        (10, "misc"),
+        (udmabuf::MAJOR, "misc"),
         (240, "lab"),
         (dma_heap::MAJOR, "dma_heap"),
     ] {
@@ -58,7 +58,9 @@ fn devices(regions: &Regions<'_>) -> Result<()> {
     mem::init()?;
     kmsg::init()?;
     console::init()?;
+    udmabuf::init()?;
     lab::init()?;
+    dma_heap::init()?;
     dma_heap::regions::init(regions)
 }
 

@@ -9,7 +9,7 @@ use super::uapi::Info;
 use crate::arch::mmio::Mmio;
 use crate::drivers::interrupts::Handler;
 use crate::mm::in_flight;
-use crate::sync::sleep::Mutex;
+use crate::sync::sleep::{Mutex, MutexGuard};
 use crate::sync::{WaitQueue, order};
 
 const ID: usize = 0x00;
@@ -51,7 +51,7 @@ pub struct Edu {
 
 /// Which way bytes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Direction {
+pub enum Way {
     /// The device reads memory.
     ToDevice,
     /// The device writes memory.
@@ -106,34 +106,48 @@ impl Edu {
         self.registers.read32(FACTORIAL)
     }
 
-    /// Has it move `len` bytes between memory at `start`, which the caller holds, and its own from `at` on. `EINVAL`
-    /// past the end of its own, `EIO` where it does not reach, `EBUSY` when too many devices are at work. Sleeps until it is done,
-    /// whoever is killed meanwhile: a transfer under way cannot be called back.
-    pub fn transfer(&self, direction: Direction, start: PhysAddr, at: u64, len: u64) -> Result<()> {
-        if len == 0 || at.checked_add(len).is_none_or(|end| end > MEMORY_LEN) {
-            return Err(Errno::EINVAL);
-        }
-        if !self.reaches(start, len) {
-            return Err(Errno::EIO);
-        }
-        let (memory, own) = (start.get(), MEMORY + at);
-        let (source, destination, way) = match direction {
-            Direction::ToDevice => (memory, own, 0),
-            Direction::FromDevice => (own, memory, DMA_FROM_DEVICE),
-        };
-        let _turn = self.turn.lock();
-        let _in_flight = in_flight::begin(start, len)?;
-        self.registers.write64(DMA_SOURCE, source);
-        self.registers.write64(DMA_DESTINATION, destination);
-        self.registers.write64(DMA_COUNT, len);
-        self.registers.write64(DMA_COMMAND, DMA_START | way | DMA_INTERRUPT);
-        self.wait_for(DMA_DONE);
-        Ok(())
+    /// Waits until nobody else uses the device. A transfer under way is over when this returns: it cannot be called
+    /// back. May sleep.
+    pub fn turn(&self) -> Turn<'_> {
+        Turn { device: self, _turn: self.turn.lock() }
     }
 
     fn wait_for(&self, what: u32) {
         let came = || self.done.fetch_and(!what, Ordering::Acquire) & what != 0;
         self.interrupted.wait(|| came().then_some(()));
+    }
+}
+
+/// The turn to use the device, until it is dropped.
+pub struct Turn<'a> {
+    device: &'a Edu,
+    _turn: MutexGuard<'a, (), { order::DEVICE }>,
+}
+
+impl Turn<'_> {
+    /// Has the device move `len` bytes between memory at `start`, which the caller holds, and its own from `at` on.
+    /// `EINVAL` past the end of its own, `EIO` where it does not reach, `EBUSY` when too many devices are at work. Sleeps
+    /// until it is done, whoever is killed meanwhile.
+    pub fn transfer(&self, way: Way, start: PhysAddr, at: u64, len: u64) -> Result<()> {
+        let registers = &self.device.registers;
+        if len == 0 || at.checked_add(len).is_none_or(|end| end > MEMORY_LEN) {
+            return Err(Errno::EINVAL);
+        }
+        if !self.device.reaches(start, len) {
+            return Err(Errno::EIO);
+        }
+        let (memory, own) = (start.get(), MEMORY + at);
+        let (source, destination, way) = match way {
+            Way::ToDevice => (memory, own, 0),
+            Way::FromDevice => (own, memory, DMA_FROM_DEVICE),
+        };
+        let _in_flight = in_flight::begin(start, len)?;
+        registers.write64(DMA_SOURCE, source);
+        registers.write64(DMA_DESTINATION, destination);
+        registers.write64(DMA_COUNT, len);
+        registers.write64(DMA_COMMAND, DMA_START | way | DMA_INTERRUPT);
+        self.device.wait_for(DMA_DONE);
+        Ok(())
     }
 }
 

@@ -3,21 +3,53 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
-use heaps::fallible::try_push;
-use heaps::{Errno, PAGE_SHIFT, PAGE_SIZE, PhysAddr, Platform, Result};
+use heaps::dma_buf::{Direction, DmaTable, Importer};
+use heaps::{Errno, PhysAddr, Platform, Result, SgTable};
 
-use super::device::{Direction, Edu, MEMORY_LEN};
+use super::device::{Edu, MEMORY_LEN, Way};
 use super::uapi::{
-    EDU_FACTORIAL, EDU_FORGET, EDU_IMPORT, EDU_INFO, EDU_TRANSFER, FROM_DEVICE, Import, TO_DEVICE, Transfer,
+    EDU_FACTORIAL, EDU_FORGET, EDU_IMPORT, EDU_INFO, EDU_TRANSFER, FROM_DEVICE, Import as Request, TO_DEVICE,
+    Transfer,
 };
-use crate::drivers::dma_heap::{Imported, Kernel};
+use crate::drivers::dma_heap::Kernel;
+use crate::drivers::import::Import;
+use crate::mm::admit::admit;
 use crate::mm::user;
 use crate::sync::{SpinLock, order};
 use crate::vfs::file::{File, FileOps, Ioctl};
 
 /// How many imports an open file can have.
 const MOST: usize = 64;
+
+/// The device as one buffer knows it.
+struct EduImporter {
+    device: &'static Edu,
+    /// The memory was taken away. Set before whoever takes it away waits for the device's turn, looked at under it.
+    stopped: AtomicBool,
+}
+
+impl Importer for EduImporter {
+    fn name(&self) -> &str {
+        "edu"
+    }
+
+    fn map(&self, pages: &SgTable, _: Direction) -> Result<DmaTable> {
+        if pages.runs().iter().all(|run| self.device.reaches(run.start(), run.len() as u64)) {
+            DmaTable::direct(pages)
+        } else {
+            Err(Errno::EIO)
+        }
+    }
+
+    fn invalidate(&self) {
+        self.stopped.store(true, Ordering::Release);
+        drop(self.device.turn());
+    }
+}
+
+type Imported = Import<EduImporter>;
 
 /// An open device.
 pub struct OpenEdu {
@@ -32,30 +64,35 @@ impl OpenEdu {
     }
 
     /// Imports a buffer. `EBADF`, `EINVAL` for a descriptor that is no dma-buf, `EIO` where the device does not reach
-    /// all of it, `ENOSPC` for one too many, `ENOMEM`.
+    /// all of it, `ENODEV` for one that was revoked, `ENOSPC` for one too many, `ENOMEM`.
     fn import(&self, call: &Ioctl<'_>) -> Result<()> {
-        let mut import: Import = user::read(call.arg)?;
-        let imported = Arc::new(Imported::get(call.files, import.fd)?);
-        let runs = imported.buffer().table().runs();
-        if !runs.iter().all(|run| self.device.reaches(run.start(), run.len() as u64)) {
-            return Err(Errno::EIO);
-        }
-        let handle = self.keep(imported)?;
-        import.handle = handle as u32;
-        user::write(call.arg, &import).inspect_err(|_| drop(self.forget(handle)))
+        let mut request: Request = user::read(call.arg)?;
+        let importer = EduImporter { device: self.device, stopped: AtomicBool::new(false) };
+        let imported = Import::get(call.files, request.fd, importer)?;
+        admit()?;
+        let handle = self.keep(Arc::new(imported))?;
+        request.handle = handle as u32;
+        user::write(call.arg, &request).inspect_err(|_| drop(self.forget(handle)))
     }
 
     fn keep(&self, imported: Arc<Imported>) -> Result<usize> {
         let mut imports = self.imports.lock();
-        let free = imports.iter().position(Option::is_none);
-        match free {
-            Some(at) => {
-                imports[at] = Some(imported);
-                Ok(at)
-            }
-            None if imports.len() == MOST => Err(Errno::ENOSPC),
-            None => try_push(&mut *imports, Some(imported)).map(|()| imports.len() - 1),
+        if let Some(at) = imports.iter().position(Option::is_none) {
+            imports[at] = Some(imported);
+            return Ok(at);
         }
+        let pushed = match imports.len() {
+            MOST => Err(Errno::ENOSPC),
+            _ => imports.try_reserve(1).map_err(|_| Errno::ENOMEM),
+        };
+        if pushed.is_ok() {
+            imports.push(Some(imported));
+            return Ok(imports.len() - 1);
+        }
+        // What is let go may sleep.
+        drop(imports);
+        drop(imported);
+        pushed.map(|()| 0)
     }
 
     /// Takes an import out. `ENOENT`.
@@ -68,32 +105,29 @@ impl OpenEdu {
         self.imports.lock().get(handle).cloned().flatten().ok_or(Errno::ENOENT)
     }
 
-    /// Moves bytes. `ENOENT`, `EINVAL` for no bytes, a direction there is not or bytes past an end, `EINTR` when
-    /// killed, and what the device says.
+    /// Moves bytes. `ENOENT`, `EINVAL` for no bytes, a direction there is not or bytes past an end, `ENODEV` once the
+    /// memory was taken away, `EINTR` when killed.
     fn transfer(&self, transfer: Transfer) -> Result<()> {
         let imported = self.find(transfer.handle as usize)?;
-        let direction = match transfer.direction {
-            TO_DEVICE => Direction::ToDevice,
-            FROM_DEVICE => Direction::FromDevice,
+        let way = match transfer.direction {
+            TO_DEVICE => Way::ToDevice,
+            FROM_DEVICE => Way::FromDevice,
             _ => return Err(Errno::EINVAL),
         };
-        let (offset, len, mut at) = (transfer.offset, u64::from(transfer.len), u64::from(transfer.at));
-        let end = offset.checked_add(len).ok_or(Errno::EINVAL)?;
-        let fits = end <= imported.buffer().size() as u64 && at + len <= MEMORY_LEN;
-        if len == 0 || !fits {
+        let (mut at, len) = (u64::from(transfer.at), u64::from(transfer.len));
+        if at + len > MEMORY_LEN {
             return Err(Errno::EINVAL);
         }
-        let first = (offset >> PAGE_SHIFT) as usize;
-        let pages = end.div_ceil(PAGE_SIZE as u64) as usize - first;
-        // Bytes of the first run that come before, and how many are still to be moved.
-        let (mut skip, mut left) = (offset % PAGE_SIZE as u64, len);
-        for run in imported.buffer().table().window(first, pages) {
+        for (address, part) in imported.pieces(transfer.offset, len)? {
             if Kernel::fatal_signal_pending() {
                 return Err(Errno::EINTR);
             }
-            let part = (run.len() as u64 - skip).min(left);
-            self.device.transfer(direction, PhysAddr::new(run.start().get() + skip), at, part)?;
-            (skip, left, at) = (0, left - part, at + part);
+            let turn = self.device.turn();
+            if imported.importer.stopped.load(Ordering::Acquire) {
+                return Err(Errno::ENODEV);
+            }
+            turn.transfer(way, PhysAddr::new(address), at, part)?;
+            at += part;
         }
         Ok(())
     }
