@@ -23,6 +23,8 @@ pub const MOST_CPUS: u32 = 16;
 pub enum Device {
     /// QEMU's educational PCI device, which does DMA to and from buffers: /dev/edu
     Edu,
+    /// A display that scans a contiguous buffer out: /dev/ramfb
+    Ramfb,
 }
 
 impl Device {
@@ -31,13 +33,15 @@ impl Device {
     fn option(self) -> &'static str {
         match self {
             Device::Edu => "edu,dma_mask=0xffffffffffffffff",
+            Device::Ramfb => "ramfb",
         }
     }
 
-    /// What the kernel has to be told of it.
-    pub fn kernel_argument(self) -> &'static str {
+    /// What the kernel has to be told of it, if anything.
+    pub fn kernel_argument(self) -> Option<&'static str> {
         match self {
-            Device::Edu => "edu.dma_bits=64",
+            Device::Edu => Some("edu.dma_bits=64"),
+            Device::Ramfb => None,
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | [`c_program`] | C programs, run by the launcher; [`musl`] compiles them against another library than glibc |
 //! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
 //! | [`reports`] | whether a detection report says what its reader needs |
+//! | [`screenshot`] | what a display shows, as QEMU sees it |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
 //! | [`models`] | the loom models of `heaps`, in a build of their own |
 //!
@@ -36,6 +37,7 @@ pub mod models;
 pub mod musl;
 pub mod programs;
 pub mod reports;
+pub mod screenshot;
 pub mod shell;
 pub mod strace;
 pub mod stress;
@@ -55,6 +57,7 @@ pub fn all() -> Vec<Trial> {
         canaries::trials(),
         reports::trials(),
         programs::trials(),
+        screenshot::trials(),
         in_kernel::trials(),
         strace::trials(),
         fuzz::trials(),

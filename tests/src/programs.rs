@@ -22,8 +22,13 @@ const fn program(name: &'static str, cpus: u32, memory: u32, seconds: u64) -> Pr
     Program { name, cpus, memory, seconds }
 }
 
-/// The program for `edu`, whose DMA unit is too narrow where the kernel is told so.
-const EDU: Program = program("edutest", 2, 256, 120);
+/// The trials of devices: a name, the device, the program, its argument, and what the kernel is told.
+const DEVICES: [(&str, Device, Program, Option<&str>, &str); 3] = [
+    ("edutest", Device::Edu, program("edutest", 2, 256, 120), None, ""),
+    // Its DMA unit is too narrow, as far as the kernel knows.
+    ("edutest-narrow", Device::Edu, program("edutest", 1, 256, 120), Some("narrow"), "edu.dma_bits=28"),
+    ("fbtest", Device::Ramfb, program("fbtest", 2, 256, 120), None, ""),
+];
 
 /// The programs that are run without arguments.
 const PROGRAMS: [Program; 11] = [
@@ -51,14 +56,13 @@ pub fn trials() -> Vec<Trial> {
     let misuse = CASES
         .iter()
         .map(|case| trial(format!("misuse::{}", case.name), || judge(&run(&MISUSE, Some(case.name))?)));
-    let edu = [("edutest", None, ""), ("edutest-narrow", Some("narrow"), "edu.dma_bits=28")].map(
-        |(name, argument, options)| {
-            let machine =
-                move || machine(&EDU, argument).map(|m| m.device(Device::Edu).kernel_arguments(options));
-            trial(format!("program::{name}"), move || judge(&machine()?.capture()?))
-        },
-    );
-    programs.chain(misuse).chain(edu).collect()
+    let devices = DEVICES.iter().map(|(name, device, program, argument, options)| {
+        trial(format!("program::{name}"), || {
+            let machine = machine(program, *argument)?.device(*device).kernel_arguments(options);
+            judge(&machine.capture()?)
+        })
+    });
+    programs.chain(misuse).chain(devices).collect()
 }
 
 fn run(program: &Program, argument: Option<&str>) -> Result<Outcome> {

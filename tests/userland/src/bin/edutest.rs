@@ -13,6 +13,7 @@ use heaps::uapi::ioctl::{Command, WRITE};
 use userland::guest::buffer::Buffer;
 use userland::guest::edu::{self, Edu, MEMORY, Transfer};
 use userland::guest::heap::Heap;
+use userland::guest::provider::Provider;
 use userland::guest::tidy;
 use userland::rt::tap::Tap;
 use userland::rt::{Arg, Args, Mapping, Status, abi, file, process, syscall};
@@ -38,6 +39,7 @@ fn checks(tap: &mut Tap) {
         tap.is(outlives(heap), Ok(true), format_args!("{heap}: an import outlives descriptors and mappings"));
     }
     wrong_transfers(tap);
+    unplugged(tap);
     tap.is(full(), Ok((64, Errno::ENOSPC)), "an open device has room for 64 imports");
     tap.is(exits(), Ok(Status::Exited(0)), "a process ends with imports");
 }
@@ -161,6 +163,37 @@ fn wrong_transfers(tap: &mut Tap) {
     let stranger = Transfer { handle: handle + 1, ..good };
     tap.is(edu.transfer(stranger), Err(Errno::ENOENT), "a transfer of another's");
     tap.is(edu.transfer(good), Ok(()), "a transfer that is right");
+}
+
+/// The memory's device goes while `edu` works on a buffer of it, over and over: the transfer under way ends first, none
+/// comes after, and no page is anybody else's before.
+fn unplugged(tap: &mut Tap) {
+    let loaded = Provider::load_with("edutest", "memory=own");
+    let Ok(provider) = loaded else {
+        tap.is(loaded.map(drop), Ok(()), "a provider with memory of its own");
+        return;
+    };
+    let imported = Edu::open().and_then(|edu| {
+        let buffer = Heap::open("edutest")?.allocate(PAGE)?;
+        edu.import(buffer.raw()).map(|handle| (edu, handle, buffer))
+    });
+    let outcome = imported.and_then(|(edu, handle, buffer)| {
+        let worker = process::spawn(|| {
+            let _ = edu.load(handle, 0, 8);
+            // Busy until it is refused.
+            let refused = (0..1000).find_map(|_| edu.store(handle, 0, PAGE).err());
+            i32::from(refused != Some(Errno::ENODEV))
+        })?;
+        // So that a transfer of the worker's is under way, or about to be.
+        edu.store(handle, 0, 8)?;
+        provider.unplug()?;
+        let after = edu.load(handle, 0, 8);
+        let again = edu.import(buffer.raw());
+        Ok((process::wait(worker)?.1, after, again))
+    });
+    let want = (Status::Exited(0), Err(Errno::ENODEV), Err(Errno::ENODEV));
+    tap.is(outcome, Ok(want), "memory is pulled out from under transfers");
+    tap.is(provider.unload(), Ok(()), "and its provider goes");
 }
 
 fn full() -> Result<(usize, Errno)> {
