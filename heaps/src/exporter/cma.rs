@@ -5,6 +5,7 @@ use core::ops::Range;
 use lock_api::Mutex;
 
 use crate::addr::{PAGE_SHIFT, PhysAddr};
+use crate::attributes::Attributes;
 use crate::contig::{Contig, Stats};
 use crate::platform::Platform;
 use crate::provider::HeapOps;
@@ -16,7 +17,7 @@ const MAX_ALIGN_ORDER: u32 = 8;
 
 /// A region of physical memory that only contiguous buffers come from.
 pub struct CmaRegion<P: Platform> {
-    base: PhysAddr,
+    span: Run,
     space: Mutex<P::PoolLock, Contig>,
 }
 
@@ -27,8 +28,8 @@ impl<P: Platform> CmaRegion<P> {
         if !base.is_page_aligned() {
             return Err(Errno::EINVAL);
         }
-        let space = Contig::new(pages, base.pfn())?;
-        Ok(CmaRegion { base, space: Mutex::new(space) })
+        let (span, space) = (Run::new(base, pages)?, Contig::new(pages, base.pfn())?);
+        Ok(CmaRegion { span, space: Mutex::new(space) })
     }
 
     /// How full the region is.
@@ -38,7 +39,12 @@ impl<P: Platform> CmaRegion<P> {
 
     /// The first page frame's address.
     pub fn base(&self) -> PhysAddr {
-        self.base
+        self.span.start()
+    }
+
+    /// All of its page frames.
+    pub fn span(&self) -> Run {
+        self.span
     }
 
     /// Calls `f` with the page numbers of each free extent, in order of address, under the pool's lock.
@@ -49,11 +55,11 @@ impl<P: Platform> CmaRegion<P> {
     fn take(&self, pages: usize) -> Result<Run> {
         let align = pages.checked_next_power_of_two().map_or(MAX_ALIGN_ORDER, usize::trailing_zeros);
         let first = self.space.lock().allocate(pages, align.min(MAX_ALIGN_ORDER))?;
-        Run::new(self.base.add_pages(first as u64), pages)
+        Run::new(self.base().add_pages(first as u64), pages)
     }
 
     fn give_back(&self, run: Run) {
-        let first = run.start().pfn() - self.base.pfn();
+        let first = run.start().pfn() - self.base().pfn();
         self.space.lock().free(first as usize, run.pages());
     }
 }
@@ -62,24 +68,24 @@ impl<P: Platform> CmaRegion<P> {
 pub struct CmaHeap<P: Platform> {
     region: &'static CmaRegion<P>,
     kind: &'static str,
-    mappable: bool,
+    protected: bool,
 }
 
 impl<P: Platform> CmaHeap<P> {
     /// A heap over `region`, which other heaps may share.
     pub fn new(region: &'static CmaRegion<P>) -> CmaHeap<P> {
-        CmaHeap { region, kind: "cma heap", mappable: true }
+        CmaHeap { region, kind: "cma heap", protected: false }
     }
 
     /// A heap over a region that was carved out of memory for it.
     pub fn carveout(region: &'static CmaRegion<P>) -> CmaHeap<P> {
-        CmaHeap { region, kind: "carveout heap", mappable: true }
+        CmaHeap { region, kind: "carveout heap", protected: false }
     }
 
     /// A heap whose buffers only devices may see: user space cannot map them. The platform's `zero` reaches them,
     /// in the place of the firmware that would clear them.
     pub fn protected(region: &'static CmaRegion<P>) -> CmaHeap<P> {
-        CmaHeap { region, kind: "protected heap", mappable: false }
+        CmaHeap { region, kind: "protected heap", protected: true }
     }
 }
 
@@ -88,8 +94,9 @@ impl<P: Platform> HeapOps for CmaHeap<P> {
         self.kind
     }
 
-    fn mappable(&self) -> bool {
-        self.mappable
+    fn attributes(&self) -> Attributes {
+        let (mappable, protected) = (!self.protected, self.protected);
+        Attributes { mappable, protected, ..Attributes::contiguous(self.region.span()) }
     }
 
     fn allocate(&self, len: usize, _flags: u64) -> Result<SgTable> {

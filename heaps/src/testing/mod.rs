@@ -28,7 +28,7 @@ use crate::cdev::{CdevPtr, DevT};
 use crate::platform::{Event, Module, Platform, Point, WaitQueue};
 use crate::provider::{HeapOps, ProviderData};
 use crate::refcount::Fault;
-use crate::sg::SgTable;
+use crate::sg::{Run, SgTable};
 use crate::{Discipline, DmaBuf, Errno, HeapFile, PAGE_SIZE, PhysAddr, Registry, Result};
 use locks::{Spin, SpinRw};
 
@@ -50,6 +50,9 @@ pub(crate) struct Machine {
     pub zeroed: AtomicUsize,
     pub killed: AtomicBool,
     pub traces_puts: AtomicBool,
+    /// Bytes of buffers charged for, and how many may be.
+    pub charged: AtomicUsize,
+    pub quota: AtomicUsize,
     /// How often revoked memory was unmapped.
     pub unmapped: AtomicUsize,
     /// Makes `device_create` say this, once.
@@ -86,6 +89,8 @@ impl Machine {
             zeroed: AtomicUsize::default(),
             killed: AtomicBool::default(),
             traces_puts: AtomicBool::default(),
+            charged: AtomicUsize::default(),
+            quota: AtomicUsize::new(usize::MAX >> 1),
             unmapped: AtomicUsize::default(),
             refuse_device: Mutex::default(),
             stall_device: AtomicBool::default(),
@@ -143,6 +148,7 @@ impl Platform for TestPlatform {
     type CdevLock = Spin<5>;
     type WaitQueue = TestQueue;
     type Module = TestModule;
+    type Charge = TestCharge;
     type BufferRef = TestBuffer;
     type File = HeapFile<TestPlatform>;
 
@@ -182,6 +188,19 @@ impl Platform for TestPlatform {
 
     fn fatal_signal_pending() -> bool {
         Machine::here().killed.load(Ordering::Relaxed)
+    }
+
+    fn memory() -> Run {
+        Run::new(PhysAddr::from_pfn(0x4_0000), 1 << 20).unwrap()
+    }
+
+    fn charge(bytes: usize) -> Result<TestCharge> {
+        let machine = Machine::here();
+        if machine.charged.load(Ordering::Relaxed) + bytes > machine.quota.load(Ordering::Relaxed) {
+            return Err(Errno::EDQUOT);
+        }
+        machine.charged.fetch_add(bytes, Ordering::Relaxed);
+        Ok(TestCharge(machine, bytes))
     }
 
     fn cpu() -> usize {
@@ -279,6 +298,15 @@ impl Platform for TestPlatform {
         if let Some((_, other_path)) = planned {
             other_path();
         }
+    }
+}
+
+/// Bytes of the one user's share.
+pub(crate) struct TestCharge(Arc<Machine>, usize);
+
+impl Drop for TestCharge {
+    fn drop(&mut self) {
+        self.0.charged.fetch_sub(self.1, Ordering::Relaxed);
     }
 }
 

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use arrayvec::ArrayVec;
 use buddy_system_allocator::FrameAllocator;
-use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
+use heaps::{Errno, PAGE_SIZE, PhysAddr, Result, Run};
 use spin::Once;
 
 use crate::arch;
@@ -61,6 +61,16 @@ pub fn add(start: PhysAddr, end: PhysAddr) {
         FREE.fetch_add((last - first) as usize, Ordering::Relaxed);
         TOTAL.fetch_add((last - first) as usize, Ordering::Relaxed);
     }
+}
+
+/// All of memory, from the first frame to the last; not all between need be there.
+///
+/// # Panics
+/// Before [`init_shares`].
+pub fn span() -> Run {
+    let shares = SHARES.get().expect("boot sets the counts up");
+    let pages = shares.counts.len().min(Run::MAX_PAGES);
+    Run::new(PhysAddr::from_pfn(shares.first_pfn), pages).expect("there is memory")
 }
 
 /// Frames nobody owns.

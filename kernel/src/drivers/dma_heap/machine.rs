@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use heaps::refcount::Fault;
-use heaps::{Errno, PhysAddr, Result};
+use heaps::{Errno, PhysAddr, Result, Run};
 
 use crate::debug::report;
 use crate::mm::{frames, object};
@@ -25,6 +25,11 @@ pub fn zero(start: PhysAddr, pages: usize) {
 /// `ENOMEM` when so many frames could never be had, or nothing new may be started.
 pub fn admit(pages: usize) -> Result<()> {
     if pages > frames::total_count() { Err(Errno::ENOMEM) } else { object::admit() }
+}
+
+/// The page frames there are, from the first to the last.
+pub fn memory() -> Run {
+    frames::span()
 }
 
 /// Names an object for reports.

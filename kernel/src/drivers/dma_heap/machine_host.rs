@@ -4,7 +4,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::refcount::Fault;
-use heaps::{Errno, PhysAddr, Result};
+use heaps::{Errno, PhysAddr, Result, Run};
 
 const TOTAL: u64 = 1 << 16;
 static NEXT: AtomicU64 = AtomicU64::new(0x40000);
@@ -26,6 +26,11 @@ pub fn zero(_: PhysAddr, _: usize) {}
 /// Whether so many frames could ever be had.
 pub fn admit(pages: usize) -> Result<()> {
     if pages as u64 > TOTAL { Err(Errno::ENOMEM) } else { Ok(()) }
+}
+
+/// The page frames there are, from the first to the last.
+pub fn memory() -> Run {
+    Run::new(PhysAddr::from_pfn(0x40000), TOTAL as usize).expect("a run of less than the most")
 }
 
 /// Nobody reports about objects.
