@@ -70,6 +70,12 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// Whether the current task has been killed: long work then stops with `EINTR`.
     fn fatal_signal_pending() -> bool;
 
+    /// Moves whoever was lent page frames of `run` off them, contents and all, and gives those back
+    /// ([`CmaRegion::take_back`](crate::exporter::CmaRegion::take_back)). Who is moved may be using them meanwhile, on
+    /// any CPU. `EBUSY` where one stays because somebody goes by its address, `ENOMEM` where there is nothing to move to;
+    /// others are moved all the same. May sleep.
+    fn evict(run: Run) -> Result<()>;
+
     /// The page frames of the machine, from the first to the last; not all of them need be there.
     fn memory() -> Run;
 

@@ -50,6 +50,8 @@ pub(crate) struct Machine {
     pub zeroed: AtomicUsize,
     pub killed: AtomicBool,
     pub traces_puts: AtomicBool,
+    /// Who is lent page frames.
+    pub borrower: Mutex<Option<Borrower>>,
     /// Bytes of buffers charged for, and how many may be.
     pub charged: AtomicUsize,
     pub quota: AtomicUsize,
@@ -68,6 +70,9 @@ pub(crate) struct Machine {
     /// What happens when somebody comes to this point, once.
     pub meeting: Mutex<Option<(Point, OtherPath)>>,
 }
+
+/// Moves off the frames of a run.
+pub(crate) type Borrower = Box<dyn FnMut(Run) -> Result<()> + Send>;
 
 /// A path that meets another.
 pub(crate) type OtherPath = Box<dyn FnOnce() + Send>;
@@ -89,6 +94,7 @@ impl Machine {
             zeroed: AtomicUsize::default(),
             killed: AtomicBool::default(),
             traces_puts: AtomicBool::default(),
+            borrower: Mutex::default(),
             charged: AtomicUsize::default(),
             quota: AtomicUsize::new(usize::MAX >> 1),
             unmapped: AtomicUsize::default(),
@@ -188,6 +194,12 @@ impl Platform for TestPlatform {
 
     fn fatal_signal_pending() -> bool {
         Machine::here().killed.load(Ordering::Relaxed)
+    }
+
+    fn evict(run: Run) -> Result<()> {
+        let machine = Machine::here();
+        let mut borrower = machine.borrower.lock().unwrap();
+        borrower.as_mut().map_or(Err(Errno::EBUSY), |evict| evict(run))
     }
 
     fn memory() -> Run {

@@ -10,6 +10,7 @@ use buddy_system_allocator::FrameAllocator;
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result, Run};
 use spin::Once;
 
+use super::loans;
 use crate::arch;
 use crate::sync::{SpinLock, order};
 
@@ -129,6 +130,9 @@ fn alloc_one() -> Result<PhysAddr> {
 }
 
 fn free_one(pa: PhysAddr) {
+    if loans::give_back(pa) {
+        return;
+    }
     let mut cache = CACHES[arch::cpu_id()].lock();
     if cache.is_full() {
         let mut buddy = BUDDY.lock();

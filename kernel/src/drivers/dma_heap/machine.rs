@@ -5,6 +5,7 @@ use heaps::refcount::Fault;
 use heaps::{Errno, PhysAddr, Result, Run};
 
 use crate::debug::report;
+use crate::mm::loans::{self, Lender};
 use crate::mm::{frames, object};
 
 /// A run of `1 << order` page frames.
@@ -30,6 +31,11 @@ pub fn admit(pages: usize) -> Result<()> {
 /// The page frames there are, from the first to the last.
 pub fn memory() -> Run {
     frames::span()
+}
+
+/// Lets user memory borrow page frames, `most` at the most. Once, at boot.
+pub fn lend(lender: &'static dyn Lender, most: usize) {
+    loans::init(lender, most);
 }
 
 /// Names an object for reports.

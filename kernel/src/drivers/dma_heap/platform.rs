@@ -12,7 +12,7 @@ use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, PhysAddr, Platform, Result, Run};
 use super::accounts::Charge;
 use super::buffer::BufferRef;
 use super::heap::OpenHeap;
-use super::{list, machine};
+use super::{list, machine, regions};
 use crate::debug::meet;
 use crate::mm::{frames, spaces};
 use crate::modules::Module;
@@ -64,6 +64,10 @@ impl Platform for Kernel {
 
     fn fatal_signal_pending() -> bool {
         process::with_current(Thread::is_killed).unwrap_or(false)
+    }
+
+    fn evict(run: Run) -> Result<()> {
+        regions::evict(run)
     }
 
     fn memory() -> Run {
