@@ -27,6 +27,8 @@ pub struct Hardware {
     pub memory: u32,
     /// Whether time is counted in instructions: one is one nanosecond.
     pub icount: bool,
+    /// Whether memory has tags.
+    pub tags: bool,
     /// Memory set aside for heaps.
     pub regions: Vec<Region>,
     /// The TCP port to wait on for a debugger, before the first instruction.
@@ -41,6 +43,7 @@ impl Default for Hardware {
             cpus: 1,
             memory: 512,
             icount: false,
+            tags: true,
             regions: Vec::new(),
             debugger: None,
             user_exit: false,
@@ -52,8 +55,9 @@ impl Hardware {
     /// QEMU's arguments for the board alone: what decides its device tree.
     pub fn board(&self) -> Vec<OsString> {
         let (cpus, memory) = (self.cpus.to_string(), format!("{}M", self.memory));
+        let machine = if self.tags { "virt,gic-version=3,mte=on" } else { "virt,gic-version=3" };
         let arguments = [
-            ["-machine", "virt,gic-version=3,mte=on"],
+            ["-machine", machine],
             ["-cpu", "max"],
             ["-smp", &cpus],
             ["-m", &memory],
