@@ -45,7 +45,7 @@ pub fn statm(process: &dyn Process) -> String {
 
 /// `/proc/PID/status`.
 pub fn status(process: &dyn Process, pid: i32) -> String {
-    let Figures { state, tgid, ppid, threads, vm_bytes, rss_bytes, ids, caps, signals, .. } =
+    let Figures { state, umask, tgid, ppid, threads, vm_bytes, rss_bytes, ids, caps, signals, .. } =
         process.figures();
     let word = match state {
         'R' => "running",
@@ -69,7 +69,7 @@ pub fn status(process: &dyn Process, pid: i32) -> String {
     ];
     let sets = sets.map(|(name, set)| format!("{name}:\t{set:016x}\n")).concat();
     format!(
-        "Name:\t{}\nState:\t{state} ({word})\nTgid:\t{tgid}\nPid:\t{pid}\nPPid:\t{ppid}\nTracerPid:\t0\n\
+        "Name:\t{}\nUmask:\t0{umask:03o}\nState:\t{state} ({word})\nTgid:\t{tgid}\nPid:\t{pid}\nPPid:\t{ppid}\nTracerPid:\t0\n\
          Uid:{}\nGid:{}\nFDSize:\t{fds}\nVmSize:\t{:8} kB\nVmRSS:\t{:8} kB\nThreads:\t{threads}\n{sets}",
         process.comm(),
         tabs(ids[0]),
