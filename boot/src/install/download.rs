@@ -133,11 +133,13 @@ mod tests {
         let (system, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let refused = lay_out(ours.path(), system.path(), "oldname", "suite").unwrap_err();
         assert!(refused.to_string().contains("no mirror of oldname"), "{refused}");
-        let mirrors = "deb http://mirror.example/d oldname main\ndeb http://mirror.example/s oldname-security main\n";
+        let mirrors =
+            "deb http://mirror.example/d oldname main\ndeb http://mirror.example/s oldname-security main\n";
         fs::write(system.path().join("sources.list"), mirrors).unwrap();
         lay_out(ours.path(), system.path(), "oldname", "suite").unwrap();
         let read = |name: &str| fs::read_to_string(ours.path().join(name)).unwrap();
-        let sources = "deb http://mirror.example/d suite main\ndeb http://mirror.example/s suite-security main\n";
+        let sources =
+            "deb http://mirror.example/d suite main\ndeb http://mirror.example/s suite-security main\n";
         assert_eq!(read("sources/system.list"), sources);
         assert!(read("apt.conf").contains("APT::Architecture \"arm64\";"));
     }
