@@ -277,6 +277,8 @@ pub struct File {
     id: usize,
     /// Who is told when it becomes ready, if anybody ever is: a process, or a group below zero.
     signal_owner: AtomicI32,
+    /// By which signal; 0 for the usual one.
+    signal: AtomicU32,
     _use: Use,
     _write: Option<WriteAccess>,
     watched: SpinLock<Watched, { order::FILE_LINKS }>,
@@ -328,6 +330,7 @@ impl File {
             pos: AtomicU64::new(0),
             pos_lock: Mutex::new(()),
             signal_owner: AtomicI32::new(0),
+            signal: AtomicU32::new(0),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             _use: one,
             _write: None,
@@ -357,6 +360,16 @@ impl File {
     /// Keeps what `F_SETOWN` says. Nobody is signalled: no file here takes `O_ASYNC`.
     pub fn set_signal_owner(&self, owner: i32) {
         self.signal_owner.store(owner, Ordering::Relaxed);
+    }
+
+    /// What `F_GETSIG` says.
+    pub fn signal(&self) -> u32 {
+        self.signal.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what `F_SETSIG` says, as [`set_signal_owner`](Self::set_signal_owner) does.
+    pub fn set_signal(&self, signal: u32) {
+        self.signal.store(signal, Ordering::Relaxed);
     }
 
     /// The name it was opened by, if it has one.

@@ -84,6 +84,9 @@ pub trait Process: Send + Sync {
     /// nobody is killed for that.
     fn oom_score_adj(&self, to: Option<i32>) -> i32;
 
+    /// Bytes in dma-bufs that it can reach, by descriptors or mappings, each counted once. `ENOMEM`. May sleep.
+    fn buffer_bytes(&self) -> Result<usize>;
+
     /// Figures about it.
     fn figures(&self) -> Figures;
 }
