@@ -1,7 +1,7 @@
 //! What the vectors call: system calls, faults and interrupts.
 
 use core::arch::asm;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{Ordering, fence};
 
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
 
@@ -124,7 +124,9 @@ fn handle_interrupts(in_user: bool) {
         if intid >= gic::SPURIOUS {
             return;
         }
-        cpu.interrupts.fetch_add(1, Ordering::Relaxed);
+        // What this CPU did before is seen by whoever sees the count, and the other way round.
+        fence(Ordering::SeqCst);
+        cpu.interrupts.fetch_add(1, Ordering::SeqCst);
         match intid {
             timer::INTERRUPT => sched::tick(in_user),
             gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),
