@@ -12,7 +12,7 @@ use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, PhysAddr, Platform, Result};
 use super::buffer::BufferRef;
 use super::heap::OpenHeap;
 use super::{list, machine};
-use crate::debug::meet;
+use crate::debug::{meet, steps};
 use crate::mm::{frames, spaces};
 use crate::modules::Module;
 use crate::process::{self, Thread};
@@ -109,7 +109,7 @@ impl Platform for Kernel {
     }
 
     fn trace(event: Event) {
-        // The others have no listener.
+        steps::arrive(event.name());
         if let Event::HeapPut { minor } = event {
             log::info!("dma_heap {minor}: put");
         }

@@ -6,6 +6,7 @@ pub mod heap;
 pub mod meet;
 pub mod oracle;
 pub mod provider;
+pub mod steps;
 pub mod tidy;
 
 use crate::rt::{Fd, abi, file};
