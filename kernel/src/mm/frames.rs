@@ -7,9 +7,10 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use arrayvec::ArrayVec;
 use buddy_system_allocator::FrameAllocator;
-use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
+use heaps::{Errno, PAGE_SIZE, PhysAddr, Result, Run};
 use spin::Once;
 
+use super::{in_flight, loans};
 use crate::arch;
 use crate::sync::{SpinLock, order};
 
@@ -63,6 +64,16 @@ pub fn add(start: PhysAddr, end: PhysAddr) {
     }
 }
 
+/// All of memory, from the first frame to the last; not all between need be there.
+///
+/// # Panics
+/// Before [`init_shares`].
+pub fn span() -> Run {
+    let shares = SHARES.get().expect("boot sets the counts up");
+    let pages = shares.counts.len().min(Run::MAX_PAGES);
+    Run::new(PhysAddr::from_pfn(shares.first_pfn), pages).expect("there is memory")
+}
+
 /// Frames nobody owns.
 pub fn free_count() -> usize {
     FREE.load(Ordering::Relaxed)
@@ -96,6 +107,7 @@ pub fn free_order(start: PhysAddr, order: u32) {
     if order == 0 {
         return free_one(start);
     }
+    in_flight::check(start, 1 << order);
     BUDDY.lock().dealloc(start.pfn() as usize, 1 << order);
     FREE.fetch_add(1 << order, Ordering::Relaxed);
 }
@@ -119,6 +131,10 @@ fn alloc_one() -> Result<PhysAddr> {
 }
 
 fn free_one(pa: PhysAddr) {
+    in_flight::check(pa, 1);
+    if loans::give_back(pa) {
+        return;
+    }
     let mut cache = CACHES[arch::cpu_id()].lock();
     if cache.is_full() {
         let mut buddy = BUDDY.lock();
