@@ -121,7 +121,7 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// A reference count was misused. The count has been saturated: its object leaks and stays valid.
     fn refcount_fault(fault: Fault);
 
-    /// Something worth a line in a timeline happened, here and now.
+    /// Something worth a line in a timeline happened, here and now. May be made to wait, as in [`meet`](Platform::meet).
     fn trace(event: Event);
 
     /// Whether somebody wants to hear of every put of a heap's reference ([`Event::HeapPut`]); asked before each, and
@@ -236,6 +236,12 @@ pub enum Event {
         /// Its minor number.
         minor: u32,
     },
+    /// It was. Carries no minor: whoever would say it has gone.
+    HeapFreed,
+    /// The list was searched, for a minor or a name, and its lock given back.
+    HeapLookedUp,
+    /// A call into the provider has come back, and keeps nobody waiting any more.
+    HeapCalled,
     /// A heap was opened.
     HeapOpen {
         /// Its minor number.
@@ -260,9 +266,38 @@ pub enum Event {
     },
     /// A provider's private data and name are freed.
     ProviderFree,
+    /// The provider's driver has let go of them: freed, or left to whoever else holds them.
+    ProviderPut,
+    /// A reference to a cdev is about to be put.
+    CdevPut,
     /// A cdev's last reference went; caches that point to it are purged.
     CdevRelease {
         /// Its number.
         devt: DevT,
     },
+}
+
+impl Event {
+    /// Its name in a timeline.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Event::HeapAdd { .. } => "heap-add",
+            Event::HeapUnregister { .. } => "heap-unregister",
+            Event::HeapDrained { .. } => "heap-drained",
+            Event::HeapPut { .. } => "heap-put",
+            Event::HeapFree { .. } => "heap-free",
+            Event::HeapFreed => "heap-freed",
+            Event::HeapLookedUp => "heap-looked-up",
+            Event::HeapCalled => "heap-called",
+            Event::HeapOpen { .. } => "heap-open",
+            Event::HeapRelease => "heap-release",
+            Event::BufferAlloc { .. } => "buffer-alloc",
+            Event::BufferRelease { .. } => "buffer-release",
+            Event::BufferSync { .. } => "buffer-sync",
+            Event::ProviderFree => "provider-free",
+            Event::ProviderPut => "provider-put",
+            Event::CdevPut => "cdev-put",
+            Event::CdevRelease { .. } => "cdev-release",
+        }
+    }
 }

@@ -83,6 +83,7 @@ ranks! {
     LOG = 55, "The kernel log. Interrupts are off.";
     TTY = 56, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
     UART = 57, "The console's transmitter. Interrupts are off.";
+    STEPS = 58, "The steps that tasks took. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and

@@ -13,7 +13,7 @@ use super::accounts::Charge;
 use super::buffer::BufferRef;
 use super::heap::OpenHeap;
 use super::{list, machine, regions};
-use crate::debug::meet;
+use crate::debug::{meet, steps};
 use crate::mm::{frames, spaces};
 use crate::modules::Module;
 use crate::process::{self, Thread};
@@ -123,7 +123,7 @@ impl Platform for Kernel {
     }
 
     fn trace(event: Event) {
-        // The others have no listener.
+        steps::arrive(event.name());
         if let Event::HeapPut { minor } = event {
             log::info!("dma_heap {minor}: put");
         }

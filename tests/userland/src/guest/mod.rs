@@ -8,6 +8,7 @@ pub mod meet;
 pub mod oracle;
 pub mod provider;
 pub mod ramfb;
+pub mod steps;
 pub mod tidy;
 
 use crate::rt::{Fd, abi, file};
