@@ -2,6 +2,7 @@
 //! and [`tidy`] tests.
 
 pub mod buffer;
+pub mod drm;
 pub mod edu;
 pub mod heap;
 pub mod meet;
