@@ -244,11 +244,12 @@ impl<'a> Machine<'a> {
 
         let mut command = process::leashed(qemu.as_os_str());
         let user_exit = self.guest.system == System::Linux;
-        let hardware = Hardware { user_exit, ..self.hardware.clone() };
+        let tags = self.guest.detector.wants_tags();
+        let hardware = Hardware { user_exit, tags, ..self.hardware.clone() };
         command.args(hardware.arguments(&kernel, &initramfs, &self.kernel_command_line()?));
         if !self.hardware.regions.is_empty() {
             let tree = directory.path().join("machine.dtb");
-            std::fs::write(&tree, device_tree::with_regions(&qemu, &self.hardware)?)
+            std::fs::write(&tree, device_tree::with_regions(&qemu, &hardware)?)
                 .context("cannot write the device tree")?;
             command.arg("-dtb").arg(tree);
         }

@@ -57,6 +57,8 @@ pub struct Hardware {
     pub icount: bool,
     /// Devices beyond the board's.
     pub devices: Vec<Device>,
+    /// Whether memory has tags.
+    pub tags: bool,
     /// Memory set aside for heaps.
     pub regions: Vec<Region>,
     /// The TCP port to wait on for a debugger, before the first instruction.
@@ -72,6 +74,7 @@ impl Default for Hardware {
             memory: 512,
             icount: false,
             devices: Vec::new(),
+            tags: true,
             regions: Vec::new(),
             debugger: None,
             user_exit: false,
@@ -83,8 +86,9 @@ impl Hardware {
     /// QEMU's arguments for the board alone: what decides its device tree.
     pub fn board(&self) -> Vec<OsString> {
         let (cpus, memory) = (self.cpus.to_string(), format!("{}M", self.memory));
+        let machine = if self.tags { "virt,gic-version=3,mte=on" } else { "virt,gic-version=3" };
         let arguments = [
-            ["-machine", "virt,gic-version=3,mte=on"],
+            ["-machine", machine],
             ["-cpu", "max"],
             ["-smp", &cpus],
             ["-m", &memory],

@@ -268,3 +268,39 @@ impl Drop for Reservation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+
+    use super::super::file::FileOps;
+    use super::super::inode::{Content, Inode};
+    use super::*;
+
+    struct Nothing;
+
+    impl FileOps for Nothing {}
+
+    fn file() -> Arc<File> {
+        let inode = Arc::new(Inode::new(1, 0o600, Content::Anonymous));
+        File::anonymous(inode, 0, Box::new(Nothing)).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_given_up_to_the_limit_and_again_once_they_are_free() {
+        let table = FdTable::new();
+        table.set_limit(3);
+        for fd in 0..3 {
+            assert_eq!(table.add(file(), false), Ok(fd));
+        }
+        assert_eq!(table.add(file(), false), Err(Errno::EMFILE));
+        assert_eq!(table.reserve_from(3, false).map(drop), Err(Errno::EINVAL));
+        assert_eq!(table.replace(3, file(), false).map(drop), Err(Errno::EBADF));
+        drop(table.remove(1).unwrap());
+        let reserved = table.reserve(false).unwrap();
+        assert_eq!((reserved.fd(), table.get(1).map(drop)), (1, Err(Errno::EBADF)));
+        assert_eq!(table.replace(1, file(), false).map(drop), Err(Errno::EBUSY));
+        drop(reserved);
+        assert_eq!(table.add(file(), false), Ok(1));
+    }
+}

@@ -5,6 +5,8 @@ use core::sync::atomic::Ordering;
 
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
 
+#[cfg(feature = "kasan")]
+use super::kasan;
 use super::percpu::{self, work};
 use super::vectors::TrapFrame;
 use super::{gic, irq, layout, timer, uaccess};
@@ -147,8 +149,12 @@ extern "C" fn kernel_sync(frame: &mut TrapFrame) {
     if let Some(failed) = failed {
         return user_access(frame, failed, status < 0x10, far, write);
     }
+    #[cfg(feature = "kasan")]
+    if let Some(kasan::Refused { addr, write, pc }) = kasan::refused(esr, frame) {
+        return oops::kernel_fault(Cause::Stale { write, pc }, esr, addr, frame);
+    }
     let cause = match (class, status) {
-        (0x25, 0x11) => Cause::TagCheck { write },
+        (0x25, 0x11) => Cause::Stale { write, pc: frame.elr },
         (0x25, _) => Cause::DataAbort { write },
         (0x21, _) => Cause::InstructionAbort,
         _ => Cause::Exception,

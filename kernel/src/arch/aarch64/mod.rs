@@ -5,6 +5,7 @@
 //! * [`context`], [`percpu`], [`smp`]: CPUs and what runs on them
 //! * [`gic`], [`timer`], [`rtc`], [`uart`], [`power`], [`mte`], [`rng`]: devices and features
 //! * [`mmio`], [`ecam`]: the registers of devices that drivers elsewhere know
+//! * [`detector`]: what keeps stale pointers from being used, [`mte`] or `kasan`, as the kernel was built
 
 pub mod backtrace;
 pub mod context;
@@ -13,6 +14,8 @@ pub mod exceptions;
 pub mod gic;
 pub mod head;
 pub mod irq;
+#[cfg(feature = "kasan")]
+pub mod kasan;
 pub mod layout;
 pub mod mem;
 pub mod mmio;
@@ -36,7 +39,11 @@ pub mod vectors;
 pub use backtrace::backtrace_offsets;
 pub use context::{FpState, fp_load_current, fp_save_current};
 pub use irq::{IrqFlags, irq_restore, irq_save};
+#[cfg(feature = "kasan")]
+pub use kasan as detector;
 pub use layout::{IMAGE_BASE, STACK_SIZE, STACKS_BASE, USER_END};
+#[cfg(not(feature = "kasan"))]
+pub use mte as detector;
 pub use percpu::{MAX_CPUS, cpu_id, held_locks, set_held_locks};
 pub use pgtable::{PageTable, UserRoot, deactivate};
 pub use phys::{boot_image, copy_page, read_phys, write_phys, zero_pages};
