@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use heaps::{Errno, PAGE_SHIFT, PAGE_SIZE, PhysAddr, Result};
 
 use super::OpenNode;
-use super::object::Object;
+use super::object::{self, Object};
 use super::uapi::{CreateDumb, MapDumb};
 use crate::vfs::mmap::{Mmap, MmapRequest};
 
@@ -37,10 +37,13 @@ pub fn offset(node: &OpenNode, args: &mut MapDumb) -> Result<()> {
     Ok(())
 }
 
-/// `EINVAL` where no object of this file begins, for more than it has, and for a private mapping; `ENOMEM`.
+/// `EINVAL` where no object begins, for more than it has, and for a private mapping; `EACCES` where it is an object that
+/// this file has no handle of; `ENOMEM`.
 pub fn mmap(node: &OpenNode, request: &MmapRequest) -> Result<Mmap> {
     let first = request.offset >> PAGE_SHIFT;
-    let (_, object) = node.handles.find(|_, object| object.first_page == first).ok_or(Errno::EINVAL)?;
+    let Some((_, object)) = node.handles.find(|_, object| object.first_page == first) else {
+        return Err(if object::is_place(first) { Errno::EACCES } else { Errno::EINVAL });
+    };
     let pages = object.pages().ok_or(Errno::EINVAL)?;
     if !request.shared || request.len.div_ceil(PAGE_SIZE) > pages.pages() {
         return Err(Errno::EINVAL);

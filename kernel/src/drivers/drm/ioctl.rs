@@ -20,25 +20,35 @@ enum Answer {
     Everywhere(Command, fn(&OpenNode, &Ioctl<'_>, &mut [u8]) -> Result<()>),
     /// By the primary node alone.
     Primary(Command, fn(&OpenNode, &Ioctl<'_>, &mut [u8]) -> Result<()>),
+    /// It does nothing, and is not for render nodes.
+    Nothing,
     /// It is for devices with displays.
     NoDisplay,
+    /// The same, with another word for it.
+    NoFramebuffer,
     /// It is for devices with synchronisation objects.
     NoSync,
     /// It is none.
     Unknown,
 }
 
-/// `EINVAL` for what is no command, `EACCES` for one that this node does not take, `EOPNOTSUPP` for what another kind of
+/// `ENOTTY` for what is another kind of device's, `EINVAL` for what is no command, `EACCES` for one that this node does not take, `EOPNOTSUPP` for what another kind of
 /// device does; `EFAULT`, and what the command says. The structure goes out whatever became of the command.
 pub fn dispatch(node: &OpenNode, call: &Ioctl<'_>) -> Result<usize> {
     let given = Command::from_raw(call.cmd);
+    if given.kind() != DRM_IOCTL_BASE {
+        return Err(Errno::ENOTTY);
+    }
     let answer = answer(given.nr());
     let (command, work, render) = match answer {
         Answer::Everywhere(command, work) => (command, work, true),
         Answer::Primary(command, work) => (command, work, false),
-        Answer::NoDisplay if node.node == Node::Render => return Err(Errno::EACCES),
+        Answer::Nothing | Answer::NoDisplay | Answer::NoFramebuffer if node.node == Node::Render => {
+            return Err(Errno::EACCES);
+        }
+        Answer::Nothing => return Ok(0),
         Answer::NoDisplay | Answer::NoSync => return Err(Errno::EOPNOTSUPP),
-        Answer::Unknown => return Err(Errno::EINVAL),
+        Answer::NoFramebuffer | Answer::Unknown => return Err(Errno::EINVAL),
     };
     let size_if = |dir| if given.dir() & command.dir() & dir != 0 { given.size() } else { 0 };
     let (in_size, out_size) = (size_if(WRITE), size_if(READ));
@@ -87,7 +97,9 @@ fn answer(nr: u8) -> Answer {
             with(data, |handle: &mut u32| node.handles.remove(*handle).map(drop))
         }),
         0xbf..=0xc5 | 0xca..=0xcd => Answer::NoSync,
-        0xa0..=0xbe | 0xc6..=0xce => Answer::NoDisplay,
+        0xa8 | 0xa9 => Answer::Nothing,
+        0xa0..=0xbe | 0xc6..=0xc9 => Answer::NoDisplay,
+        0xce => Answer::NoFramebuffer,
         _ => Answer::Unknown,
     }
 }

@@ -20,14 +20,18 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use heaps::{CdevOps, PhysAddr, Result};
+use heaps::{CdevOps, Errno, PhysAddr, Result};
 
 use super::dma_heap::Kernel;
 use crate::chrdev::{self, CdevRef, DevT};
-use crate::sync::{SpinLock, order};
+use crate::sync::wait::Interruptible;
+use crate::sync::{SpinLock, WaitQueue, order};
 use crate::vfs::FileOps;
-use crate::vfs::file::{File, Ioctl};
+use crate::vfs::file::{Events, File, Ioctl, Whence};
+use crate::vfs::flags::O_NONBLOCK;
+use crate::vfs::io::Sink;
 use crate::vfs::mmap::{Mmap, MmapRequest};
+use crate::vfs::poll::PollQueue;
 use handles::Handles;
 use object::Object;
 
@@ -68,6 +72,28 @@ struct OpenNode {
 impl FileOps for OpenNode {
     fn ioctl(&self, _: &File, call: &Ioctl<'_>) -> Result<usize> {
         ioctl::dispatch(self, call)
+    }
+
+    /// There are no events to be read: nobody has a display to wait for.
+    fn read_at(&self, file: &File, _: &mut dyn Sink, _: u64) -> Result<usize> {
+        static NEVER: WaitQueue = WaitQueue::new();
+        match file.flags() & O_NONBLOCK {
+            0 => NEVER.wait_interruptible(Interruptible::Yes, || None),
+            _ => Err(Errno::EAGAIN),
+        }
+    }
+
+    fn poll(&self, _: &File) -> Events {
+        0
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        static NEVER: PollQueue = PollQueue::new();
+        Some(&NEVER)
+    }
+
+    fn llseek(&self, file: &File, _: i64, _: Whence) -> Result<u64> {
+        Ok(file.pos())
     }
 
     fn mmap(&self, _: &File, request: &MmapRequest) -> Result<Mmap> {

@@ -2,11 +2,12 @@
 #![forbid(unsafe_code)]
 
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::dma_buf::{Direction, DmaTable, Importer};
 use heaps::exporter::SystemHeap;
-use heaps::{HeapOps, PAGE_SHIFT, Result, SgTable};
+use heaps::{Errno, HeapOps, PAGE_SHIFT, Result, SgTable};
 
 use crate::drivers::dma_heap::{BufferRef, Kernel};
 use crate::drivers::import::Import;
@@ -27,6 +28,14 @@ impl Importer for Vgem {
     }
 }
 
+/// Where objects with memory of their own are mapped, those of all files.
+static PLACES: SpinLock<Vec<u64>, { order::HEAP_STATE }> = SpinLock::new(Vec::new());
+
+/// Whether an object is mapped from page `first` of the files on, whoever may map it.
+pub fn is_place(first: u64) -> bool {
+    PLACES.lock().contains(&first)
+}
+
 enum Memory {
     Own(SgTable),
     Imported(Import<Vgem>),
@@ -35,7 +44,7 @@ enum Memory {
 /// An object. Dropped, its memory is given back, or its buffer detached, which may sleep.
 pub struct Object {
     memory: Memory,
-    /// Where in the node's files it is mapped, in pages.
+    /// Where in the node's files it is mapped, in pages; 0 for one that is not.
     pub first_page: u64,
     /// The dma-buf that it was exported as, while that is there.
     exported: SpinLock<Weak<File>, { order::HEAP_STATE }>,
@@ -45,24 +54,30 @@ pub struct Object {
 const FIRST_PAGE: u64 = 1 << (32 - PAGE_SHIFT);
 
 impl Object {
-    fn new(memory: Memory, pages: usize) -> Arc<Object> {
-        static NEXT: AtomicU64 = AtomicU64::new(FIRST_PAGE);
-        let first_page = NEXT.fetch_add(pages as u64, Ordering::Relaxed);
+    fn new(memory: Memory, first_page: u64) -> Arc<Object> {
         Arc::new(Object { memory, first_page, exported: SpinLock::new(Weak::new()) })
     }
 
     /// An object of zeroed memory, `len` bytes, whole pages. `ENOMEM`, `EINTR`. May sleep.
     pub fn allocate(len: usize) -> Result<Arc<Object>> {
+        static NEXT: AtomicU64 = AtomicU64::new(FIRST_PAGE);
         admit()?;
         let table = SystemHeap::<Kernel>::new().allocate(len, 0)?;
-        Ok(Object::new(Memory::Own(table), len >> PAGE_SHIFT))
+        let first_page = NEXT.fetch_add(len as u64 >> PAGE_SHIFT, Ordering::Relaxed);
+        let object = Object::new(Memory::Own(table), first_page);
+        let mut places = PLACES.lock();
+        let room = places.try_reserve(1).map_err(|_| Errno::ENOMEM);
+        if room.is_ok() {
+            places.push(first_page);
+        }
+        drop(places);
+        room.map(|()| object)
     }
 
     /// An object for a buffer of somebody else's. `ENODEV` for one that was revoked, `ENOMEM`. May sleep.
     pub fn import(buffer: BufferRef) -> Result<Arc<Object>> {
-        let pages = buffer.table().pages();
         admit()?;
-        Ok(Object::new(Memory::Imported(Import::new(buffer, Vgem)?), pages))
+        Ok(Object::new(Memory::Imported(Import::new(buffer, Vgem)?), 0))
     }
 
     /// The imported buffer's file, if it is one.
@@ -100,6 +115,13 @@ impl Object {
 impl Drop for Object {
     fn drop(&mut self) {
         if let Memory::Own(table) = &mut self.memory {
+            let mut places = PLACES.lock();
+            places.retain(|place| *place != self.first_page);
+            if places.is_empty() {
+                // An emptied vector keeps its memory.
+                *places = Vec::new();
+            }
+            drop(places);
             SystemHeap::<Kernel>::new().release(core::mem::take(table));
         }
     }

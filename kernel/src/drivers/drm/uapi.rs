@@ -6,8 +6,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 const RW: u32 = READ | WRITE;
 
+/// The type of every command.
+pub const DRM_IOCTL_BASE: u8 = b'd';
+
 const fn drm(dir: u32, nr: u8, size: usize) -> Command {
-    Command::new(dir, b'd', nr, size)
+    Command::new(dir, DRM_IOCTL_BASE, nr, size)
 }
 
 pub const DRM_IOCTL_VERSION: Command = drm(RW, 0x00, size_of::<Version>());
