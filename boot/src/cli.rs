@@ -186,8 +186,8 @@ impl Options {
     /// The machine's hardware.
     pub fn hardware(&self) -> Hardware {
         let regions = [&self.cma, &self.carveout, &self.protected].into_iter().flatten().cloned().collect();
-        let (cpus, memory, icount) = (self.smp.unwrap_or(1), self.mem, self.icount);
         let devices = self.device.clone();
+        let (cpus, memory, icount) = (self.smp.unwrap_or(1), self.mem, self.icount);
         Hardware { cpus, memory, icount, devices, regions, ..Hardware::default() }
     }
 }

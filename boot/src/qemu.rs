@@ -55,10 +55,10 @@ pub struct Hardware {
     pub memory: u32,
     /// Whether time is counted in instructions: one is one nanosecond.
     pub icount: bool,
-    /// Devices beyond the board's.
-    pub devices: Vec<Device>,
     /// Whether memory has tags.
     pub tags: bool,
+    /// Devices beyond the board's.
+    pub devices: Vec<Device>,
     /// Memory set aside for heaps.
     pub regions: Vec<Region>,
     /// The TCP port to wait on for a debugger, before the first instruction.
@@ -73,8 +73,8 @@ impl Default for Hardware {
             cpus: 1,
             memory: 512,
             icount: false,
-            devices: Vec::new(),
             tags: true,
+            devices: Vec::new(),
             regions: Vec::new(),
             debugger: None,
             user_exit: false,

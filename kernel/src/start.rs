@@ -11,7 +11,7 @@ use crate::debug::{ktap, lab};
 use crate::drivers::{console, dma_heap, drm, edu, kmsg, mem, pci, ramfb, udmabuf};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
-use crate::vfs::{mounts, procfs};
+use crate::vfs::{mounts, parameters, procfs};
 use crate::{arch, chrdev, modules, process};
 
 /// What process 1 is when the command line does not say.
@@ -27,6 +27,7 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
         Ok(root) => root,
         Err(e) => panic!("initramfs: {e:?}"),
     };
+    parameters::set_all(args);
     if let Err(e) = devices(regions) {
         panic!("devices: {e}");
     }

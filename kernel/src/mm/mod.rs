@@ -11,6 +11,7 @@ pub mod frames;
 #[path = "frames_host.rs"]
 pub mod frames;
 pub mod in_flight;
+pub mod loans;
 #[cfg(target_os = "none")]
 pub mod object;
 pub mod prot;

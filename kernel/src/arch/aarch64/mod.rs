@@ -4,8 +4,8 @@
 //! * [`layout`], [`table`], [`mmu`], [`pgtable`], [`tlb`], [`phys`], [`mem`], [`uaccess`]: memory
 //! * [`context`], [`percpu`], [`smp`]: CPUs and what runs on them
 //! * [`gic`], [`timer`], [`rtc`], [`uart`], [`power`], [`mte`], [`rng`]: devices and features
-//! * [`mmio`], [`ecam`]: the registers of devices that drivers elsewhere know
 //! * [`detector`]: what keeps stale pointers from being used, [`mte`] or `kasan`, as the kernel was built
+//! * [`mmio`], [`ecam`]: the registers of devices that drivers elsewhere know
 
 pub mod backtrace;
 pub mod context;
