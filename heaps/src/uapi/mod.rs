@@ -7,5 +7,7 @@ pub mod dma_heap;
 pub mod errno;
 pub mod fcntl;
 pub mod ioctl;
+pub mod sw_sync;
+pub mod sync_file;
 
 pub use errno::Errno;

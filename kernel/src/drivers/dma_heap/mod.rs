@@ -4,6 +4,7 @@
 //! * `heap`: an open `/dev/dma_heap/NAME`
 //! * `buffer`: a dma-buf's descriptor
 //! * `list`: every dma-buf there is, and `/sys/kernel/debug/dma_buf/bufinfo`
+//! * `sync_file`: a fence's descriptor, and the timelines of `/sys/kernel/debug/sync/sw_sync`
 //! * [`regions`]: memory that was set aside for heaps at boot
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ mod list;
 mod machine;
 mod platform;
 pub mod regions;
+mod sync_file;
 #[cfg(test)]
 mod tests;
 

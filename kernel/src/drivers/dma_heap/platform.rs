@@ -18,7 +18,9 @@ use crate::modules::Module;
 use crate::process::{self, Thread};
 use crate::sync::order;
 use crate::sync::sleep::{RawSleepMutex, RawSleepRwLock};
-use crate::sync::spin::RawSpin;
+use crate::sync::spin::{RawIrqSpin, RawSpin};
+use crate::sync::wait::Interruptible;
+use crate::vfs::poll::PollQueue;
 use crate::vfs::{FileOps, devtmpfs};
 use crate::{arch, chrdev, sync};
 
@@ -33,9 +35,11 @@ impl Platform for Kernel {
     type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
     type BufferLock = RawSpin<{ order::BUFFER }>;
     type ResvLock = RawSleepMutex<{ order::RESERVATION }>;
+    type FenceLock = RawIrqSpin<{ order::FENCE }>;
     type PoolLock = RawSpin<{ order::CONTIG }>;
     type CdevLock = RawSpin<{ order::CDEV_INODES }>;
     type WaitQueue = Queue;
+    type PollQueue = PollQueue;
     type Module = Module;
     type BufferRef = BufferRef;
     type File = Box<dyn FileOps>;
@@ -82,6 +86,10 @@ impl Platform for Kernel {
 
     fn device_destroy(devt: DevT) {
         devtmpfs::device_destroy(devt);
+    }
+
+    fn now_ns() -> u64 {
+        arch::now_ns()
     }
 
     fn read_page(start: PhysAddr, offset: usize, into: &mut [u8]) {
@@ -136,7 +144,21 @@ impl heaps::WaitQueue for Queue {
         self.0.wait(|| done().then_some(()));
     }
 
+    fn wait_interruptible(&self, done: &mut dyn FnMut() -> bool) -> Result<()> {
+        self.0.wait_interruptible(Interruptible::Yes, || done().then_some(()))
+    }
+
     fn wake_all(&self) {
         self.0.wake_all();
+    }
+}
+
+impl heaps::PollQueue for PollQueue {
+    fn new() -> Self {
+        PollQueue::new()
+    }
+
+    fn notify(&self) {
+        PollQueue::notify(self, 0);
     }
 }
