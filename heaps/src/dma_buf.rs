@@ -6,6 +6,7 @@
 //! - [`vmap`]: buffers as the kernel itself reads and writes them
 
 pub mod attach;
+mod export;
 mod fences;
 pub mod importer;
 mod shared;
@@ -16,6 +17,8 @@ pub mod vmap;
 pub use attach::{Attachment, Mapping};
 pub use importer::{Direction, DmaRun, DmaTable, Importer};
 pub use vmap::Vmap;
+
+pub use export::Exporter;
 
 use core::fmt;
 
@@ -49,6 +52,8 @@ pub struct DmaBuf<P: Platform> {
     mappable: bool,
     name: Mutex<P::BufferLock, Option<Name>>,
     shared: OnceRef<Shared<P>>,
+    /// Whose share it is of. Nobody's, where the kernel allocated it for itself.
+    charge: Option<P::Charge>,
 }
 
 /// A name, without its NUL.
@@ -74,8 +79,15 @@ impl<P: Platform> DmaBuf<P> {
     pub(crate) fn new(registry: &'static Registry<P>, hold: Hold<P>, table: SgTable) -> DmaBuf<P> {
         registry.buffer_made(table.size());
         P::trace(Event::BufferAlloc { size: table.size() });
-        let mappable = hold.ops().mappable();
-        DmaBuf { registry, hold, table, mappable, name: Mutex::new(None), shared: OnceRef::new() }
+        let mappable = hold.mappable();
+        let name = Mutex::new(None);
+        DmaBuf { registry, hold, table, mappable, name, shared: OnceRef::new(), charge: None }
+    }
+
+    /// The same buffer, of somebody's share.
+    pub(crate) fn charged(mut self, charge: P::Charge) -> DmaBuf<P> {
+        self.charge = Some(charge);
+        self
     }
 
     /// In bytes, whole pages: the file's size.
@@ -222,7 +234,7 @@ impl<P: Platform> Drop for DmaBuf<P> {
         let table = core::mem::take(&mut self.table);
         let size = table.size();
         P::trace(Event::BufferRelease { size });
-        self.hold.ops().release(table);
+        self.hold.release(table);
         self.registry.buffer_freed(size);
     }
 }

@@ -71,13 +71,13 @@ fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) -> Str
     text + "\n"
 }
 
-fn plan(options: &Options, scenarios: Vec<Scenario>) -> Plan {
+pub(super) fn plan(options: &Options, scenarios: Vec<Scenario>) -> Plan {
     let chosen = |name: &&str| options.discipline.as_deref().is_none_or(|discipline| discipline == *name);
     Plan { scenarios, disciplines: DISCIPLINES.into_iter().filter(chosen).collect() }
 }
 
 fn survey(plan: &Plan, options: &Options) -> Result<Survey> {
-    let guest = build::guest()?;
+    let guest = build::guest_with(options.detector)?;
     interrupt::watch()?;
     let progress = Progress::new();
     progress.show("booting");

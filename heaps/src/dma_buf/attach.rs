@@ -191,15 +191,18 @@ impl<P: Platform> DmaBuf<P> {
         }
     }
 
-    /// Hands the memory to the CPU (Linux: `dma_buf_begin_cpu_access`): every device that maps it is told, and fences are
-    /// waited for, those of readers too where the CPU is about to write. `EINTR`. May sleep.
+    /// Hands the memory to the CPU (Linux: `dma_buf_begin_cpu_access`): every device that maps it is told, then the exporter,
+    /// and fences are waited for, those of readers too where the CPU is about to write. The exporter's refusal, or
+    /// `EINTR`. May sleep.
     pub fn begin_cpu_access(&self, direction: Direction) -> Result<()> {
         self.each_live(|importer, table| importer.sync_for_cpu(table, direction));
+        self.hold.cpu_access(true)?;
         self.wait_fences(Usage::before(direction != Direction::FromDevice))
     }
 
-    /// Hands it back (Linux: `dma_buf_end_cpu_access`). May sleep.
+    /// Hands it back (Linux: `dma_buf_end_cpu_access`). The exporter's refusal. May sleep.
     pub fn end_cpu_access(&self, direction: Direction) -> Result<()> {
+        self.hold.cpu_access(false)?;
         self.each_live(|importer, table| importer.sync_for_device(table, direction));
         Ok(())
     }

@@ -9,5 +9,6 @@ pub mod fcntl;
 pub mod ioctl;
 pub mod sw_sync;
 pub mod sync_file;
+pub mod udmabuf;
 
 pub use errno::Errno;

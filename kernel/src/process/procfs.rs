@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
+use heaps::fallible::try_push;
 use heaps::{Errno, Result};
 
 use super::signal::{DEFAULT, IGNORE, MAX_SIGNAL, bit};
 use super::{Thread, current, tree};
-use crate::drivers::console;
+use crate::drivers::{console, dma_heap};
 use crate::sched;
 use crate::vfs::procfs::{self, Figures, Processes, SignalSets};
 use crate::vfs::{Dentry, FdTable};
@@ -145,6 +146,32 @@ impl procfs::Process for One {
         self.thread().and_then(|thread| thread.mm()).map_or(Ok(String::new()), |mm| mm.maps())
     }
 
+    fn buffer_bytes(&self) -> Result<usize> {
+        let mut found = Vec::new();
+        let mut room = Ok(());
+        let mut note = |file: usize, bytes: usize| {
+            room = room.and_then(|()| try_push(&mut found, (file, bytes)));
+        };
+        if let Some(files) = self.files() {
+            let mut fd = 0;
+            while let Some(open) = files.next_open(fd) {
+                fd = open + 1;
+                if let Ok(file) = files.get(open as i32)
+                    && let Some(bytes) = dma_heap::buffer_bytes(&file)
+                {
+                    note(Arc::as_ptr(&file).addr(), bytes);
+                }
+            }
+        }
+        if let Some(mm) = self.thread().and_then(|thread| thread.mm()) {
+            mm.each_buffer(&mut note);
+        }
+        room?;
+        found.sort_unstable();
+        found.dedup();
+        Ok(found.iter().map(|(_, bytes)| bytes).sum())
+    }
+
     fn figures(&self) -> Figures {
         let (thread, process) = (self.thread(), self.process());
         let (vm_bytes, rss_bytes) = thread.as_ref().and_then(|t| t.mm()).map_or((0, 0), |mm| mm.usage());
@@ -158,6 +185,7 @@ impl procfs::Process for One {
         };
         let children = process.as_ref().map_or((0, 0), |process| process.cpu.children().split());
         let creds = process.as_ref().map(|process| process.creds()).unwrap_or_default();
+        let nice = process.as_ref().map_or(0, |process| process.attributes().nice.load(Ordering::Relaxed));
         let (state, signals) = (self.state(), self.signals());
         let tree = tree::lock();
         let node = tree.node(pid);
@@ -169,6 +197,7 @@ impl procfs::Process for One {
             pgrp: of(|node| node.pgid),
             session: of(|node| node.sid),
             terminal: console::terminal_of(of(|node| node.sid) as u32),
+            nice,
             threads: node.map_or(0, |node| node.threads.len()),
             cpu_time: (own.unwrap_or_default(), children),
             started: process.map_or(0, |process| process.started()),

@@ -226,15 +226,17 @@ pub fn sys_waitid(
     usage_at: u64,
 ) -> Result<usize> {
     const CHANGES: u32 = WEXITED | WSTOPPED | WCONTINUED;
+    const MAX_ID: u32 = i32::MAX as u32;
     // __WNOTHREAD, __WALL, __WCLONE besides.
     if options & !(WNOHANG | WNOWAIT | CHANGES | 0xe000_0000) != 0 || options & CHANGES == 0 {
         return Err(Errno::EINVAL);
     }
     let which = match (kind, id) {
         (0, _) => Which::Any,
-        (1, 1..) => Which::Pid(id),
+        // Numbers are signed.
+        (1, 1..=MAX_ID) => Which::Pid(id),
         (2, 0) => Which::Group(group_of(thread.process().pid())?),
-        (2, _) => Which::Group(id),
+        (2, 1..=MAX_ID) => Which::Group(id),
         _ => return Err(Errno::EINVAL),
     };
     let changed = wait::wait(thread, which, options)?;
@@ -266,12 +268,30 @@ pub fn sys_set_tid_address(thread: &Thread, addr: u64) -> Result<usize> {
     Ok(thread.tid() as usize)
 }
 
+/// Size of a `struct robust_list_head`, in bytes.
+const ROBUST_LIST_HEAD: u64 = 24;
+
 /// `set_robust_list`.
 pub fn sys_set_robust_list(thread: &Thread, head: u64, len: u64) -> Result<usize> {
-    if len != 24 {
+    if len != ROBUST_LIST_HEAD {
         return Err(Errno::EINVAL);
     }
     thread.robust_list.store(head, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// `get_robust_list`. `ESRCH`, `EPERM`, `EFAULT`.
+pub fn sys_get_robust_list(thread: &Thread, tid: u32, head: u64, len: u64) -> Result<usize> {
+    let other = match tid {
+        0 => thread.clone(),
+        _ => tree::lock().thread(tid).cloned().ok_or(Errno::ESRCH)?,
+    };
+    let (mine, theirs) = (thread.process(), other.process());
+    if mine.pid() != theirs.pid() && !mine.creds().may_inspect(&theirs.creds()) {
+        return Err(Errno::EPERM);
+    }
+    user::write(len, &ROBUST_LIST_HEAD)?;
+    user::write(head, &other.robust_list.load(Ordering::Relaxed))?;
     Ok(0)
 }
 

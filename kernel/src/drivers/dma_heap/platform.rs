@@ -7,11 +7,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::platform::{Event, Point};
 use heaps::refcount::Fault;
-use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, PhysAddr, Platform, Result};
+use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, PhysAddr, Platform, Result, Run};
 
+use super::accounts::Charge;
 use super::buffer::BufferRef;
 use super::heap::OpenHeap;
-use super::{list, machine};
+use super::{list, machine, regions};
 use crate::debug::meet;
 use crate::mm::{frames, spaces};
 use crate::modules::Module;
@@ -41,6 +42,7 @@ impl Platform for Kernel {
     type WaitQueue = Queue;
     type PollQueue = PollQueue;
     type Module = Module;
+    type Charge = Charge;
     type BufferRef = BufferRef;
     type File = Box<dyn FileOps>;
 
@@ -66,6 +68,18 @@ impl Platform for Kernel {
 
     fn fatal_signal_pending() -> bool {
         process::with_current(Thread::is_killed).unwrap_or(false)
+    }
+
+    fn evict(run: Run) -> Result<()> {
+        regions::evict(run)
+    }
+
+    fn memory() -> Run {
+        machine::memory()
+    }
+
+    fn charge(bytes: usize) -> Result<Charge> {
+        Charge::new(bytes)
     }
 
     fn cpu() -> usize {

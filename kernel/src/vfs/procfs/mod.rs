@@ -76,6 +76,9 @@ pub trait Process: Send + Sync {
     /// Its mappings, one on a line, as in `/proc/PID/maps`. `ENOMEM`. May sleep.
     fn maps(&self) -> Result<String>;
 
+    /// Bytes in dma-bufs that it can reach, by descriptors or mappings, each counted once. `ENOMEM`. May sleep.
+    fn buffer_bytes(&self) -> Result<usize>;
+
     /// Figures about it.
     fn figures(&self) -> Figures;
 }
@@ -95,6 +98,8 @@ pub struct Figures {
     pub session: i32,
     /// Its controlling terminal's device number, 0 for none, and the group in the foreground there.
     pub terminal: (u32, i32),
+    /// How nice it is, from -20 to 19.
+    pub nice: i32,
     /// How many threads it has.
     pub threads: usize,
     /// The time it, and the children it waited for, took of CPUs in user space and in the kernel, in nanoseconds.

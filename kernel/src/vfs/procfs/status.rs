@@ -5,7 +5,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use heaps::PAGE_SIZE;
+use heaps::{PAGE_SIZE, Result};
 
 use super::{Figures, Process};
 
@@ -18,13 +18,15 @@ pub fn ticks(ns: u64) -> u64 {
 pub fn stat(process: &dyn Process, pid: i32) -> String {
     let Figures { state, ppid, pgrp, session, threads, vm_bytes, .. } = process.figures();
     let Figures { terminal: (tty, foreground), cpu_time: (own, children), started, .. } = process.figures();
-    let Figures { processor, exit_signal, signals, strings: [args, env], rss_bytes, .. } = process.figures();
+    let Figures { processor, exit_signal, signals, strings: [args, env], rss_bytes, nice, .. } =
+        process.figures();
     let (comm, rss) = (process.comm(), rss_bytes / PAGE_SIZE);
     let both = |(user, system)| format!("{} {}", ticks(user), ticks(system));
     let (own, children, started) = (both(own), both(children), ticks(started));
     // Nobody counts faults.
     let head = format!("{pid} ({comm}) {state} {ppid} {pgrp} {session} {tty} {foreground} 0 0 0 0 0");
-    let life = format!("{own} {children} 20 0 {threads} 0 {started} {vm_bytes} {rss} {}", u64::MAX);
+    let life =
+        format!("{own} {children} {} {nice} {threads} 0 {started} {vm_bytes} {rss} {}", 20 + nice, u64::MAX);
     let pending = (signals.pending | signals.shared) as u32;
     let sets =
         format!("{pending} {} {} {}", signals.blocked as u32, signals.ignored as u32, signals.caught as u32);
@@ -41,8 +43,9 @@ pub fn statm(process: &dyn Process) -> String {
     format!("{} {} 0 0 0 0 0\n", vm_bytes / PAGE_SIZE, rss_bytes / PAGE_SIZE)
 }
 
-/// `/proc/PID/status`.
-pub fn status(process: &dyn Process, pid: i32) -> String {
+/// `/proc/PID/status`. `DmaBuf`, which Linux has not, is what the process can reach. `ENOMEM`. May sleep.
+pub fn status(process: &dyn Process, pid: i32) -> Result<String> {
+    let buffers = process.buffer_bytes()?;
     let Figures { state, tgid, ppid, threads, vm_bytes, rss_bytes, ids, caps, signals, .. } =
         process.figures();
     let word = match state {
@@ -66,15 +69,16 @@ pub fn status(process: &dyn Process, pid: i32) -> String {
         ("CapEff", caps[2]),
     ];
     let sets = sets.map(|(name, set)| format!("{name}:\t{set:016x}\n")).concat();
-    format!(
+    Ok(format!(
         "Name:\t{}\nState:\t{state} ({word})\nTgid:\t{tgid}\nPid:\t{pid}\nPPid:\t{ppid}\nTracerPid:\t0\n\
-         Uid:{}\nGid:{}\nFDSize:\t{fds}\nVmSize:\t{:8} kB\nVmRSS:\t{:8} kB\nThreads:\t{threads}\n{sets}",
+         Uid:{}\nGid:{}\nFDSize:\t{fds}\nVmSize:\t{:8} kB\nVmRSS:\t{:8} kB\nDmaBuf:\t{:8} kB\nThreads:\t{threads}\n{sets}",
         process.comm(),
         tabs(ids[0]),
         tabs(ids[1]),
         vm_bytes / 1024,
         rss_bytes / 1024,
-    )
+        buffers / 1024,
+    ))
 }
 
 /// Each limit's name and unit, by number.
