@@ -5,6 +5,7 @@
 //! * [`accounts`]: whose buffers are whose
 //! * `buffer`: a dma-buf's descriptor
 //! * `list`: every dma-buf there is, and `/sys/kernel/debug/dma_buf/bufinfo`
+//! * `sync_file`: a fence's descriptor, and the timelines of `/sys/kernel/debug/sync/sw_sync`
 //! * [`regions`]: memory that was set aside for heaps at boot
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod list;
 mod machine;
 mod platform;
 pub mod regions;
+mod sync_file;
 #[cfg(test)]
 mod tests;
 
