@@ -10,7 +10,7 @@ use heaps::{Errno, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::uapi::*;
-use super::{Node, OpenNode, dumb, prime};
+use super::{Node, OpenNode, dumb, fences, prime};
 use crate::mm::user;
 use crate::vfs::file::Ioctl;
 
@@ -75,6 +75,8 @@ fn answer(nr: u8) -> Answer {
     const CREATE_DUMB: u8 = DRM_IOCTL_MODE_CREATE_DUMB.nr();
     const MAP_DUMB: u8 = DRM_IOCTL_MODE_MAP_DUMB.nr();
     const DESTROY_DUMB: u8 = DRM_IOCTL_MODE_DESTROY_DUMB.nr();
+    const FENCE_ATTACH: u8 = DRM_IOCTL_VGEM_FENCE_ATTACH.nr();
+    const FENCE_SIGNAL: u8 = DRM_IOCTL_VGEM_FENCE_SIGNAL.nr();
     match nr {
         VERSION => Everywhere(DRM_IOCTL_VERSION, |_, _, data| with(data, version)),
         GEM_CLOSE => Everywhere(DRM_IOCTL_GEM_CLOSE, |node, _, data| {
@@ -95,6 +97,12 @@ fn answer(nr: u8) -> Answer {
         }
         DESTROY_DUMB => Primary(DRM_IOCTL_MODE_DESTROY_DUMB, |node, _, data| {
             with(data, |handle: &mut u32| node.handles.remove(*handle).map(drop))
+        }),
+        FENCE_ATTACH => Everywhere(DRM_IOCTL_VGEM_FENCE_ATTACH, |node, _, data| {
+            with(data, |args| fences::attach(node, args))
+        }),
+        FENCE_SIGNAL => Everywhere(DRM_IOCTL_VGEM_FENCE_SIGNAL, |node, _, data| {
+            with(data, |args| fences::signal(node, args))
         }),
         0xbf..=0xc5 | 0xca..=0xcd => Answer::NoSync,
         0xa8 | 0xa9 => Answer::Nothing,

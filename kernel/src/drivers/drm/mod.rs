@@ -5,11 +5,13 @@
 //! * `uapi`: the structures
 //! * `object`: GEM objects; `handles`: those of an open file
 //! * `prime`: between objects and dma-bufs; `dumb`: objects of memory, and their mappings
+//! * `fences`: those that user space signals
 //!
 //! Models `drivers/gpu/drm/vgem/vgem_drv.c` and what of `drivers/gpu/drm` it uses.
 #![forbid(unsafe_code)]
 
 mod dumb;
+mod fences;
 mod handles;
 mod ioctl;
 mod object;
@@ -32,6 +34,7 @@ use crate::vfs::flags::O_NONBLOCK;
 use crate::vfs::io::Sink;
 use crate::vfs::mmap::{Mmap, MmapRequest};
 use crate::vfs::poll::PollQueue;
+use fences::Fences;
 use handles::Handles;
 use object::Object;
 
@@ -57,7 +60,12 @@ pub fn init() -> Result<()> {
 
 impl CdevOps<Kernel> for Node {
     fn open(&self, _: &CdevRef, _: u32) -> Result<Box<dyn FileOps>> {
-        Ok(Box::new(OpenNode { node: *self, handles: Handles::new(), mapped: SpinLock::new(Vec::new()) }))
+        Ok(Box::new(OpenNode {
+            node: *self,
+            handles: Handles::new(),
+            fences: Fences::new(),
+            mapped: SpinLock::new(Vec::new()),
+        }))
     }
 }
 
@@ -65,6 +73,7 @@ impl CdevOps<Kernel> for Node {
 struct OpenNode {
     node: Node,
     handles: Handles,
+    fences: Fences,
     /// Objects that were mapped: kept for their mappings' sake until the file is closed, which mappings hold.
     mapped: SpinLock<Vec<Arc<Object>>, { order::HEAP_STATE }>,
 }

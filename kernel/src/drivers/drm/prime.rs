@@ -42,7 +42,7 @@ pub fn handle_to_fd(node: &OpenNode, call: &Ioctl<'_>, prime: &mut Prime) -> Res
 }
 
 /// The buffer that an object is: the one it was imported from or is exported as, else a new one.
-fn file_of(object: &Arc<Object>, access: u32) -> Result<Arc<File>> {
+pub fn file_of(object: &Arc<Object>, access: u32) -> Result<Arc<File>> {
     if let Some(file) = object.imported().cloned().or_else(|| object.exported()) {
         return Ok(file);
     }

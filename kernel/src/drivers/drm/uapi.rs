@@ -1,4 +1,4 @@
-//! The structures and commands of `drm.h` and `drm_mode.h` that are served.
+//! The structures and commands of `drm.h`, `drm_mode.h` and `vgem_drm.h` that are served.
 #![forbid(unsafe_code)]
 
 use heaps::uapi::ioctl::{Command, READ, WRITE};
@@ -21,6 +21,30 @@ pub const DRM_IOCTL_PRIME_FD_TO_HANDLE: Command = drm(RW, 0x2e, size_of::<Prime>
 pub const DRM_IOCTL_MODE_CREATE_DUMB: Command = drm(RW, 0xb2, size_of::<CreateDumb>());
 pub const DRM_IOCTL_MODE_MAP_DUMB: Command = drm(RW, 0xb3, size_of::<MapDumb>());
 pub const DRM_IOCTL_MODE_DESTROY_DUMB: Command = drm(RW, 0xb4, size_of::<u32>());
+
+pub const DRM_IOCTL_VGEM_FENCE_ATTACH: Command = drm(RW, 0x41, size_of::<FenceAttach>());
+pub const DRM_IOCTL_VGEM_FENCE_SIGNAL: Command = drm(WRITE, 0x42, size_of::<FenceSignal>());
+
+/// The fence is one that readers wait for, too.
+pub const VGEM_FENCE_WRITE: u32 = 1;
+
+/// `struct drm_vgem_fence_attach`.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct FenceAttach {
+    pub handle: u32,
+    pub flags: u32,
+    pub out_fence: u32,
+    pub pad: u32,
+}
+
+/// `struct drm_vgem_fence_signal`.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct FenceSignal {
+    pub fence: u32,
+    pub flags: u32,
+}
 
 /// `struct drm_version`.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]

@@ -39,6 +39,8 @@ fn checks(tap: &mut Tap) {
     tap.is(comes_home(), Ok(()), "an object comes home from its buffer, to another file too");
     wrong_dumb(tap);
     wrong_maps(tap);
+    fences(tap);
+    tap.is(late(), Ok(Errno::ETIMEDOUT), "a fence that nobody signals is signalled in the end");
     tap.is(exits(), Ok(Status::Exited(0)), "a process ends with handles and mappings");
 }
 
@@ -245,6 +247,54 @@ fn wrong_maps(tap: &mut Tap) {
     let stranger = Drm::card().and_then(|other| other.map(PAGE, abi::MAP_SHARED, offset));
     tap.is(stranger.map(drop), Err(Errno::EACCES), "a mapping of another file's object");
     tap.is(mapped(PAGE, abi::MAP_SHARED, offset), Ok(()), "a mapping of its first page");
+}
+
+fn fences(tap: &mut Tap) {
+    let made = Drm::render().and_then(|drm| {
+        let buffer = allocate("system", 1)?;
+        drm.import(buffer.raw()).map(|handle| (drm, buffer, handle))
+    });
+    let Ok((drm, buffer, handle)) = made else {
+        tap.ok(false, "an import");
+        return;
+    };
+    tap.is(drm.fence(handle, 2), Err(Errno::EINVAL), "a fence with a flag there is not");
+    tap.is(drm.send(drm::FENCE_ATTACH, &mut [handle, 0, 0, 1]), Err(Errno::EINVAL), "a fence with padding");
+    tap.is(drm.fence(handle + 1, 0), Err(Errno::ENOENT), "a fence on nothing");
+    tap.is([0, 1].map(|fence| drm.signal(fence)), [Err(Errno::ENOENT); 2], "signalling what is not there");
+    tap.is(drm.send(drm::FENCE_SIGNAL, &mut [1u32, 1]), Err(Errno::EINVAL), "signalling with a flag");
+    let readers = (drm.fence(handle, 0), drm.fence(handle, 0));
+    tap.is(readers, (Ok(1), Ok(2)), "two readers' fences");
+    tap.is(drm.fence(handle, 1), Err(Errno::EBUSY), "a writer's beside them");
+    tap.is(
+        [1, 2, 2].map(|fence| drm.signal(fence)),
+        [Ok(()), Ok(()), Err(Errno::ENOENT)],
+        "each is signalled once",
+    );
+    tap.is(drm.fence(handle, 1), Ok(3), "a writer's fence");
+    tap.is(drm.fence(handle, 0), Err(Errno::EBUSY), "a reader's beside it");
+    // Another file's, on the same buffer, once this one is closed.
+    let other = Drm::card().and_then(|card| {
+        let there = card.import(buffer.raw())?;
+        let before = card.fence(there, 1);
+        drop(drm);
+        Ok((before, card.fence(there, 1)))
+    });
+    tap.is(other, Ok((Err(Errno::EBUSY), Ok(1))), "closing the file signals its fences");
+    let own = Drm::card().and_then(|card| {
+        let handle = card.create(8, 8, 32)?.handle;
+        Ok((card.fence(handle, 1)?, card.fence(handle, 1), card.signal(1), card.fence(handle, 1)?))
+    });
+    tap.is(own, Ok((1, Err(Errno::EBUSY), Ok(()), 2)), "fences on an object of memory");
+}
+
+/// Whoever begins CPU access waits as long.
+fn late() -> Result<Errno> {
+    let drm = Drm::render()?;
+    let buffer = allocate("system", 1)?;
+    let fence = drm.fence(drm.import(buffer.raw())?, 1)?;
+    buffer.sync()?;
+    drm.signal(fence).map_or_else(Ok, |()| Err(Errno::EIO))
 }
 
 fn exits() -> Result<Status> {

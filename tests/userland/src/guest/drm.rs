@@ -26,6 +26,11 @@ pub const MAP_DUMB: Command = Command::new(RW, b'd', 0xb3, 16);
 /// A synchronisation object.
 pub const SYNCOBJ_CREATE: Command = Command::new(RW, b'd', 0xbf, 8);
 
+/// Puts a fence on an object.
+pub const FENCE_ATTACH: Command = Command::new(RW, b'd', 0x41, 16);
+/// Signals it.
+pub const FENCE_SIGNAL: Command = Command::new(WRITE, b'd', 0x42, 8);
+
 /// `struct drm_version`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -106,6 +111,17 @@ impl Drm {
     /// Takes a handle back.
     pub fn close(&self, handle: u32) -> Result<()> {
         self.send(GEM_CLOSE, &mut [handle, 0])
+    }
+
+    /// Puts a fence on an object: its number. Flag 1 has readers wait for it, too.
+    pub fn fence(&self, handle: u32, flags: u32) -> Result<u32> {
+        let mut arg = [handle, flags, 0, 0];
+        self.send(FENCE_ATTACH, &mut arg).map(|()| arg[2])
+    }
+
+    /// Signals a fence.
+    pub fn signal(&self, fence: u32) -> Result<()> {
+        self.send(FENCE_SIGNAL, &mut [fence, 0])
     }
 
     /// Makes an object for a picture.

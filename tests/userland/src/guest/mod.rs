@@ -4,6 +4,7 @@
 pub mod buffer;
 pub mod drm;
 pub mod edu;
+pub mod fence;
 pub mod heap;
 pub mod meet;
 pub mod oracle;
