@@ -1,4 +1,4 @@
-//! Builds the kernel and the userland with a nested cargo, at most once per process.
+//! Builds the kernel, its modules and the userland with a nested cargo, at most once per process.
 //!
 //! Several launchers and tests may run at once: a file lock keeps one from reading what another is
 //! writing, and what is read under the lock is kept in memory.
@@ -9,23 +9,44 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::toolchain::Toolchain;
 use crate::{image, install, workspace};
 
-/// The packages that run on the guest.
-pub const PACKAGES: [&str; 2] = ["lastref-kernel", "lastref-userland"];
+/// The packages that run on the guest: the kernel, its modules, and the userland.
+pub const PACKAGES: [&str; 5] =
+    ["lastref-kernel", "lastref-cma-heap", "lastref-system-heap", "lastref-tee-heap", "lastref-userland"];
 
-/// What a machine boots: the kernel and the programs of the userland.
+/// What a machine boots: the kernel, its modules and the programs of the userland.
 #[derive(Clone, Debug, Default)]
 pub struct Guest {
     /// The kernel's ELF file, for its symbols.
     pub kernel: PathBuf,
     /// The kernel as a flat arm64 Image.
     pub image: Vec<u8>,
+    /// The kernel's modules.
+    pub modules: Vec<Module>,
     /// The userland's programs: file name and ELF.
     pub programs: Vec<(String, Vec<u8>)>,
+}
+
+/// A module of the kernel.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// Its name.
+    pub name: String,
+    /// The object as it was linked, for its symbols and line tables.
+    pub object: PathBuf,
+    /// The file that the guest loads, without what only a debugger reads.
+    pub file: Vec<u8>,
+}
+
+/// Something that cargo made to be run.
+#[derive(Debug, PartialEq, Eq)]
+struct Executable {
+    file: PathBuf,
+    is_module: bool,
 }
 
 /// Builds the guest, or finds it fresh. Cargo's progress goes to stderr.
@@ -38,24 +59,39 @@ fn build() -> Result<Guest> {
     let toolchain = &install::ready()?.toolchain;
     let _lock = lock(&workspace::guest_target())?;
     let executables = compile(toolchain)?;
-    let kernel = executables
-        .iter()
-        .find(|file| file.ends_with(PACKAGES[0]))
-        .context("the build made no kernel")?
-        .clone();
+    let (modules, executables): (Vec<_>, Vec<_>) = executables.into_iter().partition(|made| made.is_module);
+    let (kernels, programs): (Vec<_>, Vec<_>) =
+        executables.into_iter().map(|made| made.file).partition(|file| file.ends_with(PACKAGES[0]));
+    let kernel = kernels.into_iter().next().context("the build made no kernel")?;
     let elf = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
     let image = image::flatten(&elf).with_context(|| kernel.display().to_string())?;
-    let programs = executables
+    let modules = modules.into_iter().map(|made| module(toolchain, made.file)).collect::<Result<_>>()?;
+    let programs = programs
         .iter()
-        .filter(|file| **file != kernel)
         .map(|file| Ok((file_name(file), image::without_sections(fs::read(file)?)?)))
         .collect::<Result<_>>()
         .context("cannot read the userland's programs")?;
-    Ok(Guest { kernel, image, programs })
+    Ok(Guest { kernel, image, modules, programs })
+}
+
+/// Makes the file that the guest loads of a module's object.
+fn module(toolchain: &Toolchain, object: PathBuf) -> Result<Module> {
+    let file = object.with_extension("ko");
+    let status = toolchain
+        .linker()
+        .args(["-r", "-T"])
+        .arg(workspace::root().join("kernel/modules/strip.ld"))
+        .arg("-o")
+        .args([&file, &object])
+        .status()
+        .with_context(|| format!("cannot run {}", toolchain.linker.display()))?;
+    ensure!(status.success(), "{} could not be stripped", object.display());
+    let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Module { name: file_name(&object), object, file: bytes })
 }
 
 /// Runs cargo and returns the executables it made or found fresh.
-fn compile(toolchain: &Toolchain) -> Result<Vec<PathBuf>> {
+fn compile(toolchain: &Toolchain) -> Result<Vec<Executable>> {
     let mut cargo = toolchain.cargo("cargo", "build");
     cargo.args(["--bins", "--message-format=json-render-diagnostics"]);
     cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
@@ -76,9 +112,15 @@ fn compile(toolchain: &Toolchain) -> Result<Vec<PathBuf>> {
 }
 
 /// The executable that one of cargo's JSON messages announces, if it does.
-fn executable(message: &str) -> Option<PathBuf> {
+fn executable(message: &str) -> Option<Executable> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    (message["reason"] == "compiler-artifact").then(|| message["executable"].as_str().map(PathBuf::from))?
+    if message["reason"] != "compiler-artifact" {
+        return None;
+    }
+    let file = message["executable"].as_str().map(PathBuf::from)?;
+    let manifest = Path::new(message["manifest_path"].as_str()?);
+    let is_module = manifest.ancestors().any(|above| above.ends_with("kernel/modules"));
+    Some(Executable { file, is_module })
 }
 
 fn file_name(path: &Path) -> String {
@@ -107,9 +149,12 @@ mod tests {
 
     #[test]
     fn executables_are_read_from_cargos_messages() {
-        let made = r#"{"reason":"compiler-artifact","target":{"name":"init"},"executable":"/t/init"}"#;
-        let library = r#"{"reason":"compiler-artifact","target":{"name":"heaps"},"executable":null}"#;
-        assert_eq!(executable(made), Some(PathBuf::from("/t/init")));
+        let made = r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/userland/Cargo.toml","executable":"/t/init"}"#;
+        let module = r#"{"reason":"compiler-artifact","manifest_path":"/w/kernel/modules/a/Cargo.toml","executable":"/t/a"}"#;
+        let library =
+            r#"{"reason":"compiler-artifact","manifest_path":"/w/heaps/Cargo.toml","executable":null}"#;
+        assert_eq!(executable(made), Some(Executable { file: "/t/init".into(), is_module: false }));
+        assert_eq!(executable(module), Some(Executable { file: "/t/a".into(), is_module: true }));
         assert_eq!(executable(library), None);
         assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#), None);
         assert_eq!(executable("not json"), None);

@@ -11,6 +11,26 @@ use crate::heap_file::HeapFile;
 use crate::refcount::Fault;
 use crate::{Errno, Result};
 
+/// Page frames, as exporters need them: all that a heap takes from the kernel to hand out memory.
+pub trait Pages: Send + Sync + 'static {
+    /// Takes a naturally aligned run of `1 << order` page frames, contents unspecified. `None` when there is
+    /// none of that order: the caller tries a smaller one. May sleep.
+    fn alloc_run(order: u32) -> Option<PhysAddr>;
+
+    /// Gives back what `alloc_run` gave, with the same order.
+    fn free_run(start: PhysAddr, order: u32);
+
+    /// Zeroes `pages` page frames from `start`, which this crate owns.
+    fn zero(start: PhysAddr, pages: usize);
+
+    /// Whether an allocation of `pages` page frames is sensible at all; `ENOMEM` if the machine could never
+    /// satisfy it. Called before anything is built.
+    fn admit(pages: usize) -> Result<()>;
+
+    /// Whether the current task has been killed: long work then stops with `EINTR`.
+    fn fatal_signal_pending() -> bool;
+}
+
 /// The kernel, as this crate sees it.
 ///
 /// Unless said otherwise a function may be called from any task and may not sleep. Lock order, outermost
@@ -39,23 +59,6 @@ pub trait Platform: Sized + Send + Sync + 'static {
 
     /// Wraps an open heap as the kernel's file. `ENOMEM` drops (and so releases) `file`.
     fn heap_file(file: HeapFile<Self>) -> Result<Self::File>;
-
-    /// Takes a naturally aligned run of `1 << order` page frames, contents unspecified. `None` when there is
-    /// none of that order: the caller tries a smaller one. May sleep.
-    fn alloc_run(order: u32) -> Option<PhysAddr>;
-
-    /// Gives back what `alloc_run` gave, with the same order.
-    fn free_run(start: PhysAddr, order: u32);
-
-    /// Zeroes `pages` page frames from `start`, which this crate owns.
-    fn zero(start: PhysAddr, pages: usize);
-
-    /// Whether an allocation of `pages` page frames is sensible at all; `ENOMEM` if the machine could never
-    /// satisfy it. Called before anything is built.
-    fn admit(pages: usize) -> Result<()>;
-
-    /// Whether the current task has been killed: long work then stops with `EINTR`.
-    fn fatal_signal_pending() -> bool;
 
     /// The current CPU's number; it may be stale on return. Only spreads counters over cache lines.
     fn cpu() -> usize;

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -12,7 +13,8 @@ use crate::debug::{ktap, lab};
 use crate::drivers::{console, dma_heap, mem};
 use crate::dt::Machine;
 use crate::mm::boot::Layout;
-use crate::vfs::mounts;
+use crate::vfs::flags::O_RDONLY;
+use crate::vfs::{Dentry, mounts, open};
 use crate::{arch, modules, process};
 
 /// What process 1 is when the command line does not say.
@@ -30,7 +32,7 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, layout: &Layout) {
     if let Err(e) = devices(&layout.pool) {
         panic!("devices: {e}");
     }
-    heaps(args);
+    heaps(args, &root);
     if args.value("lastref.ktap").is_some() {
         ktap::run();
     }
@@ -55,8 +57,8 @@ fn devices(pool: &Range<u64>) -> Result<()> {
     Ok(())
 }
 
-/// Selects the discipline, and loads the providers the command line names.
-fn heaps(args: &CommandLine<'_>) {
+/// Selects the discipline, and loads the modules of the heaps that the command line names.
+fn heaps(args: &CommandLine<'_>, root: &Arc<Dentry>) {
     if let Some(name) = args.value("lastref.discipline") {
         match name.parse::<Discipline>() {
             Ok(discipline) => dma_heap::HEAPS.set_discipline(discipline).expect("no heap is registered yet"),
@@ -72,8 +74,15 @@ fn heaps(args: &CommandLine<'_>) {
             ),
             _ => continue,
         };
-        if let Err(e) = modules::load(module, &params) {
+        if let Err(e) = load(root, module, &params) {
             log::warn!("{module}: {e}");
         }
     }
+}
+
+/// Loads a module of the initramfs.
+fn load(root: &Arc<Dentry>, module: &str, params: &str) -> Result<()> {
+    let path = format!("/lib/modules/{module}.ko");
+    let file = open::open(root, root, path.as_bytes(), O_RDONLY, 0)?;
+    modules::load_file(&file, params)
 }

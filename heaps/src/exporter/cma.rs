@@ -1,10 +1,12 @@
 //! The CMA heap: contiguous memory out of a reserved region (Linux: `heaps/cma_heap.c`, `mm/cma.c`).
 
+use core::marker::PhantomData;
+
 use lock_api::Mutex;
 
 use crate::addr::{PAGE_SHIFT, PhysAddr};
 use crate::contig::{Contig, Stats};
-use crate::platform::Platform;
+use crate::platform::{Pages, Platform};
 use crate::provider::HeapOps;
 use crate::sg::{Run, SgTable};
 use crate::{Errno, Result};
@@ -34,31 +36,53 @@ impl<P: Platform> CmaRegion<P> {
         self.space.lock().stats()
     }
 
-    fn take(&self, pages: usize) -> Result<Run> {
+    /// Takes one run of `pages` page frames, aligned to its size, contents unspecified. `ENOMEM`.
+    pub fn take(&self, pages: usize) -> Result<Run> {
         let align = pages.checked_next_power_of_two().map_or(MAX_ALIGN_ORDER, usize::trailing_zeros);
         let first = self.space.lock().allocate(pages, align.min(MAX_ALIGN_ORDER))?;
         Run::new(self.base.add_pages(first as u64), pages)
     }
 
-    fn give_back(&self, run: Run) {
+    /// Gives back what `take` gave.
+    pub fn give_back(&self, run: Run) {
         let first = run.start().pfn() - self.base.pfn();
         self.space.lock().free(first as usize, run.pages());
     }
 }
 
-/// A CMA heap's operations and private data.
-pub struct CmaHeap<P: Platform> {
-    region: &'static CmaRegion<P>,
+/// Where contiguous memory comes from: a [`CmaRegion`], or whoever speaks for one.
+pub trait Contiguous: Send + Sync + 'static {
+    /// Takes one run of `pages` page frames, contents unspecified. `ENOMEM`.
+    fn take(&self, pages: usize) -> Result<Run>;
+
+    /// Gives back what `take` gave.
+    fn give_back(&self, run: Run);
 }
 
-impl<P: Platform> CmaHeap<P> {
-    /// A heap over `region`, which other heaps may share.
-    pub fn new(region: &'static CmaRegion<P>) -> CmaHeap<P> {
-        CmaHeap { region }
+impl<P: Platform> Contiguous for &'static CmaRegion<P> {
+    fn take(&self, pages: usize) -> Result<Run> {
+        CmaRegion::take(self, pages)
+    }
+
+    fn give_back(&self, run: Run) {
+        CmaRegion::give_back(self, run);
     }
 }
 
-impl<P: Platform> HeapOps for CmaHeap<P> {
+/// A CMA heap's operations and private data.
+pub struct CmaHeap<P: Pages, R: Contiguous> {
+    region: R,
+    pages: PhantomData<P>,
+}
+
+impl<P: Pages, R: Contiguous> CmaHeap<P, R> {
+    /// A heap over `region`, which other heaps may share.
+    pub fn new(region: R) -> CmaHeap<P, R> {
+        CmaHeap { region, pages: PhantomData }
+    }
+}
+
+impl<P: Pages, R: Contiguous> HeapOps for CmaHeap<P, R> {
     fn kind(&self) -> &'static str {
         "cma heap"
     }
@@ -85,7 +109,7 @@ impl<P: Platform> HeapOps for CmaHeap<P> {
 }
 
 /// Zeroes a run by the MiB, so that a killed task stops soon.
-fn zero<P: Platform>(run: Run) -> Result<()> {
+fn zero<P: Pages>(run: Run) -> Result<()> {
     const STEP: usize = 256;
     for first in (0..run.pages()).step_by(STEP) {
         if P::fatal_signal_pending() {

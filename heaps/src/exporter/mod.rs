@@ -6,5 +6,5 @@ mod tests;
 mod cma;
 mod system;
 
-pub use cma::{CmaHeap, CmaRegion};
+pub use cma::{CmaHeap, CmaRegion, Contiguous};
 pub use system::SystemHeap;

@@ -21,7 +21,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use crate::cdev::{CdevPtr, DevT};
-use crate::platform::{Event, Module, Platform, WaitQueue};
+use crate::platform::{Event, Module, Pages, Platform, WaitQueue};
 use crate::provider::{HeapOps, ProviderData};
 use crate::refcount::Fault;
 use crate::sg::SgTable;
@@ -113,20 +113,7 @@ pub(crate) fn registry(discipline: Discipline) -> &'static TestRegistry {
     registry
 }
 
-impl Platform for TestPlatform {
-    type ListLock = Spin<2>;
-    type HeapGuard = SpinRw<1>;
-    type BufferLock = Spin<3>;
-    type PoolLock = Spin<3>;
-    type CdevLock = Spin<3>;
-    type WaitQueue = TestQueue;
-    type Module = TestModule;
-    type File = HeapFile<TestPlatform>;
-
-    fn heap_file(file: HeapFile<Self>) -> Result<Self::File> {
-        Ok(file)
-    }
-
+impl Pages for TestPlatform {
     fn alloc_run(order: u32) -> Option<PhysAddr> {
         let _own = suspend();
         let machine = Machine::here();
@@ -159,6 +146,21 @@ impl Platform for TestPlatform {
 
     fn fatal_signal_pending() -> bool {
         Machine::here().killed.load(Ordering::Relaxed)
+    }
+}
+
+impl Platform for TestPlatform {
+    type ListLock = Spin<2>;
+    type HeapGuard = SpinRw<1>;
+    type BufferLock = Spin<3>;
+    type PoolLock = Spin<3>;
+    type CdevLock = Spin<3>;
+    type WaitQueue = TestQueue;
+    type Module = TestModule;
+    type File = HeapFile<TestPlatform>;
+
+    fn heap_file(file: HeapFile<Self>) -> Result<Self::File> {
+        Ok(file)
     }
 
     fn cpu() -> usize {

@@ -10,6 +10,7 @@ use super::{oracle, report};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::HEAPS;
 use crate::mm::object;
+use crate::modules::places::Code;
 use crate::sync::{SpinLock, order};
 use crate::vfs::debugfs;
 use crate::vfs::dynamic::TextFile;
@@ -78,8 +79,7 @@ fn reports() -> String {
     let mut text = String::new();
     report::each(|number, report| {
         let comm = comm_of(report.tid).unwrap_or_else(|| "-".to_string());
-        text +=
-            &format!("{number} {} pc=[<{:016x}>] pid={} comm={comm}\n", report.kind, report.pc, report.tid);
+        text += &format!("{number} {} pc={} pid={} comm={comm}\n", report.kind, Code(report.pc), report.tid);
     });
     text
 }
@@ -99,7 +99,7 @@ fn tasks() -> String {
     for task in threads.iter().filter_map(|thread| thread.task()) {
         text += &format!("{} {}", task.tid, task.state_name());
         if let Some((fp, pc)) = task.execution.frame() {
-            core::iter::once(pc).chain(frames_from(fp)).for_each(|pc| text += &format!(" [<{pc:016x}>]"));
+            core::iter::once(pc).chain(frames_from(fp)).for_each(|pc| text += &format!(" {}", Code(pc)));
         }
         text.push('\n');
     }

@@ -20,6 +20,8 @@ pub enum Kind {
     Refcount,
     /// Locks were taken against the written order.
     LockOrder,
+    /// The code, or the data, of a module that was unloaded was used.
+    UseAfterUnload,
     /// The kernel did something the machine refused.
     Oops,
 }
@@ -32,6 +34,7 @@ impl fmt::Display for Kind {
             Kind::InvalidFree => "invalid-free",
             Kind::Refcount => "refcount",
             Kind::LockOrder => "lock-order",
+            Kind::UseAfterUnload => "use-after-unload",
             Kind::Oops => "oops",
         })
     }
@@ -93,6 +96,7 @@ mod guest {
     use crate::arch::{self, mte};
     use crate::debug::print::{Line, RULE, print};
     use crate::mm::object::{self, Record, State, Trace};
+    use crate::modules::places::Code;
     use crate::sched;
 
     /// A lock of `rank` is being taken while one of rank `held` (the highest held) is.
@@ -151,7 +155,7 @@ mod guest {
         note(kind, pc, tid);
         let access = if write { "Write" } else { "Read" };
         print!("{RULE}");
-        print!("BUG: lastref: {kind} in pc=[<{pc:016x}>]");
+        print!("BUG: lastref: {kind} in pc={}", Code(pc));
         print!("{access} at addr {addr:016x} by task {tid} on CPU {}", arch::cpu_id());
         let (pointer, memory) = (mte::tag_of(addr as *const u8), mte::memory_tag(addr as *const u8));
         print!("Pointer tag: [{pointer:x}], memory tag: [{memory:x}]");
@@ -182,7 +186,7 @@ mod guest {
         print!("");
         print!("{title}:");
         for address in addresses.take(24) {
-            print!(" [<{address:016x}>]");
+            print!(" {}", Code(address));
         }
     }
 

@@ -10,6 +10,8 @@ pub mod frames;
 #[cfg(not(target_os = "none"))]
 #[path = "frames_host.rs"]
 pub mod frames;
+#[cfg_attr(not(target_os = "none"), path = "module_host.rs")]
+pub mod module;
 #[cfg(target_os = "none")]
 pub mod object;
 pub mod prot;

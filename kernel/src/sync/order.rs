@@ -24,7 +24,7 @@ macro_rules! ranks {
 
 ranks! {
     // Sleeping locks.
-    MODULES = 1, "Module list; held over a module's init and exit, which register and unregister heaps.";
+    MODULES = 1, "Loading and unloading; held over a module's init and exit, which register and unregister heaps.";
     HEAP_GUARD = 2, "A heap's guard: shared by calls in flight, exclusive for publishing and unregistering.";
     FILE_POS = 3, "One open file's position, over a whole read or write; user memory may be touched under it.";
     NAMESPACE = 4, "Creating and removing names in a directory, device registration.";
@@ -54,6 +54,7 @@ ranks! {
     RUN_QUEUE = 42, "One CPU's runnable tasks. Interrupts are off.";
     USER_ROOT = 43, "The page table a thread runs on. Interrupts are off.";
     OBJECTS = 44, "The kernel object heap and its quarantine. Interrupts are off.";
+    MODULE_PLACES = 45, "The addresses of modules, and of those that have gone. Interrupts are off.";
     REPORTS = 46, "Detection reports. Interrupts are off.";
     LOG = 48, "The kernel log. Interrupts are off.";
     UART = 50, "The console's transmitter and receiver. Interrupts are off.";

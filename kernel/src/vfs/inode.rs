@@ -150,6 +150,11 @@ impl Inode {
         matches!(self.content, Content::Directory { .. } | Content::Dynamic(_))
     }
 
+    /// Whether it is a regular file.
+    pub fn is_regular(&self) -> bool {
+        self.mode() & S_IFMT == S_IFREG
+    }
+
     /// Whether it is a symbolic link of either kind.
     pub fn is_link(&self) -> bool {
         matches!(self.content, Content::Symlink(_) | Content::Magic(_))

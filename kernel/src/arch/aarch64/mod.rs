@@ -6,6 +6,7 @@
 //! * [`gic`], [`timer`], [`uart`], [`power`], [`mte`]: devices and features
 
 pub mod backtrace;
+pub mod cache;
 pub mod context;
 pub mod exceptions;
 pub mod gic;
@@ -31,7 +32,7 @@ pub mod vectors;
 pub use backtrace::backtrace_offsets;
 pub use context::{FpState, fp_load_current, fp_save_current};
 pub use irq::{IrqFlags, irq_restore, irq_save};
-pub use layout::{IMAGE_BASE, STACK_SIZE, STACKS_BASE, USER_END};
+pub use layout::{IMAGE_BASE, MODULES_BASE, MODULES_SIZE, STACK_SIZE, STACKS_BASE, USER_END};
 pub use percpu::{MAX_CPUS, cpu_id, held_locks, set_held_locks};
 pub use pgtable::{PageTable, UserRoot, deactivate};
 pub use phys::{boot_image, copy_page, read_phys, write_phys, zero_pages};

@@ -6,7 +6,7 @@ use alloc::format;
 
 use heaps::platform::Event;
 use heaps::refcount::Fault;
-use heaps::{CdevPtr, DevT, HeapFile, PhysAddr, Platform, Result};
+use heaps::{CdevPtr, DevT, HeapFile, Pages, PhysAddr, Platform, Result};
 
 use super::heap::OpenHeap;
 use super::machine;
@@ -21,20 +21,7 @@ use crate::{arch, chrdev, sync};
 /// This kernel.
 pub struct Kernel;
 
-impl Platform for Kernel {
-    type ListLock = RawSpin<{ order::HEAP_LIST }>;
-    type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
-    type BufferLock = RawSpin<{ order::BUFFER }>;
-    type PoolLock = RawSpin<{ order::CONTIG }>;
-    type CdevLock = RawSpin<{ order::CDEV_INODES }>;
-    type WaitQueue = Queue;
-    type Module = Module;
-    type File = Box<dyn FileOps>;
-
-    fn heap_file(file: HeapFile<Self>) -> Result<Box<dyn FileOps>> {
-        Ok(Box::new(OpenHeap(file)))
-    }
-
+impl Pages for Kernel {
     fn alloc_run(order: u32) -> Option<PhysAddr> {
         machine::alloc(order)
     }
@@ -53,6 +40,21 @@ impl Platform for Kernel {
 
     fn fatal_signal_pending() -> bool {
         process::with_current(Thread::is_killed).unwrap_or(false)
+    }
+}
+
+impl Platform for Kernel {
+    type ListLock = RawSpin<{ order::HEAP_LIST }>;
+    type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
+    type BufferLock = RawSpin<{ order::BUFFER }>;
+    type PoolLock = RawSpin<{ order::CONTIG }>;
+    type CdevLock = RawSpin<{ order::CDEV_INODES }>;
+    type WaitQueue = Queue;
+    type Module = Module;
+    type File = Box<dyn FileOps>;
+
+    fn heap_file(file: HeapFile<Self>) -> Result<Box<dyn FileOps>> {
+        Ok(Box::new(OpenHeap(file)))
     }
 
     fn cpu() -> usize {

@@ -16,12 +16,20 @@ use heaps::uapi::errno::Result;
 /// # Errors
 /// What the kernel says, and EINVAL for bytes that are not UTF-8.
 pub fn read_text(path: &str) -> Result<String> {
+    String::from_utf8(read_bytes(path)?).map_err(|_| Errno::EINVAL)
+}
+
+/// A whole file.
+///
+/// # Errors
+/// What the kernel says.
+pub fn read_bytes(path: &str) -> Result<Vec<u8>> {
     let fd = Fd::open(path, abi::O_RDONLY | abi::O_CLOEXEC)?;
     let mut bytes = Vec::new();
-    let mut part = [0u8; 1024];
+    let mut part = [0u8; 4096];
     loop {
         match file::read(fd.raw(), &mut part)? {
-            0 => return String::from_utf8(bytes).map_err(|_| Errno::EINVAL),
+            0 => return Ok(bytes),
             n => bytes.extend_from_slice(&part[..n]),
         }
     }

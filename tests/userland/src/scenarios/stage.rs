@@ -70,13 +70,13 @@ impl Stage {
 
     /// Loads the provider; may be refused.
     pub fn reload(&self, heap: &str) -> Result<Provider> {
-        self.took(format_args!("init_module tee_heap name={heap}"), Provider::load(heap))
+        self.took(format_args!("finit_module tee_heap name={heap}"), Provider::load(heap))
     }
 
-    /// Loads a further instance of the provider; may be refused.
+    /// Loads a numbered copy of the provider beside others; may be refused.
     pub fn load_beside(&self, heap: &str, instance: u32) -> Result<Provider> {
         let loaded = Provider::load_instance(heap, instance);
-        self.took(format_args!("init_module tee_heap name={heap} instance={instance}"), loaded)
+        self.took(format_args!("init_module tee_heap_{instance} name={heap}"), loaded)
     }
 
     /// Unregisters the heap by taking the device from its driver.
