@@ -26,7 +26,7 @@ const fn scenario(id: &'static str, hazard: &'static str) -> Scenario {
 }
 
 /// Every scenario the lab knows, in the order of the matrix.
-pub const SCENARIOS: [Scenario; 7] = [
+pub const SCENARIOS: [Scenario; 8] = [
     scenario("H1", "ioctl-after-unregister"),
     scenario("H4", "unpublish-tied-to-free"),
     scenario("H5", "close-after-free"),
@@ -34,6 +34,7 @@ pub const SCENARIOS: [Scenario; 7] = [
     scenario("H10-fd", "buffer-outlives-heap"),
     scenario("H10-dup", "buffer-outlives-heap"),
     scenario("H10-mmap", "buffer-outlives-heap"),
+    scenario("H16", "module-text"),
 ];
 
 /// The scenarios that `name` means: an id, a hazard's number or a hazard's name.

@@ -10,7 +10,7 @@ use super::{oracle, report};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::HEAPS;
 use crate::mm::object;
-use crate::modules::places::Code;
+use crate::modules::places::{self, Code};
 use crate::sync::{SpinLock, order};
 use crate::vfs::debugfs;
 use crate::vfs::dynamic::TextFile;
@@ -35,6 +35,7 @@ pub fn init() -> Result<()> {
     add("free_twice", 0o200, write_only(done(object::canary::free_twice)))?;
     add("overflow_stack", 0o200, write_only(done(overflow_stack)))?;
     add("invert_locks", 0o200, write_only(done(invert_locks)))?;
+    add("call_unloaded", 0o200, write_only(|_| call_unloaded()))?;
     add("panic", 0o200, write_only(|_| panic!("a panic was asked for")))
 }
 
@@ -45,6 +46,11 @@ fn overflow_stack() {
         if depth == usize::MAX { 0 } else { deeper(depth + 1) + here[depth % 64] }
     }
     core::hint::black_box(deeper(0));
+}
+
+/// Calls the module that was unloaded last, where its text was. `ENOENT` when there was none.
+fn call_unloaded() -> Result<()> {
+    crate::mm::module::call(places::last_gone().ok_or(Errno::ENOENT)?)
 }
 
 /// Takes two locks against the written order, which deadlocks only if somebody else takes them along it.

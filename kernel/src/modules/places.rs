@@ -133,6 +133,11 @@ pub fn find(address: usize) -> Option<Where> {
     if inside { PLACES.lock().find(address) } else { None }
 }
 
+/// Where the module was that was unloaded last.
+pub fn last_gone() -> Option<usize> {
+    PLACES.lock().gone.last().map(|place| place.base)
+}
+
 /// A code address as reports print it: `[<address>]`, and in a module `{NAME+OFFSET}` after it.
 pub struct Code(pub u64);
 

@@ -11,6 +11,7 @@ mod h10;
 mod h10_dup;
 mod h10_fd;
 mod h10_mmap;
+mod h16;
 mod h4;
 mod h5;
 mod h9;
@@ -75,7 +76,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 18] = [
+pub const ALL: [&Scenario; 20] = [
     &h1::SCENARIO,
     &h4::SCENARIO,
     &h5::SCENARIO,
@@ -83,6 +84,7 @@ pub const ALL: [&Scenario; 18] = [
     &h10_fd::SCENARIO,
     &h10_dup::SCENARIO,
     &h10_mmap::SCENARIO,
+    &h16::SCENARIO,
     &canary::QUIET,
     &canary::FAIL,
     &canary::HANG,
@@ -94,6 +96,7 @@ pub const ALL: [&Scenario; 18] = [
     &canary::LOCK_ORDER,
     &canary::OVERFLOW,
     &canary::UAF,
+    &canary::UNLOADED,
 ];
 
 /// The scenario of this name.
