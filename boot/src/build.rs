@@ -15,8 +15,15 @@ use crate::toolchain::Toolchain;
 use crate::{image, install, workspace};
 
 /// The packages that run on the guest: the kernel, its modules, and the userland.
-pub const PACKAGES: [&str; 5] =
-    ["lastref-kernel", "lastref-cma-heap", "lastref-system-heap", "lastref-tee-heap", "lastref-userland"];
+pub const PACKAGES: [&str; 7] = [
+    "lastref-kernel",
+    "lastref-cma-heap",
+    "lastref-ledger",
+    "lastref-metered-heap",
+    "lastref-system-heap",
+    "lastref-tee-heap",
+    "lastref-userland",
+];
 
 /// What a machine boots: the kernel, its modules and the programs of the userland.
 #[derive(Clone, Debug, Default)]

@@ -32,13 +32,98 @@ macro_rules! module {
             remove: if $unbinds { Some(|| GLUE.remove()) } else { None },
         };
 
-        $crate::modinfo!("name=", $name);
-        $crate::modinfo!("description=", $description);
-        $crate::modinfo!("license=", "MIT OR Apache-2.0");
         $(
             $crate::modinfo!("parm=", concat!(stringify!($parameter), ":", $what));
             $crate::modinfo!("parmtype=", concat!(stringify!($parameter), ":", stringify!($type)));
         )*
+        $crate::every_module!($name, $description);
+    };
+}
+
+/// Makes the crate a module without code of its own to run, whose functions other modules call. The interface is made
+/// by [`interface`](macro@crate::interface) in a library crate that both sides depend on, and the functions have its
+/// types or do not compile.
+#[macro_export]
+macro_rules! library {
+    (
+        name: $name:literal,
+        description: $description:literal,
+        exports: $interface:ident {
+            $(fn $export:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)? = $symbol:literal;)*
+        } $(,)?
+    ) => {
+        #[used]
+        #[unsafe(link_section = ".gnu.linkonce.this_module")]
+        static THIS_MODULE: $crate::abi::ThisModule = $crate::abi::ThisModule {
+            name: $crate::abi::name($name),
+            init: None,
+            exit: None,
+            probe: None,
+            remove: None,
+        };
+
+        // The functions have the interface's types, and the linker keeps them.
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = ".exports")]
+            static EXPORTS: $interface = $interface { $($export: exported::$export),* };
+        };
+
+        mod exported {
+            use super::*;
+
+            $(
+                #[unsafe(export_name = $symbol)]
+                pub fn $export($($arg: $type),*) $(-> $ret)? {
+                    super::$export($($arg),*)
+                }
+            )*
+        }
+
+        $($crate::modinfo!("export=", $symbol);)*
+        $crate::every_module!($name, $description);
+    };
+}
+
+/// Declares what a module offers to others: functions for them to call, and a table with the functions' types.
+#[macro_export]
+macro_rules! interface {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)? = $symbol:literal;)*) => {
+        /// The functions of the module that offers them.
+        pub struct Interface {
+            $($(#[$doc])* pub $name: fn($($type),*) $(-> $ret)?,)*
+        }
+
+        mod imported {
+            use super::*;
+
+            // SAFETY: the loader resolves each symbol to the function of that name in the module that exports it,
+            // which is made of the same interface: the version magic holds the sources of both. They are safe.
+            unsafe extern "Rust" {
+                $(
+                    #[link_name = $symbol]
+                    pub safe fn $name($($arg: $type),*) $(-> $ret)?;
+                )*
+            }
+        }
+
+        $(
+            $(#[$doc])*
+            pub fn $name($($arg: $type),*) $(-> $ret)? {
+                imported::$name($($arg),*)
+            }
+        )*
+    };
+}
+
+/// What is the same in every module: name, licence and version magic, the allocator and the panic handler.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! every_module {
+    ($name:literal, $description:literal) => {
+        $crate::modinfo!("name=", $name);
+        $crate::modinfo!("description=", $description);
+        $crate::modinfo!("license=", "MIT OR Apache-2.0");
 
         const _: () = {
             #[used]
