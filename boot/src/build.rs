@@ -25,9 +25,21 @@ pub const PACKAGES: [&str; 7] = [
     "lastref-userland",
 ];
 
+/// Whose kernel it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum System {
+    /// Ours.
+    #[default]
+    Lastref,
+    /// Linux, with the first process of [`reference`](crate::reference).
+    Linux,
+}
+
 /// What a machine boots: the kernel, its modules and the programs of the userland.
 #[derive(Clone, Debug, Default)]
 pub struct Guest {
+    /// Whose kernel it is.
+    pub system: System,
     /// The kernel's ELF file, for its symbols.
     pub kernel: PathBuf,
     /// The kernel as a flat arm64 Image.
@@ -78,7 +90,7 @@ fn build() -> Result<Guest> {
         .map(|file| Ok((file_name(file), image::without_sections(fs::read(file)?)?)))
         .collect::<Result<_>>()
         .context("cannot read the userland's programs")?;
-    Ok(Guest { kernel, image, modules, programs })
+    Ok(Guest { system: System::Lastref, kernel, image, modules, programs })
 }
 
 /// Makes the file that the guest loads of a module's object.

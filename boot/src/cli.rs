@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::initramfs::Put;
 use crate::plan::{self, DISCIPLINES, Scenario};
 use crate::qemu::{self, Hardware};
+use crate::regions::Region;
 
 /// Who holds the last reference to a dma-buf heap, and what happens when nobody does.
 ///
@@ -40,6 +41,9 @@ pub enum Command {
     /// 124 at the time-out, and 125 when the launcher failed.
     #[command(override_usage = "lastref exec [OPTIONS] PROG [ARG]...")]
     Exec {
+        /// Print every system call on stderr, as strace does
+        #[arg(long)]
+        strace: bool,
         /// The program, and its arguments; those that begin with - are the program's too.
         #[arg(required = true, num_args = 1.., trailing_var_arg = true, value_name = "PROG")]
         command: Vec<String>,
@@ -63,7 +67,33 @@ pub enum Command {
         command: Vec<String>,
     },
     /// Count the guest instructions of boot and of the hot calls, and compare them with Linux.
-    Bench,
+    Bench {
+        /// Measure Linux now, on the reference kernel, rather than take figures written down earlier
+        #[arg(long)]
+        linux: bool,
+    },
+    /// Run a program on real Linux, the reference kernel, as exec does on ours.
+    ///
+    /// Without a program, only build that kernel: Linux 6.1 from Debian's source package, downloaded into target/
+    /// and built there once, which takes some minutes.
+    #[command(override_usage = "lastref reference [OPTIONS] [PROG [ARG]...]")]
+    Reference {
+        /// The program, and its arguments; those that begin with - are the program's too.
+        #[arg(num_args = 0.., trailing_var_arg = true, value_name = "PROG")]
+        command: Vec<String>,
+    },
+    /// Compare what the programs of tests/c/conformance see here with what they see on Linux.
+    Conformance {
+        /// Hold the stored transcripts to the reference kernel instead
+        #[arg(long)]
+        verify: bool,
+        /// Write the transcripts anew from the reference kernel
+        #[arg(long, conflicts_with = "verify")]
+        record: bool,
+        /// Programs by name; all when left out
+        #[arg(value_name = "PROGRAM")]
+        programs: Vec<String>,
+    },
     /// Show what building and booting takes, and install what is missing.
     Doctor,
     /// Run clippy over the guest's packages, warnings denied.
@@ -90,6 +120,16 @@ pub struct Options {
     /// Put a file or directory of the host's on the guest (may be repeated)
     #[arg(long, global = true, value_name = "HOST:GUEST")]
     pub put: Vec<Put>,
+    /// A region for contiguous buffers, as in 64M, camera=16M, 32M@0x50000000 (may be repeated); without a
+    /// name, the default one
+    #[arg(long, global = true, value_name = "[NAME=]SIZE[@BASE]", value_parser = Region::parse_pool)]
+    pub cma: Vec<Region>,
+    /// A region for a heap of that name alone (may be repeated)
+    #[arg(long, global = true, value_name = "NAME=SIZE[@BASE]", value_parser = Region::parse_carveout)]
+    pub carveout: Vec<Region>,
+    /// A region for a heap of that name, whose buffers no CPU can map (may be repeated)
+    #[arg(long, global = true, value_name = "NAME=SIZE[@BASE]", value_parser = Region::parse_protected)]
+    pub protected: Vec<Region>,
     /// The discipline heaps live by
     #[arg(long, global = true, value_name = "D", value_parser = PossibleValuesParser::new(DISCIPLINES))]
     pub discipline: Option<String>,
@@ -110,7 +150,8 @@ pub struct Options {
 impl Options {
     /// The machine's hardware.
     pub fn hardware(&self) -> Hardware {
-        Hardware { cpus: self.smp, memory: self.mem, icount: self.icount, debugger: None }
+        let regions = [&self.cma, &self.carveout, &self.protected].into_iter().flatten().cloned().collect();
+        Hardware { cpus: self.smp, memory: self.mem, icount: self.icount, regions, ..Hardware::default() }
     }
 }
 
@@ -161,7 +202,7 @@ mod tests {
     #[test]
     fn what_follows_the_program_is_the_programs() {
         let cli = parse("exec --smp 2 ./prog -x --smp 3 --help -- y").unwrap();
-        let Some(Command::Exec { command }) = cli.command else { panic!("not exec") };
+        let Some(Command::Exec { command, strace: false }) = cli.command else { panic!("not exec") };
         assert_eq!(command, ["./prog", "-x", "--smp", "3", "--help", "--", "y"]);
         assert_eq!(cli.options.smp, 2);
     }
@@ -172,6 +213,8 @@ mod tests {
             ("frobnicate", "unrecognized subcommand"),
             ("exec", "required"),
             ("exec --smpp 4 prog", "unexpected argument"),
+            ("--strace exec prog", "unexpected argument"),
+            ("demo --strace", "unexpected argument"),
             ("demo H99", "there is no such scenario"),
             ("--smp 0", "not in 1..="),
             ("--smp many", "invalid"),
@@ -197,6 +240,8 @@ mod tests {
             "gdb --help",
             "shell --help",
             "bench -h",
+            "reference --help",
+            "conformance --help",
             "doctor --help",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 0, "{line}");

@@ -32,6 +32,8 @@ pub enum Missing {
     NewerQemu(Version),
     /// A C compiler for Linux/arm64 with a static C library. Only tests take it.
     CCompiler,
+    /// The tools that Linux is built with. Only the reference kernel takes them.
+    KernelTools,
 }
 
 impl Missing {
@@ -45,6 +47,7 @@ impl Missing {
                 "QEMU ({QEMU}) {LEAST_QEMU} or later (there is {version}, which keeps memory tags by the \
                  page: a use after free would go unseen)"
             ),
+            Missing::KernelTools => format!("what Linux is built with ({})", KERNEL_TOOLS.join(", ")),
             Missing::CCompiler => format!("a C compiler and static library for Linux/arm64 ({})", GCC[0]),
         }
     }
@@ -98,6 +101,15 @@ pub fn c_compiler() -> Result<PathBuf, Vec<Missing>> {
 fn has_static_library(gcc: &Path) -> bool {
     let output = Command::new(gcc).arg("-print-file-name=libc.a").output();
     output.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_absolute())
+}
+
+/// Programs that Linux's build calls on the host.
+const KERNEL_TOOLS: [&str; 6] = ["make", "gcc", "flex", "bison", "bc", "xz"];
+
+/// Looks for what it takes to build Linux, besides the C compiler for arm64.
+pub fn kernel_tools() -> Result<(), Vec<Missing>> {
+    let all = KERNEL_TOOLS.into_iter().all(|tool| workspace::which(tool).is_some());
+    if all { Ok(()) } else { Err(vec![Missing::KernelTools]) }
 }
 
 /// The first line that a program prints about its version.

@@ -5,8 +5,10 @@
 //! - [`host`], [`toolchain`], [`version`], [`install`]: what the host has, and getting what it lacks;
 //! - [`build`], [`image`]: the kernel and the userland, built by a nested cargo;
 //! - [`program`], [`busybox`], [`initramfs`], [`cpio`], [`command_line`]: what a machine is given;
-//! - [`machine`], over [`qemu`], [`process`] and [`input`]: one machine, from boot to exit status;
+//! - [`machine`], over [`qemu`], [`regions`], [`device_tree`], [`process`] and [`input`]: one machine, from boot to
+//!   exit status;
 //! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
+//! - [`mod@reference`], [`conformance`]: real Linux on the same machine, and what programs see on both;
 //! - [`plan`], [`lab`], [`matrix`]: all cells observed, and drawn;
 //! - [`cli`], [`commands`]: what a person types, whom [`terminal`] and [`interrupt`] serve; [`figures`]:
 //!   what Linux takes.
@@ -17,8 +19,10 @@ pub mod busybox;
 pub mod cli;
 pub mod command_line;
 pub mod commands;
+pub mod conformance;
 pub mod console;
 pub mod cpio;
+pub mod device_tree;
 pub mod figures;
 pub mod host;
 pub mod image;
@@ -34,6 +38,8 @@ pub mod process;
 pub mod program;
 pub mod qemu;
 pub mod records;
+pub mod reference;
+pub mod regions;
 pub mod report;
 pub mod symbolise;
 pub mod terminal;

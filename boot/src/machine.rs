@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::build::Guest;
+use crate::build::{Guest, System};
 use crate::console::{Channel, Demultiplexer, Lines};
 use crate::initramfs::{Initramfs, Put};
 use crate::input::Stdin;
@@ -23,7 +23,7 @@ use crate::qemu::{self, Hardware};
 use crate::records::Record;
 use crate::report::Filter;
 use crate::symbolise::Symboliser;
-use crate::{command_line, install};
+use crate::{command_line, device_tree, install};
 
 /// A machine about to be booted.
 #[derive(Clone, Debug)]
@@ -201,8 +201,14 @@ impl<'a> Machine<'a> {
     /// The kernel's command line.
     pub fn kernel_command_line(&self) -> Result<String> {
         let discipline = self.discipline.as_ref().map(|name| format!("lastref.discipline={name}"));
-        let options = ["lastref.console=framed"]
-            .into_iter()
+        let options = match self.guest.system {
+            System::Lastref => ["lastref.console=framed"].as_slice(),
+            // Panics alone are printed; one ends the machine.
+            System::Linux => ["console=ttyAMA0", "loglevel=1", "panic=-1", "rdinit=/sbin/init"].as_slice(),
+        };
+        let options = options
+            .iter()
+            .copied()
             .chain(discipline.as_deref())
             .chain((!self.kernel_arguments.is_empty()).then_some(self.kernel_arguments.as_str()));
         command_line::compose(options, &self.command)
@@ -221,12 +227,22 @@ impl<'a> Machine<'a> {
         std::fs::write(&initramfs, self.initramfs()?).context("cannot write the initramfs")?;
 
         let mut command = process::leashed(qemu.as_os_str());
-        command.args(self.hardware.arguments(&kernel, &initramfs, &self.kernel_command_line()?));
+        let user_exit = self.guest.system == System::Linux;
+        let hardware = Hardware { user_exit, ..self.hardware.clone() };
+        command.args(hardware.arguments(&kernel, &initramfs, &self.kernel_command_line()?));
+        if !self.hardware.regions.is_empty() {
+            let tree = directory.path().join("machine.dtb");
+            std::fs::write(&tree, device_tree::with_regions(&qemu, &self.hardware)?)
+                .context("cannot write the device tree")?;
+            command.arg("-dtb").arg(tree);
+        }
         let mut listener = Listener::new(self.guest);
         let (ending, stderr) = process::run(command, self.stdin.clone(), self.limit, |bytes| {
             listener.hear(bytes, &mut sink);
         })?;
         listener.finish(&mut sink);
+        // Its panic resets the machine, which looks like success.
+        ensure!(!(user_exit && listener.reader.filter == Filter::Panic), "Linux panicked: see its log");
         Ok(match ending {
             Ending::Exited(status) => End::Status(qemu::guest_status(status, listener.heard, &stderr)?),
             Ending::TimedOut => End::TimedOut,
@@ -331,7 +347,7 @@ impl Reader {
         match Record::parse(line) {
             Ok(mut record) => {
                 if let Record::Cell(cell) = &mut record {
-                    for text in cell.place.iter_mut().chain(&mut cell.reports) {
+                    for text in cell.place.iter_mut().chain(&mut cell.reports).chain(&mut cell.detail) {
                         *text = self.name_addresses(guest, text).into_owned();
                     }
                 }

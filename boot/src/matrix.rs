@@ -79,6 +79,14 @@ fn wrap(text: &str) -> Vec<String> {
             line.push_str(piece);
             continue;
         }
+        // A name that fits but for the parenthesis before it is not cut.
+        let piece = match piece.strip_prefix('(') {
+            Some(name) if piece.len() > COLUMN && name.len() <= COLUMN && line.len() < COLUMN => {
+                line.push('(');
+                name
+            }
+            _ => piece,
+        };
         let letters: Vec<char> = piece.chars().collect();
         lines.extend(letters.chunks(COLUMN).map(|chunk| chunk.iter().collect()));
     }
@@ -107,6 +115,8 @@ mod tests {
         assert_eq!(wrap("kref-open-close"), ["kref-open-", "close"]);
         assert_eq!(wrap("refused(EBUSY)"), ["refused", "(EBUSY)"]);
         assert_eq!(wrap("leak(objects, 192)"), ["leak", "(objects,", "192)"]);
+        assert_eq!(wrap("deadlock(HEAP_LIST)"), ["deadlock(", "HEAP_LIST)"]);
+        assert_eq!(wrap("deadlock(PROVIDER,DRAINED)"), ["deadlock", "(PROVIDER,", "DRAINED)"]);
         assert_eq!(wrap("abcdefghijklm"), ["abcdefghij", "klm"]);
     }
 

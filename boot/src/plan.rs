@@ -26,14 +26,30 @@ const fn scenario(id: &'static str, hazard: &'static str) -> Scenario {
 }
 
 /// Every scenario the lab knows, in the order of the matrix.
-pub const SCENARIOS: [Scenario; 8] = [
+pub const SCENARIOS: [Scenario; 24] = [
     scenario("H1", "ioctl-after-unregister"),
+    scenario("H2", "alloc-in-flight"),
+    scenario("H3-get", "open-vs-last-put"),
+    scenario("H3-open", "open-vs-last-put"),
     scenario("H4", "unpublish-tied-to-free"),
     scenario("H5", "close-after-free"),
+    scenario("H6-fd", "reopen-cached-cdev"),
+    scenario("H6-minor", "reopen-cached-cdev"),
+    scenario("H7-dup", "failed-add"),
+    scenario("H7-node", "failed-add"),
+    scenario("H8", "find-put-deadlock"),
     scenario("H9", "same-name-reload"),
     scenario("H10-fd", "buffer-outlives-heap"),
     scenario("H10-dup", "buffer-outlives-heap"),
     scenario("H10-mmap", "buffer-outlives-heap"),
+    scenario("H10-fork", "buffer-outlives-heap"),
+    scenario("H10-scm", "buffer-outlives-heap"),
+    scenario("H11", "remove-waits-for-user"),
+    scenario("H12", "hard-revoke"),
+    scenario("H13", "lock-order"),
+    scenario("H14", "touch-after-put"),
+    scenario("H15-info", "name-lifetime"),
+    scenario("H15-list", "name-lifetime"),
     scenario("H16", "module-text"),
 ];
 
@@ -71,7 +87,7 @@ mod tests {
         let ids = |name| scenarios_named(name).iter().map(|scenario| scenario.id).collect::<Vec<_>>();
         assert_eq!(ids("h1"), ["H1"]);
         assert_eq!(ids("close-after-free"), ["H5"]);
-        assert_eq!(ids("H10"), ["H10-fd", "H10-dup", "H10-mmap"]);
+        assert_eq!(ids("H10"), ["H10-fd", "H10-dup", "H10-mmap", "H10-fork", "H10-scm"]);
         assert_eq!(ids("H10-mmap"), ["H10-mmap"]);
         assert!(ids("H").is_empty() && ids("").is_empty());
     }

@@ -137,9 +137,9 @@ impl Drop for Group {
 }
 
 fn feed(pipe: Option<std::process::ChildStdin>, stdin: Stdin) {
-    let Some(mut pipe) = pipe else { return };
+    let Some(pipe) = pipe else { return };
     // The thread ends with the pipe: a write to a dead child fails.
-    thread::spawn(move || stdin.type_into(&mut pipe));
+    thread::spawn(move || stdin.type_into(pipe));
 }
 
 fn copy_chunks(mut from: impl Read, to: &SyncSender<Vec<u8>>) {

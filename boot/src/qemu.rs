@@ -7,6 +7,8 @@ use std::process::ExitStatus;
 
 use anyhow::{Result, bail, ensure};
 
+use crate::regions::Region;
+
 /// The least memory the kernel boots with, in MiB.
 pub const LEAST_MEMORY: u32 = 64;
 
@@ -25,36 +27,52 @@ pub struct Hardware {
     pub memory: u32,
     /// Whether time is counted in instructions: one is one nanosecond.
     pub icount: bool,
+    /// Memory set aside for heaps.
+    pub regions: Vec<Region>,
     /// The TCP port to wait on for a debugger, before the first instruction.
     pub debugger: Option<u16>,
+    /// Whether user space can end the machine, rather than the kernel alone.
+    pub user_exit: bool,
 }
 
 impl Default for Hardware {
     fn default() -> Hardware {
-        Hardware { cpus: 1, memory: 512, icount: false, debugger: None }
+        Hardware {
+            cpus: 1,
+            memory: 512,
+            icount: false,
+            regions: Vec::new(),
+            debugger: None,
+            user_exit: false,
+        }
     }
 }
 
 impl Hardware {
-    /// QEMU's arguments for a machine of this hardware.
-    pub fn arguments(&self, kernel: &Path, initramfs: &Path, command_line: &str) -> Vec<OsString> {
+    /// QEMU's arguments for the board alone: what decides its device tree.
+    pub fn board(&self) -> Vec<OsString> {
         let (cpus, memory) = (self.cpus.to_string(), format!("{}M", self.memory));
-        let mut arguments: Vec<OsString> = [
+        let arguments = [
             ["-machine", "virt,gic-version=3,mte=on"],
             ["-cpu", "max"],
             ["-smp", &cpus],
             ["-m", &memory],
             ["-display", "none"],
             ["-monitor", "none"],
-            ["-serial", "stdio"],
             ["-nic", "none"],
-            ["-semihosting-config", "enable=on,target=native"],
-            ["-append", command_line],
-        ]
-        .as_flattened()
-        .iter()
-        .map(OsString::from)
-        .collect();
+        ];
+        arguments.as_flattened().iter().map(OsString::from).collect()
+    }
+
+    /// QEMU's arguments for a machine of this hardware.
+    pub fn arguments(&self, kernel: &Path, initramfs: &Path, command_line: &str) -> Vec<OsString> {
+        let mut arguments = self.board();
+        let semihosting = match self.user_exit {
+            false => "enable=on,target=native",
+            true => "enable=on,target=native,userspace=on",
+        };
+        let boot = [["-serial", "stdio"], ["-semihosting-config", semihosting], ["-append", command_line]];
+        arguments.extend(boot.as_flattened().iter().map(OsString::from));
         arguments.extend(["-no-reboot".into(), "-kernel".into(), kernel.into()]);
         arguments.extend(["-initrd".into(), initramfs.into()]);
         if self.icount {
@@ -128,8 +146,17 @@ mod tests {
         let plain = text(&Hardware::default());
         assert!(plain.contains("-smp|1|-m|512M|") && plain.contains("-append|a=b -- x|"));
         assert!(!plain.contains("-icount") && !plain.contains("-gdb"));
-        let other = Hardware { cpus: 4, memory: 64, icount: true, debugger: Some(1234) };
+        assert!(plain.contains("-semihosting-config|enable=on,target=native|"));
+        let other = Hardware {
+            cpus: 4,
+            memory: 64,
+            icount: true,
+            debugger: Some(1234),
+            user_exit: true,
+            ..Hardware::default()
+        };
         let other = text(&other);
+        assert!(other.contains("-semihosting-config|enable=on,target=native,userspace=on|"));
         assert!(other.contains("-smp|4|-m|64M|") && other.contains("-icount|shift=0,sleep=off"));
         assert!(other.ends_with("-S|-gdb|tcp:127.0.0.1:1234"));
     }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdin, stdout};
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use signal_hook::consts::SIGPIPE;
 
 use crate::interrupt;
@@ -71,11 +71,22 @@ impl Style {
     }
 }
 
+/// The size of our input's terminal, rows and columns, if it is one that knows.
+pub fn window() -> Option<(u16, u16)> {
+    let size = tcgetwinsize(stdin()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0)?;
+    Some((size.ws_row, size.ws_col))
+}
+
 /// The terminal in raw mode: each key is handed on as it is typed, and what is printed is not changed. Its settings
 /// come back when this is dropped.
 pub struct Raw(Option<Termios>);
 
 impl Raw {
+    /// Whether there is a terminal that is raw now.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Makes our input's terminal raw. Where our input is none, nothing is done.
     pub fn enter() -> Result<Raw> {
         if !stdin().is_terminal() {

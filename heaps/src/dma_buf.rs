@@ -29,6 +29,7 @@ pub struct DmaBuf<P: Platform> {
     registry: &'static Registry<P>,
     hold: Hold<P>,
     table: SgTable,
+    mappable: bool,
     name: Mutex<P::BufferLock, Option<Name>>,
 }
 
@@ -55,7 +56,8 @@ impl<P: Platform> DmaBuf<P> {
     pub(crate) fn new(registry: &'static Registry<P>, hold: Hold<P>, table: SgTable) -> DmaBuf<P> {
         registry.buffer_made(table.size());
         P::trace(Event::BufferAlloc { size: table.size() });
-        DmaBuf { registry, hold, table, name: Mutex::new(None) }
+        let mappable = hold.ops().mappable();
+        DmaBuf { registry, hold, table, mappable, name: Mutex::new(None) }
     }
 
     /// In bytes, whole pages: the file's size.
@@ -106,15 +108,23 @@ impl<P: Platform> DmaBuf<P> {
         }
     }
 
-    /// The page runs behind a mapping, in order; they stay the buffer's as long as the mapping holds its file.
-    /// `EACCES` for a shared writable mapping of a file not open for writing; `EINVAL` for a private mapping, an
-    /// empty one, or one past the end.
+    /// Whether its memory went with its device. Nothing maps it any more, and nothing will.
+    pub fn is_revoked(&self) -> bool {
+        self.hold.is_revoked()
+    }
+
+    /// The page runs behind a mapping, in order; they stay the buffer's as long as the mapping holds its file, or until
+    /// it is revoked: then `ENODEV`. Otherwise `EACCES` for a shared writable mapping of a file not open for writing;
+    /// `EINVAL` for a private mapping, an empty one, one past the end, or any of a buffer that cannot be mapped.
     pub fn mmap(&self, request: MapRequest) -> Result<Window<'_>> {
         if request.shared && request.write && !request.file_writable {
             return Err(Errno::EACCES);
         }
+        if self.is_revoked() {
+            return Err(Errno::ENODEV);
+        }
         let pages = pages_for(request.len).filter(|&pages| pages != 0).ok_or(Errno::EINVAL)?;
-        if !request.shared || !request.offset.is_multiple_of(PAGE_SIZE as u64) {
+        if !self.mappable || !request.shared || !request.offset.is_multiple_of(PAGE_SIZE as u64) {
             return Err(Errno::EINVAL);
         }
         let first = usize::try_from(request.offset >> PAGE_SHIFT).map_err(|_| Errno::EINVAL)?;

@@ -34,12 +34,13 @@ pub trait Pages: Send + Sync + 'static {
 /// The kernel, as this crate sees it.
 ///
 /// Unless said otherwise a function may be called from any task and may not sleep. Lock order, outermost
-/// first: `HeapGuard`, then whatever the device and page hooks take, then `ListLock`; `BufferLock`, `PoolLock` and
-/// `CdevLock` are leaves. No hook is called under any but `HeapGuard`, except `refcount_fault`, which may come
-/// under `ListLock`. The last put of a heap, from the drop of a [`HeapFile`] or a [`DmaBuf`](crate::DmaBuf), may
-/// call the device hooks too.
+/// first: `HeapGuard`, then `ListLock` and whatever the device and page hooks take, in either order, for neither is
+/// taken under the other; `BufferLock`, `PoolLock` and `CdevLock` are leaves. No hook is called under any but
+/// `HeapGuard`, except `refcount_fault` and `meet`, which may come under `ListLock`. The last put of a heap, from the
+/// drop of a [`HeapFile`] or a [`DmaBuf`](crate::DmaBuf), may call the device hooks too.
 pub trait Platform: Sized + Send + Sync + 'static {
-    /// The registry's names and minors (Linux: `heap_list_lock`). Held for short, bounded work.
+    /// The registry's names and minors (Linux: `heap_list_lock`, a mutex). Held for short, bounded work, but for
+    /// whoever is made to wait in `meet`: where it can wait, this must be a *sleeping* lock.
     type ListLock: RawMutex + Send + Sync;
     /// The guard of one heap's calls in flight. Must be a *sleeping* lock: it is read-held across
     /// [`HeapOps::allocate`](crate::HeapOps::allocate), which may sleep.
@@ -78,6 +79,10 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// Removes the node created for a number (Linux: `device_destroy`); open files stay. May sleep.
     fn device_destroy(devt: DevT);
 
+    /// Takes the pages of every revoked buffer ([`DmaBuf::is_revoked`](crate::DmaBuf::is_revoked)) out of every address
+    /// space. When it returns no access reaches them, and none will. May sleep.
+    fn unmap_revoked();
+
     /// Says what kind of object was just allocated at `object`, for reports about it.
     fn name_object(object: *const u8, kind: &'static str);
 
@@ -86,6 +91,46 @@ pub trait Platform: Sized + Send + Sync + 'static {
 
     /// Something worth a line in a timeline happened, here and now.
     fn trace(event: Event);
+
+    /// Whether somebody wants to hear of every put of a heap's reference ([`Event::HeapPut`]); asked before each, and
+    /// false as a rule.
+    fn traces_puts() -> bool;
+
+    /// The caller has come to `point` on behalf of the heap with this minor. May be made to wait there (and so sleep,
+    /// under `HeapGuard` or `ListLock` where the point says so), that another path can be made to meet it.
+    fn meet(point: Point, minor: u32);
+}
+
+/// Where two paths can be made to meet; see [`Platform::meet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Point {
+    /// In open: the VFS holds the cdev; the heap has not been looked at.
+    Open,
+    /// In open: the heap was found, and no reference taken. Under `ListLock` where it is a look-up by minor.
+    Found,
+    /// In registering: the cdev is live, and what comes next can fail. Under `HeapGuard` with `lastref`.
+    Live,
+    /// In a search by name: this heap was compared, is not the one, and is let go next. Under `ListLock`.
+    Compared,
+    /// In a provider's `allocate`, which may sleep.
+    Allocate,
+}
+
+impl Point {
+    /// Every point, in the order of their numbers.
+    pub const ALL: [Point; 5] = [Point::Open, Point::Found, Point::Live, Point::Compared, Point::Allocate];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Point::Open => "open",
+            Point::Found => "found",
+            Point::Live => "live",
+            Point::Compared => "compared",
+            Point::Allocate => "allocate",
+        }
+    }
 }
 
 /// A place to sleep until a condition holds.
@@ -147,6 +192,11 @@ pub enum Event {
     /// The calls in flight at unregistering have ended.
     HeapDrained {
         /// Its minor number.
+        minor: u32,
+    },
+    /// A reference to a heap was put.
+    HeapPut {
+        /// The heap's minor number.
         minor: u32,
     },
     /// A heap's memory is given back.

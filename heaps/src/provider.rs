@@ -5,6 +5,7 @@
 //! whether anything keeps them until then unused.
 
 use alloc::boxed::Box;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fallible::{try_box, try_str};
 use crate::kref::{Counted, Ref};
@@ -23,6 +24,15 @@ pub trait HeapOps: Send + Sync + 'static {
 
     /// Gives back what `allocate` gave. May sleep.
     fn release(&self, table: SgTable);
+
+    /// The device has gone, and memory that was its own goes with it, now, whatever of it is handed out: `release` only
+    /// counts from here on. For providers whose memory is not the machine's. May sleep.
+    fn unplug(&self) {}
+
+    /// Whether user space may map the buffers. Asked when a buffer is made: it holds for its life.
+    fn mappable(&self) -> bool {
+        true
+    }
 }
 
 /// A provider's pieces, as one counted object. What pins the provider holds one of these.
@@ -30,9 +40,21 @@ pub(crate) struct Provider<P: Platform> {
     ops: Box<dyn HeapOps>,
     name: Box<str>,
     module: Option<P::Module>,
+    /// Its memory was taken away, under `lastref`; buffers that hold the provider look here.
+    revoked: AtomicBool,
 }
 
 impl<P: Platform> Provider<P> {
+    /// Takes the memory of every buffer away from whoever maps it. May sleep.
+    pub(crate) fn revoke(&self) {
+        self.revoked.store(true, Ordering::SeqCst);
+        P::unmap_revoked();
+    }
+
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn ops(&self) -> &dyn HeapOps {
         &*self.ops
     }
@@ -86,7 +108,7 @@ impl<P: Platform> ProviderData<P> {
         if size_of_val(&*ops) != 0 {
             P::name_object((&raw const *ops).cast(), kind);
         }
-        Ok(ProviderData(Ref::try_new(Provider { ops, name, module })?))
+        Ok(ProviderData(Ref::try_new(Provider { ops, name, module, revoked: AtomicBool::new(false) })?))
     }
 
     /// The name the heap is, or will be, registered under.

@@ -20,13 +20,34 @@ pub struct Device {
     pub interrupt: u32,
 }
 
-/// A region that a `/reserved-memory` node sets aside.
+/// How many reservations a machine can have.
+pub const MOST_RESERVED: usize = 32;
+
+/// What memory was set aside for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Something the kernel knows nothing of.
+    Unknown,
+    /// Contiguous buffers (`shared-dma-pool`, `reusable`).
+    Pool {
+        /// The one of those who name none (`linux,cma-default`).
+        default: bool,
+    },
+    /// A heap's own (`lastref,carveout`).
+    Carveout,
+    /// A heap's own that user space cannot map (`lastref,protected`).
+    Protected,
+}
+
+/// Memory that a `/reserved-memory` node, or the blob's own list of reservations, sets aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reserved {
+pub struct Reserved<'a> {
     /// Where.
     pub range: Range<u64>,
-    /// Whether it is a contiguous-memory pool (`shared-dma-pool`, reusable).
-    pub pool: bool,
+    /// What for.
+    pub purpose: Purpose,
+    /// The node's name without its unit address; empty for a reservation without a node.
+    pub name: &'a str,
 }
 
 /// A machine, as its device tree tells.
@@ -35,7 +56,7 @@ pub struct Machine<'a> {
     /// RAM.
     pub ram: Ranges,
     /// What of it is set aside.
-    pub reserved: ArrayVec<Reserved, 16>,
+    pub reserved: ArrayVec<Reserved<'a>, MOST_RESERVED>,
     /// Affinity numbers of the CPUs, the boot CPU's among them.
     pub cpus: ArrayVec<u64, 16>,
     /// The GICv3 distributor.
@@ -44,6 +65,10 @@ pub struct Machine<'a> {
     pub redistributors: Device,
     /// The PL011 console.
     pub uart: Device,
+    /// The PL031 clock; its base is 0 where there is none.
+    pub rtc: Device,
+    /// Random bytes of the boot loader's (`rng-seed`, `kaslr-seed`).
+    pub seed: ArrayVec<u8, 64>,
     /// Whether PSCI is called by SMC, as where we start at EL2, rather than by HVC.
     pub psci_by_smc: bool,
     /// The command line.
@@ -59,6 +84,8 @@ pub enum Error {
     Damaged,
     /// It describes no memory.
     NoMemory,
+    /// It has more than [`MOST_RESERVED`] reservations: what is not known would be overwritten.
+    TooManyReserved,
 }
 
 impl<'a> Machine<'a> {
@@ -81,12 +108,14 @@ impl<'a> Machine<'a> {
                 machine.redistributors = device(regs.next(), 0);
             } else if compatible(node, "arm,pl011") && machine.uart.base == 0 {
                 machine.uart = device(regs(node).next(), interrupt(node));
+            } else if compatible(node, "arm,pl031") && machine.rtc.base == 0 {
+                machine.rtc = device(regs(node).next(), interrupt(node));
             }
         }
         let psci = fdt.find_node("/psci").and_then(|node| node.property("method"));
         machine.psci_by_smc = psci.is_some_and(|method| method.value_as::<&str>() == Ok("smc"));
         machine.read_cpus(fdt);
-        machine.read_reserved(fdt);
+        machine.read_reserved(fdt)?;
         if let Some(chosen) = fdt.find_node("/chosen") {
             machine.read_chosen(chosen);
         }
@@ -103,29 +132,52 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn read_reserved(&mut self, fdt: Fdt<'a>) {
+    fn read_reserved(&mut self, fdt: Fdt<'a>) -> Result<(), Error> {
         for reservation in fdt.memory_reservations() {
             let (at, len) = (reservation.address(), reservation.size());
-            let _ = self.reserved.try_push(Reserved { range: at..at.saturating_add(len), pool: false });
+            self.reserve(at, len, Purpose::Unknown, "")?;
         }
         for node in fdt.find_node("/reserved-memory").iter().flat_map(|nodes| nodes.children()) {
-            let pool = compatible(node, "shared-dma-pool") && node.property("reusable").is_some();
             for (at, len) in regs(node) {
-                let _ = self.reserved.try_push(Reserved { range: at..at.saturating_add(len), pool });
+                self.reserve(at, len, purpose(node), node.name_without_address())?;
             }
         }
+        Ok(())
+    }
+
+    fn reserve(&mut self, at: u64, len: u64, purpose: Purpose, name: &'a str) -> Result<(), Error> {
+        let reserved = Reserved { range: at..at.saturating_add(len), purpose, name };
+        self.reserved.try_push(reserved).map_err(|_| Error::TooManyReserved)
     }
 
     fn read_chosen(&mut self, chosen: FdtNode<'a>) {
         for property in chosen.properties() {
-            if property.name() == "bootargs" {
-                self.bootargs = property.value_as::<&str>().unwrap_or("");
+            match property.name() {
+                "bootargs" => self.bootargs = property.value_as::<&str>().unwrap_or(""),
+                "rng-seed" | "kaslr-seed" => {
+                    let room = self.seed.remaining_capacity();
+                    self.seed.extend(property.value().iter().copied().take(room));
+                }
+                _ => {}
             }
         }
         let initrd = (number(&chosen, "linux,initrd-start"), number(&chosen, "linux,initrd-end"));
         if let (Some(start), Some(end)) = initrd {
             self.initrd = (start < end).then_some(start..end);
         }
+    }
+}
+
+fn purpose(node: FdtNode<'_>) -> Purpose {
+    let has = |name| node.property(name).is_some();
+    if compatible(node, "shared-dma-pool") && has("reusable") {
+        Purpose::Pool { default: has("linux,cma-default") }
+    } else if compatible(node, "lastref,carveout") {
+        Purpose::Carveout
+    } else if compatible(node, "lastref,protected") {
+        Purpose::Protected
+    } else {
+        Purpose::Unknown
     }
 }
 

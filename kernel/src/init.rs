@@ -5,10 +5,14 @@ use core::sync::atomic::Ordering;
 
 use heaps::PhysAddr;
 
-use crate::arch::{self, exceptions, gic, mem, mmu, mte, percpu, pgtable, phys, power, smp, timer, uart};
+use crate::arch::{
+    self, exceptions, gic, mem, mmu, mte, percpu, pgtable, phys, power, rng, rtc, smp, timer, uart,
+};
 use crate::cmdline::CommandLine;
 use crate::debug::print::Logger;
 use crate::dt::Machine;
+use crate::process::random;
+use crate::time::clock;
 use crate::{mm, sched};
 
 #[global_allocator]
@@ -42,18 +46,35 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     uart::init(PhysAddr::new(machine.uart.base));
     power::set_psci_by_smc(machine.psci_by_smc);
     let args = CommandLine::new(machine.bootargs);
-    crate::drivers::console::set_output(&uart::Console, args.value("lastref.console") == Some("framed"));
+    crate::drivers::console::set_wire(&uart::Console, args.value("lastref.console") == Some("framed"));
     if args.value("lastref.tty") == Some("noecho") {
         crate::drivers::console::disable_echo();
     }
-    let layout = mm::boot::init(&machine, PhysAddr::new(image_at), blob_range, &args);
+    seed(&machine);
+    let regions = mm::boot::init(&machine, PhysAddr::new(image_at), blob_range, &args);
     pgtable::leave_boot_tables();
+    if let Some(seconds) = rtc::read(PhysAddr::new(machine.rtc.base)) {
+        clock::set_realtime(u64::from(seconds) * clock::NS_PER_S);
+    }
     announce(&machine);
 
+    if args.value("lastref.strace").is_some() {
+        crate::debug::strace::turn_on();
+        exceptions::init_cpu();
+    }
     sched::adopt_cpu();
     start_cpus(&machine);
-    crate::start::start(&machine, &args, &layout);
+    crate::start::start(&machine, &args, &regions);
     sched::run_cpu()
+}
+
+/// Makes random numbers differ from boot to boot.
+fn seed(machine: &Machine<'_>) {
+    random::seed(&machine.seed);
+    for word in core::iter::from_fn(rng::read).take(4) {
+        random::seed(&word.to_ne_bytes());
+    }
+    random::seed(&arch::now_ns().to_ne_bytes());
 }
 
 fn announce(machine: &Machine<'_>) {

@@ -4,18 +4,17 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::Range;
 
-use heaps::{Discipline, PAGE_SIZE, PhysAddr, Result};
+use heaps::{Discipline, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
-use crate::drivers::{console, dma_heap, mem};
+use crate::drivers::{console, dma_heap, kmsg, mem};
 use crate::dt::Machine;
-use crate::mm::boot::Layout;
+use crate::mm::boot::Regions;
 use crate::vfs::flags::O_RDONLY;
-use crate::vfs::{Dentry, mounts, open};
-use crate::{arch, modules, process};
+use crate::vfs::{Dentry, mounts, open, procfs};
+use crate::{arch, chrdev, modules, process};
 
 /// What process 1 is when the command line does not say.
 const INIT: &str = "/sbin/init";
@@ -24,12 +23,13 @@ const INIT: &str = "/sbin/init";
 ///
 /// # Panics
 /// When the machine cannot be used: a damaged initramfs, no init, an unknown discipline.
-pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, layout: &Layout) {
+pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_>) {
+    procfs::machine::set_boot_arguments(machine.bootargs);
     let root = match mounts::boot(arch::boot_image(machine.initrd.clone())) {
         Ok(root) => root,
         Err(e) => panic!("initramfs: {e:?}"),
     };
-    if let Err(e) = devices(&layout.pool) {
+    if let Err(e) = devices(regions) {
         panic!("devices: {e}");
     }
     heaps(args, &root);
@@ -45,16 +45,17 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, layout: &Layout) {
     }
 }
 
-fn devices(pool: &Range<u64>) -> Result<()> {
+fn devices(regions: &Regions<'_>) -> Result<()> {
+    for (major, name) in
+        [(1, "mem"), (5, "/dev/tty"), (5, "/dev/console"), (240, "lab"), (dma_heap::MAJOR, "dma_heap")]
+    {
+        chrdev::name_major(major, name)?;
+    }
     mem::init()?;
+    kmsg::init()?;
     console::init()?;
     lab::init()?;
-    dma_heap::init();
-    let pages = (pool.end - pool.start) as usize / PAGE_SIZE;
-    if pages > 0 {
-        dma_heap::set_cma_region(PhysAddr::new(pool.start), pages)?;
-    }
-    Ok(())
+    dma_heap::regions::init(regions)
 }
 
 /// Selects the discipline, and loads the modules of the heaps that the command line names.

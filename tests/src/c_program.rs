@@ -1,28 +1,41 @@
-//! `tests/c/heaps.c`: a C program against glibc, compiled statically by the usual cross compiler and run by the
-//! launcher. What it prints was written down once; it is the same on Linux.
+//! The C programs of `tests/c` against glibc, compiled statically by the usual cross compiler and run by the launcher.
+//! What they print is the same on Linux.
 
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use lastref::install;
+use lastref::reference;
 use libtest_mimic::Trial;
 
-use crate::{launcher, trial};
+use crate::launcher::{self, Ran};
+use crate::{tap, trial};
 
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/c/heaps.c");
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/c");
 const TRANSCRIPT: &str = include_str!("../c/heaps.expected");
 
-/// With one CPU and with four: `c::heaps-1`, `c::heaps-4`.
+/// The programs that print TAP.
+const CHECKS: [&str; 7] = ["filecalls", "locks", "mapfile", "memfd", "mounts", "names", "procmaps"];
+
+/// The heaps with one CPU and with four, `c::heaps-1` and `c::heaps-4`, and one trial for each program that prints TAP.
 pub fn trials() -> Vec<Trial> {
-    ["1", "4"].map(|cpus| trial(format!("c::heaps-{cpus}"), move || heaps(cpus))).into()
+    let heaps = ["1", "4"].map(|cpus| trial(format!("c::heaps-{cpus}"), move || heaps(cpus)));
+    let checks = CHECKS.map(|name| trial(format!("c::{name}"), move || checks(name)));
+    heaps.into_iter().chain(checks).collect()
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(SOURCES).join(name).with_extension("c")
+}
+
+fn run(name: &str, cpus: &str) -> Result<Ran> {
+    let directory = tempfile::tempdir()?;
+    let program = directory.path().join(name);
+    std::fs::write(&program, reference::compile_static(&source(name))?)?;
+    launcher::run(["exec", "--smp", cpus, &program.to_string_lossy()])
 }
 
 fn heaps(cpus: &str) -> Result<()> {
-    let directory = tempfile::tempdir()?;
-    let program = directory.path().join("heaps");
-    compile(Path::new(SOURCE), &program)?;
-    let ran = launcher::run(["exec", "--smp", cpus, &program.to_string_lossy()])?;
+    let ran = run("heaps", cpus)?;
     if let Some(difference) = first_difference(&ran.stdout, TRANSCRIPT) {
         anyhow::bail!("{difference}\nit printed:\n{}\n{}", ran.stdout, ran.stderr);
     }
@@ -30,11 +43,12 @@ fn heaps(cpus: &str) -> Result<()> {
     Ok(())
 }
 
-fn compile(source: &Path, program: &Path) -> Result<()> {
-    let mut gcc = Command::new(install::c_compiler()?);
-    gcc.args(["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o"]).arg(program).arg(source);
-    let output = gcc.output().context("cannot run the C compiler")?;
-    ensure!(output.status.success(), "the C compiler failed:\n{}", String::from_utf8_lossy(&output.stderr));
+fn checks(name: &str) -> Result<()> {
+    let ran = run(name, "2")?;
+    let said = || format!("it printed:\n{}\n{}", ran.stdout, ran.stderr);
+    let summary = tap::parse(&ran.stdout).with_context(said)?;
+    ensure!(summary.failed.is_empty(), "failed: {}\n{}", summary.failed.join("; "), said());
+    ensure!(ran.status == 0, "all checks held, and yet the status is {}\n{}", ran.status, said());
     Ok(())
 }
 

@@ -144,13 +144,14 @@ pub fn word(verdict: &str) -> &str {
 
 /// Whether a verdict is made of a report.
 fn is_reported(word: &str) -> bool {
-    const REPORTED: [&str; 7] = [
+    const REPORTED: [&str; 8] = [
         "use-after-free",
         "use-after-unload",
         "out-of-bounds",
         "invalid-free",
         "refcount",
         "deadlock",
+        "frame-state",
         "oops",
     ];
     REPORTED.contains(&word)

@@ -8,9 +8,12 @@
 //! | [`canaries`] | cells that go wrong on purpose: a trial passes when the harness caught its canary |
 //! | [`programs`] | the EL0 programs that print TAP |
 //! | [`in_kernel`] | the tests inside the kernel, which print KTAP |
+//! | [`strace`] | what `exec --strace` prints, and what the log says of calls that are not there |
+//! | [`fuzz`] | any call with any arguments, sound and unsound |
 //! | [`stress`] | many threads on the same heaps, sound and unsound |
 //! | [`wrong_use`] | the launcher itself, used wrongly and rightly, as a process |
 //! | [`c_program`] | a C program against glibc, run by the launcher |
+//! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
 //! | [`reports`] | whether a detection report says what its reader needs |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
 //! | [`models`] | the loom models of `heaps`, in a build of their own |
@@ -23,7 +26,9 @@
 pub mod c_program;
 pub mod canaries;
 pub mod cells;
+pub mod conformance;
 pub mod elf;
+pub mod fuzz;
 pub mod in_kernel;
 pub mod ktap;
 pub mod launcher;
@@ -31,6 +36,7 @@ pub mod models;
 pub mod programs;
 pub mod reports;
 pub mod shell;
+pub mod strace;
 pub mod stress;
 pub mod tap;
 pub mod transcript;
@@ -49,9 +55,12 @@ pub fn all() -> Vec<Trial> {
         reports::trials(),
         programs::trials(),
         in_kernel::trials(),
+        strace::trials(),
+        fuzz::trials(),
         stress::trials(),
         wrong_use::trials(),
         c_program::trials(),
+        conformance::trials(),
         shell::trials(),
     ];
     groups.into_iter().flatten().collect()

@@ -21,10 +21,12 @@ const FAILED: i32 = 125;
 /// with the files that [`prepare`] makes.
 type Case = (&'static str, &'static [&'static str], i32, &'static str);
 
-const WRONG: [Case; 21] = [
+const WRONG: [Case; 23] = [
     ("unknown-subcommand", &["frobnicate"], USAGE, "frobnicate"),
     ("unknown-option", &["--frobnicate"], USAGE, "--frobnicate"),
     ("no-program", &["exec"], USAGE, "PROG"),
+    ("nothing-to-trace", &["exec", "--strace"], USAGE, "PROG"),
+    ("trace-of-demo", &["demo", "--strace"], USAGE, "--strace"),
     ("missing-file", &["exec", "@/missing"], FAILED, "no such file"),
     ("directory", &["exec", "@"], FAILED, "is a directory"),
     ("device", &["exec", "/dev/null"], FAILED, "not a regular file"),

@@ -14,13 +14,14 @@ use crate::{build, interrupt, program};
 /// The status for a machine that had to be killed, as timeout(1) has it.
 const TIMED_OUT: u8 = 124;
 
-/// Checks the program, boots, and returns its status.
-pub fn run(options: &Options, command: &[String]) -> Result<u8> {
+/// Checks the program, boots, and returns its status. With `strace`, its calls are on stderr.
+pub fn run(options: &Options, strace: bool, command: &[String]) -> Result<u8> {
     let prepared = prepare(command)?;
     let machine = prepared.install(super::machine(build::guest()?, options)).limit(options.timeout);
     // Whoever types sees it on their own terminal already; what comes from a pipe nobody wants to see.
     let machine = machine.kernel_arguments("lastref.tty=noecho");
-    stream(machine.stdin(Stdin::Inherit), options)
+    let machine = if strace { machine.kernel_arguments("lastref.strace") } else { machine };
+    stream(machine.stdin(Stdin::Inherit), options, "\n")
 }
 
 /// A program that was found fit to run.
@@ -58,15 +59,16 @@ impl Prepared {
     }
 }
 
-/// Boots a machine and prints what it says as it comes. Reports and panics are always shown.
-pub fn stream(machine: Machine<'_>, options: &Options) -> Result<u8> {
+/// Boots a machine and prints what it says as it comes. Reports and panics are always shown; `newline` ends a line of
+/// the kernel's log.
+pub fn stream(machine: Machine<'_>, options: &Options, newline: &str) -> Result<u8> {
     interrupt::watch()?;
     let end = machine.run(|event| {
         let written = match event {
             Event::Stdout(bytes) => write_all(&mut io::stdout().lock(), bytes),
             Event::Stderr(bytes) => write_all(&mut io::stderr().lock(), bytes),
             Event::Log { line, report } if report || options.verbose => {
-                writeln!(io::stderr().lock(), "{line}")
+                write!(io::stderr().lock(), "{}{newline}", line.replace('\n', newline))
             }
             Event::Log { .. } | Event::Record(_) => Ok(()),
         };

@@ -29,7 +29,7 @@ pub fn run(options: &Options, port: u16, command: &[String]) -> Result<u8> {
     TcpListener::bind(("127.0.0.1", port))
         .with_context(|| format!("port {port} is taken; choose another with --port"))?;
     eprintln!("lastref: the machine waits; in another terminal run:\n{}", attach(&guest.kernel, port));
-    exec::stream(machine.stdin(Stdin::Inherit), options)
+    exec::stream(machine.stdin(Stdin::Inherit), options, "\n")
 }
 
 fn attach(kernel: &Path, port: u16) -> String {

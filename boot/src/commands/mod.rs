@@ -1,11 +1,13 @@
 //! The launcher's commands, one a file. Each returns the status to exit with.
 
 mod bench;
+mod conformance;
 mod demo;
 mod doctor;
 mod exec;
 mod gdb;
 mod lint;
+mod reference;
 mod shell;
 
 use anyhow::Result;
@@ -27,10 +29,14 @@ pub fn run(cli: Cli) -> Result<u8> {
     match cli.command.unwrap_or(Command::Demo { scenario: None }) {
         Command::Demo { scenario: None } => demo::matrix(&options, plan::SCENARIOS.to_vec()),
         Command::Demo { scenario: Some(scenarios) } => demo::tell(&options, scenarios.0),
-        Command::Exec { command } => exec::run(&options, &command),
+        Command::Exec { strace, command } => exec::run(&options, strace, &command),
         Command::Shell { busybox } => shell::run(&options, busybox.as_deref()),
         Command::Gdb { port, command } => gdb::run(&options, port, &command),
-        Command::Bench => bench::run(&options),
+        Command::Bench { linux } => bench::run(&options, linux),
+        Command::Reference { command } => reference::run(&options, &command),
+        Command::Conformance { verify, record, programs } => {
+            conformance::run(&options, verify, record, &programs)
+        }
         Command::Doctor => doctor::run(),
         Command::Lint => lint::run(),
     }

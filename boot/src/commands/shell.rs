@@ -1,15 +1,13 @@
 //! `shell`: busybox's shell on the guest, with this terminal for its own.
 
-use std::io::stdin;
 use std::path::Path;
 
 use anyhow::Result;
-use rustix::termios::tcgetwinsize;
 
 use super::exec;
 use crate::cli::Options;
 use crate::input::Stdin;
-use crate::terminal::Raw;
+use crate::terminal::{self, Raw};
 use crate::{build, busybox, interrupt};
 
 /// What the shell reads first: each of busybox's programs gets its name, but where there is another of that name.
@@ -32,18 +30,17 @@ pub fn run(options: &Options, busybox: Option<&Path>) -> Result<u8> {
         .text("/etc/group", GROUP)
         .text("/root/.keep", "")
         .command(["/bin/session", &window(), &term(), "/bin/busybox", "ash", "-l"])
-        .stdin(Stdin::Inherit)
+        .stdin(Stdin::Terminal)
         .limit(options.timeout);
     // First the signals, so that none comes between and leaves the terminal raw.
     interrupt::watch()?;
-    let _raw = Raw::enter()?;
-    exec::stream(machine, options)
+    let raw = Raw::enter()?;
+    exec::stream(machine, options, if raw.is_on() { "\r\n" } else { "\n" })
 }
 
 /// The terminal's size, as rows and columns.
 fn window() -> String {
-    let size = tcgetwinsize(stdin()).ok().filter(|size| size.ws_row > 0 && size.ws_col > 0);
-    size.map_or("24x80".into(), |size| format!("{}x{}", size.ws_row, size.ws_col))
+    terminal::window().map_or("24x80".into(), |(rows, columns)| format!("{rows}x{columns}"))
 }
 
 /// The terminal's kind.

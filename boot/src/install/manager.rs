@@ -63,6 +63,7 @@ impl Manager {
                 (Missing::Qemu | Missing::NewerQemu(_), _) if self.is_apt() => &[QEMU_PACKAGE],
                 (Missing::Qemu | Missing::NewerQemu(_), Manager::Brew) => &["qemu"],
                 (Missing::Qemu | Missing::NewerQemu(_), _) => &["qemu-system-aarch64"],
+                (Missing::KernelTools, _) => &["make", "gcc", "libc6-dev", "flex", "bison", "bc", "xz-utils"],
                 (Missing::CCompiler, _) if self.is_apt() => {
                     &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]
                 }

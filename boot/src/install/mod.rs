@@ -4,9 +4,10 @@
 //! where it may not install, ends with the one command to run.
 //!
 //! [`manager`] knows the package managers, [`backports`] the way to a QEMU newer than the release's own
-//! (from [`sources`]), and [`plan`] is what comes of them.
+//! (from [`sources`]), and [`plan`] is what comes of them. [`download`] gets what is not to be installed.
 
 pub mod backports;
+pub mod download;
 pub mod manager;
 pub mod plan;
 pub mod sources;
@@ -55,6 +56,11 @@ pub fn c_compiler() -> Result<PathBuf> {
     static COMPILER: OnceLock<Result<PathBuf>> = OnceLock::new();
     let compiler = COMPILER.get_or_init(|| obtain(host::c_compiler));
     compiler.as_ref().cloned().map_err(|error| anyhow!("{error:#}"))
+}
+
+/// What it takes to build Linux, besides the C compiler; installed where that is allowed.
+pub fn kernel_tools() -> Result<()> {
+    obtain(host::kernel_tools)
 }
 
 /// What `survey` looks for, after installing what it misses.

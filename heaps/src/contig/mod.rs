@@ -8,9 +8,12 @@
 mod tree;
 
 #[cfg(all(test, not(feature = "loom")))]
+mod linux_cma;
+#[cfg(all(test, not(feature = "loom")))]
 mod tests;
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::{Errno, Result};
 use tree::{Extent, Tree};
@@ -62,13 +65,22 @@ impl Contig {
     /// Takes `pages` pages whose first frame number is a multiple of `1 << align`, out of the smallest extent that
     /// has them, and returns the first's number. `ENOMEM` when no extent has; `EINVAL` for no pages.
     pub fn allocate(&mut self, pages: usize, align: u32) -> Result<usize> {
+        self.allocate_within(pages, align, 0..self.tags.len())
+    }
+
+    /// Like [`allocate`](Self::allocate), out of the pages numbered by `range` alone, for a device that does not
+    /// reach all of the region. Extents that are long enough and lie elsewhere are walked over, so this is
+    /// O(n log n) at worst. What of `range` the region does not have is ignored.
+    pub fn allocate_within(&mut self, pages: usize, align: u32, range: Range<usize>) -> Result<usize> {
         if pages == 0 {
             return Err(Errno::EINVAL);
         }
         let len = u32::try_from(pages).map_err(|_| Errno::ENOMEM)?;
         // There may be one extent more after this, and one more for every allocation after it was freed.
         self.tree.reserve(self.tree.len() + self.taken + 2)?;
-        let (node, start) = self.find(len, align).ok_or(Errno::ENOMEM)?;
+        let page = |number: usize| number.min(self.tags.len()) as u32;
+        let within = page(range.start)..page(range.end);
+        let (node, start) = self.find(len, align, within).ok_or(Errno::ENOMEM)?;
         let extent = self.remove(node);
         if start > extent.start {
             self.add(Extent { start: extent.start, len: start - extent.start });
@@ -107,12 +119,25 @@ impl Contig {
         }
     }
 
-    /// The smallest extent that holds `len` pages at this alignment, and where in it they would start. Extents
-    /// that are long enough but misaligned are walked over; one that is long enough for any alignment ends it.
-    fn find(&self, len: u32, align: u32) -> Option<(u32, u32)> {
+    /// The free extents as ranges of page numbers, in order of address; what is between them is taken. For a map of
+    /// the region: O(pages).
+    pub fn free_extents(&self) -> impl Iterator<Item = Range<usize>> {
+        let mut page = 0;
+        core::iter::from_fn(move || {
+            let rest = self.tags.get(page..)?;
+            let node = rest.iter().copied().find(|&node| node != TAKEN)?;
+            let extent = self.tree.extent(node);
+            page = extent.end() as usize;
+            Some(extent.start as usize..page)
+        })
+    }
+
+    /// The smallest extent that holds `len` pages at this alignment in `within`, and where in it they would start.
+    /// Extents that are long enough but misaligned or elsewhere are walked over; the first that fits ends it.
+    fn find(&self, len: u32, align: u32, within: Range<u32>) -> Option<(u32, u32)> {
         let mut at_least = Extent { len, start: 0 };
         while let Some((node, extent)) = self.tree.first_from(at_least) {
-            if let Some(start) = self.fit(extent, len, align) {
+            if let Some(start) = self.fit(extent, len, align, &within) {
                 return Some((node, start));
             }
             at_least = Extent { start: extent.start + 1, ..extent };
@@ -121,11 +146,11 @@ impl Contig {
     }
 
     /// Where in an extent `len` aligned pages would start.
-    fn fit(&self, extent: Extent, len: u32, align: u32) -> Option<u32> {
-        let frame = self.base + u64::from(extent.start);
+    fn fit(&self, extent: Extent, len: u32, align: u32, within: &Range<u32>) -> Option<u32> {
+        let frame = self.base + u64::from(extent.start.max(within.start));
         let aligned = frame.checked_next_multiple_of(1u64.checked_shl(align)?)?;
         let start = u32::try_from(aligned - self.base).ok()?;
-        (start.checked_add(len)? <= extent.end()).then_some(start)
+        (start.checked_add(len)? <= extent.end().min(within.end)).then_some(start)
     }
 
     /// The node of the extent that starts or ends with `page`, if there is one.

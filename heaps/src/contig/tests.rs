@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::linux_cma::Random;
 use super::*;
 
 struct Model {
@@ -25,12 +26,13 @@ impl Model {
         found
     }
 
-    /// The length of the smallest extent that can hold the pages aligned.
-    fn best(&self, pages: usize, align: u32) -> Option<usize> {
+    /// The length of the smallest extent that can hold the pages aligned within a range.
+    fn best(&self, pages: usize, align: u32, within: &Range<usize>) -> Option<usize> {
         let step = 1u64 << align;
         let fits = |&(start, len): &(usize, usize)| {
-            (start..start + len)
-                .any(|at| (self.base + at as u64).is_multiple_of(step) && at + pages <= start + len)
+            (start.max(within.start)..(start + len).min(within.end)).any(|at| {
+                (self.base + at as u64).is_multiple_of(step) && at + pages <= (start + len).min(within.end)
+            })
         };
         self.extents().into_iter().filter(fits).map(|(_, len)| len).min()
     }
@@ -38,13 +40,15 @@ impl Model {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Allocate { pages: usize, align: u32 },
+    Allocate { pages: usize, align: u32, within: Range<usize> },
     Free { which: usize },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (1usize..40, 0u32..6).prop_map(|(pages, align)| Step::Allocate { pages, align }),
+        3 => (1usize..40, 0u32..6).prop_map(|(pages, align)| Step::Allocate { pages, align, within: 0..usize::MAX }),
+        1 => (1usize..20, 0u32..6, 0usize..300, 0usize..300)
+            .prop_map(|(pages, align, start, len)| Step::Allocate { pages, align, within: start..start + len }),
         2 => any::<usize>().prop_map(|which| Step::Free { which }),
     ]
 }
@@ -57,9 +61,10 @@ proptest! {
         let mut taken: Vec<(usize, usize)> = Vec::new();
         for step in steps {
             match step {
-                Step::Allocate { pages, align } => match contig.allocate(pages, align) {
+                Step::Allocate { pages, align, within } => match contig.allocate_within(pages, align, within.clone()) {
                     Ok(first) => {
-                        let best = model.best(pages, align).unwrap();
+                        let best = model.best(pages, align, &within).unwrap();
+                        prop_assert!(within.start <= first && first + pages <= within.end);
                         let (_, chosen) = *model.extents().iter().rfind(|(start, _)| *start <= first).unwrap();
                         prop_assert_eq!(chosen, best);
                         prop_assert!((base + first as u64).is_multiple_of(1 << align));
@@ -69,7 +74,7 @@ proptest! {
                     }
                     Err(errno) => {
                         prop_assert_eq!(errno, Errno::ENOMEM);
-                        prop_assert_eq!(model.best(pages, align), None);
+                        prop_assert_eq!(model.best(pages, align, &within), None);
                     }
                 },
                 Step::Free { which } if !taken.is_empty() => {
@@ -80,6 +85,8 @@ proptest! {
                 Step::Free { .. } => {}
             }
             let extents = model.extents();
+            let free: Vec<(usize, usize)> = contig.free_extents().map(|free| (free.start, free.len())).collect();
+            prop_assert_eq!(&free, &extents);
             prop_assert_eq!(contig.stats(), Stats {
                 pages,
                 free: extents.iter().map(|(_, len)| len).sum(),
@@ -122,4 +129,44 @@ fn the_tree_stays_shallow() {
     taken.iter().step_by(2).for_each(|first| contig.free(*first, 1));
     assert_eq!(contig.stats().extents, 1 << 16);
     assert!(contig.tree.depth() < 60, "{}", contig.tree.depth());
+}
+
+/// Ten million operations on a region of 64 MiB, against one bit a page.
+#[test]
+fn ten_million_operations() {
+    const PAGES: usize = 1 << 14;
+    let mut contig = Contig::new(PAGES, 5).unwrap();
+    let mut bitmap = std::vec![0u64; PAGES / 64];
+    let mut live: Vec<(u32, u32)> = Vec::new();
+    let mut random = Random(0x1a57_4ef5);
+    let mut free = PAGES;
+    for _ in 0..10_000_000 {
+        let draw = random.next();
+        if draw & 1 == 0 || live.is_empty() {
+            let (pages, align) = (1 + (draw >> 8) as usize % 48, (draw >> 16) as u32 % 6);
+            if let Ok(first) = contig.allocate(pages, align) {
+                assert!((first + 5).is_multiple_of(1 << align));
+                flip(&mut bitmap, first, pages, false);
+                free -= pages;
+                live.push((first as u32, pages as u32));
+            }
+        } else {
+            let (first, pages) = live.swap_remove((draw >> 8) as usize % live.len());
+            contig.free(first as usize, pages as usize);
+            flip(&mut bitmap, first as usize, pages as usize, true);
+            free += pages as usize;
+        }
+        debug_assert_eq!(contig.free, free);
+    }
+    live.into_iter().for_each(|(first, pages)| contig.free(first as usize, pages as usize));
+    let all = Stats { pages: PAGES, free: PAGES, allocations: 0, extents: 1, largest: PAGES };
+    assert_eq!(contig.stats(), all);
+}
+
+/// Flips `pages` bits, all of which have to be `taken`.
+fn flip(bitmap: &mut [u64], first: usize, pages: usize, taken: bool) {
+    for page in first..first + pages {
+        assert_eq!(bitmap[page / 64] >> (page % 64) & 1 == 1, taken, "page {page}");
+        bitmap[page / 64] ^= 1 << (page % 64);
+    }
 }

@@ -94,6 +94,11 @@ impl Tree {
         found
     }
 
+    /// The extent that `insert` gave this node.
+    pub fn extent(&self, node: u32) -> Extent {
+        self.node(node).extent
+    }
+
     /// The largest extent.
     pub fn largest(&self) -> Option<Extent> {
         let (mut at, mut found) = (self.root, None);

@@ -16,7 +16,7 @@ use crate::cdev::{self, Cdev, CdevPtr, DevT};
 use crate::dma_buf::DmaBuf;
 use crate::fallible::try_box;
 use crate::kref::{Kref, Ref};
-use crate::platform::{Event, ModuleRef, Platform};
+use crate::platform::{Event, ModuleRef, Platform, Point};
 use crate::provider::{HeapOps, Provider};
 use crate::registry::{Listed, Registry};
 use crate::{Errno, Result};
@@ -109,6 +109,22 @@ impl<P: Platform> HeapPtr<P> {
         self.get().provider().is_named(name)
     }
 
+    /// Whether the heap, which the caller found under the list lock, is called `name`; where open takes a reference,
+    /// one is kept then.
+    fn is_wanted(self, rules: &Rules, name: &str) -> bool {
+        if rules.get_on_open && !self.get().kref.get_unless_zero::<P>() {
+            return false;
+        }
+        if self.is_named(name) {
+            return true;
+        }
+        P::meet(Point::Compared, self.get().devt.minor());
+        if rules.get_on_open {
+            self.put();
+        }
+        false
+    }
+
     /// Makes the heap findable, live parts first, and only then checks the name: what upstream does. On an error
     /// it is taken back and freed, whoever may have opened it meanwhile (H7).
     fn publish(self, name: &str) -> Result<()> {
@@ -121,7 +137,9 @@ impl<P: Platform> HeapPtr<P> {
     }
 
     fn add_cdev(self, name: &str) -> Result<()> {
-        P::cdev_map(self.get().devt, self.cdev())?;
+        let devt = self.get().devt;
+        P::cdev_map(devt, self.cdev())?;
+        P::meet(Point::Live, devt.minor());
         self.add_device(name).inspect_err(|_| self.del_cdev())
     }
 
@@ -161,10 +179,14 @@ impl<P: Platform> HeapPtr<P> {
         Ok(())
     }
 
-    /// Linux: `kref_put` with the patch's release.
+    /// Linux: `kref_put` with the patch's release, and a tracepoint after it, where such lines tend to be: what it
+    /// reads may have gone with the put (H14).
     fn put(self) {
         if self.get().kref.put::<P>() {
             self.release();
+        }
+        if P::traces_puts() {
+            P::trace(Event::HeapPut { minor: self.get().devt.minor() });
         }
     }
 
@@ -256,16 +278,29 @@ impl<P: Platform> File<P> {
         let rules = registry.discipline().rules().ok_or(Errno::ENODEV)?;
         let tables = registry.tables();
         let heap = tables.heap(devt.minor() as usize).ok_or(Errno::ENODEV)?;
+        P::meet(Point::Found, devt.minor());
         if rules.get_on_open && !heap.get().kref.get_unless_zero::<P>() {
             return Err(Errno::ENODEV);
         }
         let registry = heap.get().registry;
         drop(tables);
-        let mut heap = HeapRef::new(heap, rules.put_on_close);
-        if rules.pin_provider {
-            heap = heap.pin_module()?;
-        }
+        let file = File::of(HeapRef::new(heap, rules.put_on_close), rules, registry)?;
         P::trace(Event::HeapOpen { minor: devt.minor() });
+        Ok(file)
+    }
+
+    /// Opens a heap by name. Where open takes a reference, so does this, and on its way to the heap that is wanted it
+    /// takes one to each that is not, and puts it again, with the list lock held (H8).
+    pub(crate) fn find(registry: &Registry<P>, rules: &'static Rules, name: &str) -> Result<File<P>> {
+        let tables = registry.tables();
+        let heap = tables.counted().find(|heap| heap.is_wanted(rules, name)).ok_or(Errno::ENOENT)?;
+        let registry = heap.get().registry;
+        drop(tables);
+        File::of(HeapRef::new(heap, rules.put_on_close), rules, registry)
+    }
+
+    fn of(heap: HeapRef<P>, rules: &'static Rules, registry: &'static Registry<P>) -> Result<File<P>> {
+        let heap = if rules.pin_provider { heap.pin_module()? } else { heap };
         Ok(File { heap, rules, registry })
     }
 

@@ -26,6 +26,11 @@ impl<P: Platform> Hold<P> {
         }
     }
 
+    /// Whether the buffer's memory was taken away, which only `lastref` does.
+    pub(crate) fn is_revoked(&self) -> bool {
+        matches!(self, Hold::Pins(pins) if pins.provider().is_revoked())
+    }
+
     /// The heap's name, as the exporter's.
     pub(crate) fn exp_name(&self) -> &str {
         match self {

@@ -13,7 +13,7 @@ use lock_api::RwLock;
 use crate::cdev::{Cdev, DevT, HasCdev, OwnCdev};
 use crate::dma_buf::DmaBuf;
 use crate::kref::{Counted, Ref};
-use crate::platform::{Event, ModuleRef, Platform};
+use crate::platform::{Event, ModuleRef, Platform, Point};
 use crate::provider::Provider;
 use crate::registry::{MinorClaim, NameClaim, Registry};
 use crate::{Errno, Result};
@@ -73,12 +73,14 @@ impl<P: Platform> Registered<P> {
         P::trace(Event::HeapAdd { minor: devt.minor() });
         let mut live = shell.live.write();
         P::cdev_map(devt, cdev.ptr())?;
+        P::meet(Point::Live, devt.minor());
         if let Err(errno) = P::device_create(provider.name(), devt) {
             P::cdev_unmap(devt);
             return Err(errno);
         }
         *live = Some(provider.clone());
         drop(live);
+        name.lead_to(&shell);
         Ok(Registered { shell, cdev, name, devt })
     }
 
@@ -95,6 +97,9 @@ impl<P: Platform> Registered<P> {
         P::trace(Event::HeapDrained { minor });
         drop(provider);
         drop(shell);
+        if P::traces_puts() {
+            P::trace(Event::HeapPut { minor });
+        }
     }
 }
 
@@ -104,11 +109,28 @@ pub(crate) struct File<P: Platform>(Ref<Shell<P>>);
 impl<P: Platform> File<P> {
     /// Opens a heap found through its cdev; `ENODEV` once it is unregistered.
     pub(crate) fn open(shell: Ref<Shell<P>>) -> Result<File<P>> {
+        let minor = shell.minor.number() as u32;
+        P::meet(Point::Found, minor);
         if shell.live.read().is_none() {
             return Err(Errno::ENODEV);
         }
-        P::trace(Event::HeapOpen { minor: shell.minor.number() as u32 });
+        P::trace(Event::HeapOpen { minor });
         Ok(File(shell))
+    }
+
+    /// Opens a heap found by name. Only the heap that is wanted is touched, and nothing is put under the lock.
+    pub(crate) fn find(registry: &Registry<P>, name: &str) -> Result<File<P>> {
+        let tables = registry.tables();
+        let is_named = |(listed, shell): &(&str, &Ref<Shell<P>>)| {
+            let same = *listed == name;
+            if !same {
+                P::meet(Point::Compared, shell.minor.number() as u32);
+            }
+            same
+        };
+        let shell = tables.shells().find(is_named).map(|(_, shell)| shell.clone());
+        drop(tables);
+        File::open(shell.ok_or(Errno::ENOENT)?)
     }
 
     /// Allocates a buffer; `ENODEV` once the heap is unregistered.

@@ -10,7 +10,8 @@ use std::vec;
 use std::vec::Vec;
 
 use super::*;
-use crate::platform::Event;
+use crate::dma_buf::MapRequest;
+use crate::platform::{Event, Point};
 use crate::registry::Counts;
 use crate::testing::{Fds, Inode, Machine, OpenFile, TeeState, TestModule, TestRegistry, registry, tee};
 use crate::{DmaBuf, Registration};
@@ -425,4 +426,67 @@ fn lastref_survives_a_storm() {
     assert!(machine.count(Event::BufferAlloc { size: 4096 }) > ROUNDS / 2);
     assert_eq!((registry.counts(), machine.frames_used()), (Counts::default(), 0));
     assert_eq!(machine.faults.lock().unwrap().len(), 0);
+}
+
+/// The other path of [`Platform::meet`](crate::Platform::meet): unregisters, and frees.
+fn removal(registration: Registration<P>) -> crate::testing::OtherPath {
+    std::boxed::Box::new(|| registration.unregister().unwrap().free())
+}
+
+#[test]
+fn lastref_refuses_who_is_overtaken_by_the_removal_at_any_point_of_open() {
+    for point in [Point::Open, Point::Found] {
+        let Stage { machine, registry, registration, state, .. } = stage(Discipline::Lastref);
+        *machine.meeting.lock().unwrap() = Some((point, removal(registration)));
+        assert_eq!(machine.open("tee").err(), Some(Errno::ENODEV), "{point:?}");
+        assert!(freed(&state) && machine.meeting.lock().unwrap().is_none());
+        assert_eq!(registry.counts(), Counts::default());
+    }
+}
+
+#[test]
+fn a_heap_is_found_by_name_and_let_go() {
+    for discipline in Discipline::ALL {
+        let s = stage(discipline);
+        let other = s.registry.register(tee("other", None).0).unwrap();
+        assert_eq!(s.registry.find("nobody").err(), Some(Errno::ENOENT), "{discipline}");
+        for name in ["tee", "other"] {
+            let found = s.registry.find(name).unwrap();
+            let buffer = s.fds.allocate(&found, 4096).unwrap();
+            assert!(fdinfo(&buffer).contains(&std::format!("exp_name:\t{name}\n")), "{discipline}");
+            drop(found);
+        }
+        if discipline != Discipline::Upstream && discipline != Discipline::KrefOpen {
+            drop((other, s.registration));
+            assert_eq!(s.registry.counts(), Counts::default(), "{discipline}");
+        } else {
+            core::mem::forget((other, s.registration));
+        }
+    }
+}
+
+#[test]
+fn lastref_takes_the_memory_from_who_maps_it_before_it_goes() {
+    let s = stage(Discipline::Lastref);
+    let file = s.machine.open("tee").unwrap();
+    let buffer = s.fds.allocate(&file.heap, 4096).unwrap();
+    let request = MapRequest { offset: 0, len: 4096, shared: true, write: true, file_writable: true };
+    assert!(buffer.mmap(request).is_ok() && !buffer.is_revoked());
+    s.registration.unplug().unwrap().free();
+    assert_eq!(s.machine.unmapped.load(Ordering::Relaxed), 1);
+    assert_eq!((buffer.is_revoked(), buffer.mmap(request).err()), (true, Some(Errno::ENODEV)));
+    // Its release still finds the provider.
+    assert!(!freed(&s.state));
+    drop(buffer);
+    assert!(freed(&s.state));
+}
+
+#[test]
+fn the_others_know_of_no_mappings() {
+    let s = stage(Discipline::KrefFull);
+    let file = s.machine.open("tee").unwrap();
+    let buffer = s.fds.allocate(&file.heap, 4096).unwrap();
+    drop(file);
+    s.registration.unplug().unwrap().free();
+    assert_eq!((s.machine.unmapped.load(Ordering::Relaxed), buffer.is_revoked()), (0, false));
 }

@@ -1,13 +1,15 @@
 //! What a descriptor of a buffer does, at its edges.
 
+use std::boxed::Box;
 use std::string::String;
 use std::vec::Vec;
 
 use super::*;
+use crate::exporter::{CmaHeap, CmaRegion};
 use crate::testing::{BASE, Fds, Machine, Memory, TestPlatform, registry, tee};
 use crate::uapi::dma_buf::{DMA_BUF_IOCTL_EXPORT_SYNC_FILE, DMA_BUF_SYNC_END, DMA_BUF_SYNC_READ};
 use crate::uapi::fcntl::SEEK_CUR;
-use crate::{Discipline, Run};
+use crate::{Discipline, PhysAddr, ProviderData, Run};
 
 fn buffer(len: u64) -> DmaBuf<TestPlatform> {
     let registry = registry(Discipline::Lastref);
@@ -102,4 +104,22 @@ fn a_mapping_lies_inside() {
     let read_only = MapRequest { file_writable: false, ..all };
     assert_eq!(buffer.mmap(read_only).err(), Some(Errno::EACCES));
     assert!(buffer.mmap(MapRequest { write: false, ..read_only }).is_ok());
+}
+
+#[test]
+fn what_is_protected_cannot_be_mapped() {
+    let region =
+        Box::leak(Box::new(CmaRegion::<TestPlatform>::new(PhysAddr::from_pfn(0x1_0000), 16).unwrap()));
+    let registry = registry(Discipline::Lastref);
+    let whole = MapRequest { offset: 0, len: 4096, shared: true, write: false, file_writable: true };
+    for (heap, mapped) in [(CmaHeap::carveout(region), true), (CmaHeap::protected(region), false)] {
+        let data = ProviderData::new("heap", heap, None).unwrap();
+        let registration = registry.register(data).unwrap();
+        let open = Machine::here().open("heap").unwrap();
+        let buffer = Fds::new(1).allocate(&open.heap, 4096).unwrap();
+        assert_eq!(buffer.mmap(whole).map(drop), if mapped { Ok(()) } else { Err(Errno::EINVAL) });
+        drop((buffer, open));
+        registration.unregister().unwrap().free();
+    }
+    assert_eq!(region.stats().free, 16);
 }

@@ -1,6 +1,7 @@
 //! The CMA heap: contiguous memory out of a reserved region (Linux: `heaps/cma_heap.c`, `mm/cma.c`).
 
 use core::marker::PhantomData;
+use core::ops::Range;
 
 use lock_api::Mutex;
 
@@ -36,6 +37,16 @@ impl<P: Platform> CmaRegion<P> {
         self.space.lock().stats()
     }
 
+    /// The first page frame's address.
+    pub fn base(&self) -> PhysAddr {
+        self.base
+    }
+
+    /// Calls `f` with the page numbers of each free extent, in order of address, under the pool's lock.
+    pub fn each_free(&self, f: &mut dyn FnMut(Range<usize>)) {
+        self.space.lock().free_extents().for_each(f);
+    }
+
     /// Takes one run of `pages` page frames, aligned to its size, contents unspecified. `ENOMEM`.
     pub fn take(&self, pages: usize) -> Result<Run> {
         let align = pages.checked_next_power_of_two().map_or(MAX_ALIGN_ORDER, usize::trailing_zeros);
@@ -69,22 +80,39 @@ impl<P: Platform> Contiguous for &'static CmaRegion<P> {
     }
 }
 
-/// A CMA heap's operations and private data.
+/// A contiguous heap's operations and private data.
 pub struct CmaHeap<P: Pages, R: Contiguous> {
     region: R,
+    kind: &'static str,
+    mappable: bool,
     pages: PhantomData<P>,
 }
 
 impl<P: Pages, R: Contiguous> CmaHeap<P, R> {
     /// A heap over `region`, which other heaps may share.
     pub fn new(region: R) -> CmaHeap<P, R> {
-        CmaHeap { region, pages: PhantomData }
+        CmaHeap { region, kind: "cma heap", mappable: true, pages: PhantomData }
+    }
+
+    /// A heap over a region that was carved out of memory for it.
+    pub fn carveout(region: R) -> CmaHeap<P, R> {
+        CmaHeap { kind: "carveout heap", ..CmaHeap::new(region) }
+    }
+
+    /// A heap whose buffers only devices may see: user space cannot map them. The platform's `zero` reaches them,
+    /// in the place of the firmware that would clear them.
+    pub fn protected(region: R) -> CmaHeap<P, R> {
+        CmaHeap { kind: "protected heap", mappable: false, ..CmaHeap::new(region) }
     }
 }
 
 impl<P: Pages, R: Contiguous> HeapOps for CmaHeap<P, R> {
     fn kind(&self) -> &'static str {
-        "cma heap"
+        self.kind
+    }
+
+    fn mappable(&self) -> bool {
+        self.mappable
     }
 
     fn allocate(&self, len: usize, _flags: u64) -> Result<SgTable> {

@@ -13,7 +13,7 @@ use lock_api::{Mutex, MutexGuard};
 use crate::cdev::{CdevOps, CdevRef, DevT};
 use crate::discipline::{Discipline, counted, lastref};
 use crate::heap_file::HeapFile;
-use crate::platform::Platform;
+use crate::platform::{Platform, Point};
 use crate::provider::ProviderData;
 use crate::{Errno, Result};
 
@@ -108,6 +108,15 @@ impl<P: Platform> Registry<P> {
         Ok(Registration { heap: Some(heap), provider })
     }
 
+    /// Opens a heap by name from within the kernel (Linux, out of tree: `dma_heap_find`), as the discipline would
+    /// have it written. `ENOENT`, `ENODEV` when it is going. May sleep.
+    pub fn find(&self, name: &str) -> Result<HeapFile<P>> {
+        match self.discipline().rules() {
+            Some(rules) => counted::File::find(self, rules, name).map(HeapFile::of_counted),
+            None => lastref::File::find(self, name).map(HeapFile::of_shell),
+        }
+    }
+
     pub(crate) fn tables(&self) -> MutexGuard<'_, P::ListLock, Tables<P>> {
         self.tables.lock()
     }
@@ -150,6 +159,7 @@ impl<P: Platform> CdevOps<P> for Registry<P> {
     /// Opens a heap (Linux: `dma_heap_open`): a shell by its cdev, any other by its minor. `ENODEV` when it is
     /// gone, `ENOMEM`.
     fn open(&self, cdev: &CdevRef<P>, _flags: u32) -> Result<P::File> {
+        P::meet(Point::Open, cdev.devt().minor());
         P::heap_file(match cdev.parent() {
             Some(shell) => HeapFile::of_shell(lastref::File::open(shell)?),
             None => HeapFile::of_counted(counted::File::open(self, cdev.devt())?),
@@ -197,6 +207,21 @@ impl<P: Platform> Registration<P> {
             Ok(()) => Ok(ProviderData(self.provider.0.clone())),
             Err(errno) => Err(Refused { registration: self, errno }),
         }
+    }
+
+    /// The same when the device has gone, and its memory with it (hot unplug). Under `lastref` every mapping of it goes
+    /// before it does; a later access is SIGBUS. The others know of no mappings. May sleep.
+    pub fn unplug(mut self) -> Result<ProviderData<P>, Refused<P>> {
+        let revokes = matches!(self.heap, Some(Heap::Shell(_)));
+        if let Err(errno) = self.end() {
+            return Err(Refused { registration: self, errno });
+        }
+        let provider = self.provider.0.clone();
+        if revokes {
+            provider.revoke();
+        }
+        provider.ops().unplug();
+        Ok(ProviderData(provider))
     }
 
     fn end(&mut self) -> Result<()> {

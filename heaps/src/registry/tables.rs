@@ -2,6 +2,7 @@
 
 use super::{NUM_HEAP_MINORS, Registry};
 use crate::discipline::counted::HeapPtr;
+use crate::discipline::lastref::Shell;
 use crate::kref::Ref;
 use crate::platform::Platform;
 use crate::provider::Provider;
@@ -21,8 +22,13 @@ pub(crate) struct Tables<P: Platform> {
 pub(crate) enum Listed<P: Platform> {
     /// A counted heap, whose name is wherever its provider keeps it.
     Counted(HeapPtr<P>),
-    /// A shell's provider, kept for its name.
-    Provider(Ref<Provider<P>>),
+    /// A claimed name.
+    Named {
+        /// The provider, kept for its name.
+        provider: Ref<Provider<P>>,
+        /// The shell it leads to, once that is published.
+        shell: Option<Ref<Shell<P>>>,
+    },
 }
 
 const _: () = assert!(NUM_HEAP_MINORS == u128::BITS as usize);
@@ -71,7 +77,23 @@ impl<P: Platform> Tables<P> {
     pub(crate) fn has_name(&self, name: &str) -> bool {
         self.list.iter().flatten().any(|heap| match heap {
             Listed::Counted(heap) => heap.is_named(name),
-            Listed::Provider(provider) => provider.name() == name,
+            Listed::Named { provider, .. } => provider.name() == name,
+        })
+    }
+
+    /// The counted heaps on the list.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = HeapPtr<P>> {
+        self.list.iter().flatten().filter_map(|heap| match heap {
+            Listed::Counted(heap) => Some(*heap),
+            Listed::Named { .. } => None,
+        })
+    }
+
+    /// The published shells, with their names.
+    pub(crate) fn shells(&self) -> impl Iterator<Item = (&str, &Ref<Shell<P>>)> {
+        self.list.iter().flatten().filter_map(|heap| match heap {
+            Listed::Named { provider, shell: Some(shell) } => Some((provider.name(), shell)),
+            _ => None,
         })
     }
 
@@ -104,7 +126,7 @@ impl<P: Platform> Tables<P> {
         if self.minors_used() == NUM_HEAP_MINORS {
             return Err(Errno::EBUSY);
         }
-        let place = self.add(Listed::Provider(provider.clone()))?;
+        let place = self.add(Listed::Named { provider: provider.clone(), shell: None })?;
         let number = self.take_minor()?;
         Ok((MinorClaim { registry, number }, NameClaim { registry, place }))
     }
@@ -134,8 +156,17 @@ pub(crate) struct NameClaim<P: Platform> {
     place: usize,
 }
 
+impl<P: Platform> NameClaim<P> {
+    /// Lets whoever looks the name up find `shell`.
+    pub(crate) fn lead_to(&self, shell: &Ref<Shell<P>>) {
+        if let Some(Listed::Named { shell: place, .. }) = &mut self.registry.tables().list[self.place] {
+            *place = Some(shell.clone());
+        }
+    }
+}
+
 impl<P: Platform> Drop for NameClaim<P> {
-    /// The provider may end with its name, but not under the lock.
+    /// Provider and shell may end with the name, but not under the lock.
     fn drop(&mut self) {
         let listed = self.registry.tables().list[self.place].take();
         drop(listed);

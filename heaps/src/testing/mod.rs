@@ -21,7 +21,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use crate::cdev::{CdevPtr, DevT};
-use crate::platform::{Event, Module, Pages, Platform, WaitQueue};
+use crate::platform::{Event, Module, Pages, Platform, Point, WaitQueue};
 use crate::provider::{HeapOps, ProviderData};
 use crate::refcount::Fault;
 use crate::sg::SgTable;
@@ -45,13 +45,21 @@ pub(crate) struct Machine {
     pub frames: AtomicUsize,
     pub zeroed: AtomicUsize,
     pub killed: AtomicBool,
+    pub traces_puts: AtomicBool,
+    /// How often revoked memory was unmapped.
+    pub unmapped: AtomicUsize,
     /// Makes `device_create` say this, once.
     pub refuse_device: Mutex<Option<Errno>>,
     /// While set, `device_create` waits, with the cdev mapped already.
     pub stall_device: AtomicBool,
     pub events: Mutex<Vec<Event>>,
     pub faults: Mutex<Vec<Fault>>,
+    /// What happens when somebody comes to this point, once.
+    pub meeting: Mutex<Option<(Point, OtherPath)>>,
 }
+
+/// A path that meets another.
+pub(crate) type OtherPath = Box<dyn FnOnce() + Send>;
 
 thread_local! {
     static MACHINE: RefCell<Arc<Machine>> = RefCell::new(Machine::fresh());
@@ -69,10 +77,13 @@ impl Machine {
             frames: AtomicUsize::new(1 << 20),
             zeroed: AtomicUsize::default(),
             killed: AtomicBool::default(),
+            traces_puts: AtomicBool::default(),
+            unmapped: AtomicUsize::default(),
             refuse_device: Mutex::default(),
             stall_device: AtomicBool::default(),
             events: Mutex::default(),
             faults: Mutex::default(),
+            meeting: Mutex::default(),
         })
     }
 
@@ -206,6 +217,10 @@ impl Platform for TestPlatform {
         Machine::here().nodes.lock().unwrap().retain(|_, inode| inode.devt() != devt);
     }
 
+    fn unmap_revoked() {
+        Machine::here().unmapped.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn name_object(object: *const u8, _kind: &'static str) {
         assert!(!object.is_null());
     }
@@ -218,6 +233,19 @@ impl Platform for TestPlatform {
     fn trace(event: Event) {
         let _own = suspend();
         Machine::here().events.lock().unwrap().push(event);
+    }
+
+    fn traces_puts() -> bool {
+        Machine::here().traces_puts.load(Ordering::Relaxed)
+    }
+
+    fn meet(point: Point, _minor: u32) {
+        let _own = suspend();
+        let machine = Machine::here();
+        let planned = machine.meeting.lock().unwrap().take_if(|(there, _)| *there == point);
+        if let Some((_, other_path)) = planned {
+            other_path();
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod map;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use crate::vfs::{devtmpfs, inode::Inode};
 
 pub use heaps::DevT;
 pub use map::{map, unmap};
+pub use names::{majors, name_major};
 
 /// A character device.
 pub type Cdev = heaps::Cdev<Kernel>;

@@ -3,12 +3,13 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use heaps::{Discipline, Errno, Result};
 
-use super::{oracle, report};
+use super::{meet, oracle, report};
 use crate::arch::backtrace::frames_from;
-use crate::drivers::dma_heap::HEAPS;
+use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
 use crate::mm::object;
 use crate::modules::places::{self, Code};
 use crate::sync::{SpinLock, order};
@@ -30,6 +31,9 @@ pub fn init() -> Result<()> {
     add("survivors", 0o644, read_write(oracle::survivors, done(oracle::mark)))?;
     add("drain", 0o200, write_only(done(settle)))?;
     add("tasks", 0o444, read_only(|| Ok(tasks())))?;
+    add("meet", 0o644, read_write(|| Ok(meet::show()), meet::command))?;
+    add("trace_puts", 0o200, write_only(trace_puts))?;
+    add("find", 0o200, write_only(find))?;
     // The harness' canaries: what it must catch can be made to happen.
     add("touch_freed", 0o200, write_only(done(object::canary::touch_freed)))?;
     add("free_twice", 0o200, write_only(done(object::canary::free_twice)))?;
@@ -81,13 +85,37 @@ fn switch(name: &str) -> Result<()> {
     HEAPS.set_discipline(discipline)
 }
 
+/// Looks a heap up by name, as a driver would that wants its buffers, and lets it go again. `ENOENT`.
+fn find(name: &str) -> Result<()> {
+    HEAPS.find(name.trim_end()).map(drop)
+}
+
+/// Switches the tracepoint at every put of a heap's reference on (`1`) and off (`0`). `EINVAL`.
+fn trace_puts(text: &str) -> Result<()> {
+    let on = match text.trim_end() {
+        "0" => false,
+        "1" => true,
+        _ => return Err(Errno::EINVAL),
+    };
+    TRACE_PUTS.store(on, Ordering::Relaxed);
+    Ok(())
+}
+
 fn reports() -> String {
     let mut text = String::new();
     report::each(|number, report| {
         let comm = comm_of(report.tid).unwrap_or_else(|| "-".to_string());
-        text += &format!("{number} {} pc={} pid={} comm={comm}\n", report.kind, Code(report.pc), report.tid);
+        let locks = report.locks.map(locks).unwrap_or_default();
+        let (kind, pc, tid) = (report.kind, Code(report.pc), report.tid);
+        text += &format!("{number} {kind} pc={pc}{locks} pid={tid} comm={comm}\n");
     });
     text
+}
+
+/// The lock held, and the one wanted unless it is the same.
+fn locks((held, wanted): (order::Rank, order::Rank)) -> String {
+    let also = if held == wanted { String::new() } else { format!(",{}", order::name(wanted)) };
+    format!(" locks={}{also}", order::name(held))
 }
 
 /// The name of the process that thread `tid` belongs to, while it lives.

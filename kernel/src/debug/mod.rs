@@ -1,9 +1,12 @@
-//! Detection and evidence: reports, backtraces, the leak oracle, in-kernel tests.
+//! Detection and evidence: the kernel log, reports, backtraces, the leak oracle, in-kernel tests, and the trace of system
+//! calls.
 
+pub mod kmsg;
 #[cfg(target_os = "none")]
 pub mod ktap;
 #[cfg(target_os = "none")]
 pub mod lab;
+pub mod meet;
 #[cfg(target_os = "none")]
 pub mod oops;
 #[cfg(target_os = "none")]
@@ -11,3 +14,4 @@ pub mod oracle;
 #[cfg(target_os = "none")]
 pub mod print;
 pub mod report;
+pub mod strace;

@@ -33,8 +33,17 @@ pub enum Cause {
     Exception,
 }
 
-/// The kernel faulted at `frame`. Does not return: the task dies, or the machine does.
-pub fn kernel_fault(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) -> ! {
+/// SPSR_EL1.I: interrupts were masked.
+const IRQS_MASKED: u64 = 1 << 7;
+/// SPSR_EL1.TCO: tag checks are off.
+const UNCHECKED: u64 = 1 << 25;
+
+/// The kernel faulted at `frame`. The task dies, or the machine does.
+///
+/// A task that holds a spinning lock cannot die at once: whoever wants the lock next would spin for ever. Where only
+/// the tags are wrong it goes on, unchecked, and dies on its way back to user space; what it touches is in quarantine,
+/// and still is what it was. That is as KASAN does it, whose reports kill nobody.
+pub fn kernel_fault(cause: Cause, esr: u64, far: u64, frame: &mut TrapFrame) {
     if percpu::this().in_oops.swap(true, Ordering::SeqCst) {
         panic!("a fault while reporting a fault: ESR {esr:#x}, FAR {far:#x} at [<{:016x}>]", frame.elr);
     }
@@ -44,10 +53,16 @@ pub fn kernel_fault(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) -> ! {
         Cause::TagCheck { write } => report::tag_check(write, far, frame.elr, callers(frame)),
         _ => describe(cause, esr, far, frame),
     }
-    if held >> order::FIRST_SPINNING != 0 {
-        print!("The task dies with spinning locks held: {held:#x}");
+    if held >> order::FIRST_SPINNING == 0 {
+        die(frame.spsr);
     }
-    die(frame.spsr)
+    if !matches!(cause, Cause::TagCheck { .. }) {
+        panic!("a task failed with spinning locks held: {held:#x}");
+    }
+    arch::set_held_locks(held);
+    frame.spsr |= UNCHECKED;
+    process::doom();
+    percpu::this().in_oops.store(false, Ordering::SeqCst);
 }
 
 fn describe(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) {
@@ -105,13 +120,20 @@ pub fn stack_overflow(sp: u64, fp: u64, pc: u64) -> ! {
 
 /// Kills the task that faulted, with interrupts as they were when it did.
 fn die(spsr: u64) -> ! {
-    let in_interrupt = spsr & 0x80 != 0;
-    let has_task = sched::try_current().is_some_and(|task| task.thread.is_some());
-    if !has_task || in_interrupt {
+    let in_interrupt = spsr & IRQS_MASKED != 0;
+    if in_interrupt {
         panic!("a fault that no task can be killed for");
     }
     percpu::this().in_oops.store(false, Ordering::SeqCst);
     irq::irq_enable();
+    end_task()
+}
+
+/// Ends the running task, which the kernel failed under. What it holds stays held for ever.
+pub fn end_task() -> ! {
+    if process::current().is_none() {
+        panic!("a failure that no task can be killed for");
+    }
     process::oops_exit()
 }
 

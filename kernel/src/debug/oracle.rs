@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use heaps::{Errno, Result};
 
-use crate::drivers::dma_heap::{HEAPS, cma_region};
+use crate::drivers::dma_heap::{HEAPS, regions};
 use crate::mm::object::Record;
 use crate::mm::{frames, object, stack};
 use crate::modules::places::Code;
@@ -21,7 +21,7 @@ pub fn show() -> String {
     let free_frames = frames::free_count() + stack::idle_frames() + arch::mmu::table_frames();
     let rows = [
         ("free_frames", free_frames),
-        ("cma_free", cma_region().map_or(0, |region| region.stats().free)),
+        ("cma_free", regions::free_pages()),
         ("objects", objects),
         ("object_bytes", object_bytes),
         ("quarantined", object::quarantined()),

@@ -1,6 +1,12 @@
 //! Lines on the kernel log, whatever the state of the kernel.
 
+use core::fmt::Arguments;
+
 use arrayvec::ArrayString;
+
+use super::kmsg;
+use crate::arch;
+use crate::drivers::console;
 
 /// What stands above and below a report.
 pub const RULE: &str = "==================================================================";
@@ -8,17 +14,28 @@ pub const RULE: &str = "========================================================
 /// A line's text; what does not fit is cut off.
 pub type Line = ArrayString<160>;
 
-/// Prints one line on the kernel's channel of the console.
+/// Prints one line of a report: on the kernel's channel of the console, and into the kernel log.
 macro_rules! print {
-    ($($arg:tt)*) => {{
-        let mut line = $crate::debug::print::Line::new();
-        let _ = core::fmt::write(&mut line, format_args!($($arg)*));
-        $crate::drivers::console::log_line(line.as_str());
-    }};
+    ($($arg:tt)*) => {
+        $crate::debug::print::line(format_args!($($arg)*))
+    };
 }
 pub(crate) use print;
 
-/// The `log` crate's way to the console.
+/// Prints a report's line, whatever the console's level.
+pub fn line(text: Arguments<'_>) {
+    let line = format(text);
+    kmsg::record(kmsg::ERROR, arch::now_ns(), line.as_bytes());
+    console::log_line(b"", line.as_bytes());
+}
+
+fn format(text: Arguments<'_>) -> Line {
+    let mut line = Line::new();
+    let _ = core::fmt::write(&mut line, text);
+    line
+}
+
+/// The `log` crate's way to the kernel log.
 pub struct Logger;
 
 impl log::Log for Logger {
@@ -27,8 +44,13 @@ impl log::Log for Logger {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        let now = crate::arch::now_ns();
-        print!("[{:5}.{:06}] {}", now / 1_000_000_000, now / 1000 % 1_000_000, record.args());
+        let severity = match record.level() {
+            log::Level::Error => kmsg::ERROR,
+            log::Level::Warn => 4,
+            log::Level::Info => 6,
+            log::Level::Debug | log::Level::Trace => 7,
+        };
+        kmsg::log(severity, format(*record.args()).as_bytes());
     }
 
     fn flush(&self) {}

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use arrayvec::ArrayVec;
+use heaps::PhysAddr;
 
 use crate::sync::order::{self, Rank};
 use crate::sync::{IrqLock, order as ranks};
@@ -20,6 +21,10 @@ pub enum Kind {
     Refcount,
     /// Locks were taken against the written order.
     LockOrder,
+    /// A task waits for a lock that it holds itself.
+    Deadlock,
+    /// Page frames were freed that user space still maps.
+    FrameState,
     /// The code, or the data, of a module that was unloaded was used.
     UseAfterUnload,
     /// The kernel did something the machine refused.
@@ -34,6 +39,8 @@ impl fmt::Display for Kind {
             Kind::InvalidFree => "invalid-free",
             Kind::Refcount => "refcount",
             Kind::LockOrder => "lock-order",
+            Kind::Deadlock => "deadlock",
+            Kind::FrameState => "frame-state",
             Kind::UseAfterUnload => "use-after-unload",
             Kind::Oops => "oops",
         })
@@ -49,6 +56,8 @@ pub struct Report {
     pub pc: u64,
     /// The task.
     pub tid: u32,
+    /// Of a lock-order or deadlock report: the lock held, and the one wanted.
+    pub locks: Option<(Rank, Rank)>,
 }
 
 /// How many reports are kept in short; later ones are only counted.
@@ -75,9 +84,13 @@ pub fn each(mut f: impl FnMut(usize, &Report)) {
 
 /// Counts a report.
 pub fn note(kind: Kind, pc: u64, tid: u32) {
+    keep(Report { kind, pc, tid, locks: None });
+}
+
+fn keep(report: Report) {
     let mut reports = REPORTS.lock();
     reports.total += 1;
-    let _ = reports.kept.try_push(Report { kind, pc, tid });
+    let _ = reports.kept.try_push(report);
 }
 
 /// A lock of `rank` is being taken while one of rank `held` (the highest held) is.
@@ -86,14 +99,27 @@ pub fn lock_order(rank: Rank, held: Rank) {
     panic!("lock order: {} taken under {}", order::name(rank), order::name(held));
 }
 
+/// A task that holds a lock of `rank` is about to wait for it. The task ends.
+#[cfg(not(target_os = "none"))]
+pub fn deadlock(rank: Rank) -> ! {
+    panic!("deadlock: {} taken by its holder", order::name(rank));
+}
+
+/// The `pages` frames from `start` are about to be freed while one of them is mapped at user address `at`.
+#[cfg(not(target_os = "none"))]
+pub fn freed_while_mapped(start: PhysAddr, pages: usize, at: u64) {
+    panic!("frame state: {pages} frames from {start:?} are mapped at {at:#x}");
+}
+
 #[cfg(target_os = "none")]
-pub use guest::{invalid_free, lock_order, refcount, tag_check};
+pub use guest::{deadlock, freed_while_mapped, invalid_free, lock_order, refcount, tag_check};
 
 #[cfg(target_os = "none")]
 mod guest {
     use super::*;
     use crate::arch::backtrace::{frame_pointer, frames_from};
     use crate::arch::{self, mte};
+    use crate::debug::oops;
     use crate::debug::print::{Line, RULE, print};
     use crate::mm::object::{self, Record, State, Trace};
     use crate::modules::places::Code;
@@ -107,13 +133,42 @@ mod guest {
         }
         let held_before = arch::held_locks();
         arch::set_held_locks(0);
-        note(Kind::LockOrder, caller(), sched::current_tid());
+        note_locks(Kind::LockOrder, held, rank);
         print!("{RULE}");
         print!("BUG: lastref: lock order: {} taken under {}", order::name(rank), order::name(held));
         print!("by task {} on CPU {}", sched::current_tid(), arch::cpu_id());
         stack("Call trace", frames_from(frame_pointer()));
         print!("{RULE}");
         arch::set_held_locks(held_before);
+    }
+
+    /// A task that holds a lock of `rank` is about to wait for it. The task ends, and the lock stays locked.
+    pub fn deadlock(rank: Rank) -> ! {
+        arch::set_held_locks(0);
+        note_locks(Kind::Deadlock, rank, rank);
+        print!("{RULE}");
+        print!("BUG: lastref: deadlock: {} taken by the task that holds it", order::name(rank));
+        print!("by task {} on CPU {}", sched::current_tid(), arch::cpu_id());
+        stack("Call trace", frames_from(frame_pointer()));
+        print!("{RULE}");
+        oops::end_task()
+    }
+
+    fn note_locks(kind: Kind, held: Rank, wanted: Rank) {
+        // Past the report itself and the check, to who takes the lock.
+        let pc = frames_from(frame_pointer()).nth(3).unwrap_or(0);
+        keep(Report { kind, pc, tid: sched::current_tid(), locks: Some((held, wanted)) });
+    }
+
+    /// The `pages` frames from `start` are about to be freed while one of them is mapped at user address `at`. They are
+    /// freed all the same: it is what the kernel would do.
+    pub fn freed_while_mapped(start: PhysAddr, pages: usize, at: u64) {
+        note(Kind::FrameState, caller(), sched::current_tid());
+        print!("{RULE}");
+        print!("BUG: lastref: frame state: {pages} page frames from {:#x} freed while mapped", start.get());
+        print!("by task {} on CPU {}; a mapping is at {at:#x}", sched::current_tid(), arch::cpu_id());
+        stack("Call trace", frames_from(frame_pointer()));
+        print!("{RULE}");
     }
 
     /// A reference count was misused, as `what` says.

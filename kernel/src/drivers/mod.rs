@@ -3,4 +3,5 @@
 
 pub mod console;
 pub mod dma_heap;
+pub mod kmsg;
 pub mod mem;

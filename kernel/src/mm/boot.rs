@@ -3,31 +3,32 @@
 use core::ops::Range;
 use core::sync::atomic::AtomicU32;
 
+use arrayvec::ArrayVec;
 use heaps::{PAGE_SIZE, PhysAddr};
 
 use super::{frames, object};
 use crate::arch::layout::linear;
 use crate::arch::{self, mmu, mte};
 use crate::cmdline::CommandLine;
-use crate::dt::{Machine, Ranges};
+use crate::dt::{MOST_RESERVED, Machine, Purpose, Ranges, Reserved};
 
 const MIB: u64 = 1 << 20;
 const BLOCK: u64 = 2 * MIB;
 
-/// What drivers find set aside for them.
-pub struct Layout {
-    /// The contiguous-memory pool.
-    pub pool: Range<u64>,
-}
+/// The regions drivers find set aside for them, the default pool among them if there is one.
+pub type Regions<'a> = ArrayVec<Reserved<'a>, { MOST_RESERVED + 1 }>;
 
 /// Memory not given to anybody yet.
-struct Free(Ranges);
+struct Free(ArrayVec<Range<u64>, MOST_FREE>);
+
+/// Each range taken may leave one range more.
+const MOST_FREE: usize = 16 + MOST_RESERVED + 16;
 
 impl Free {
     fn remove(&mut self, taken: &Range<u64>) {
         let page = PAGE_SIZE as u64;
-        let taken = taken.start / page * page..taken.end.next_multiple_of(page);
-        let mut left = Ranges::new();
+        let taken = taken.start / page * page..taken.end.checked_next_multiple_of(page).unwrap_or(u64::MAX);
+        let mut left = ArrayVec::new();
         for range in &self.0 {
             for part in [range.start..range.end.min(taken.start), range.start.max(taken.end)..range.end] {
                 if part.start < part.end {
@@ -36,6 +37,11 @@ impl Free {
             }
         }
         self.0 = left;
+    }
+
+    /// Whether all of `range` is free.
+    fn has(&self, range: &Range<u64>) -> bool {
+        self.0.iter().any(|free| free.start <= range.start && range.end <= free.end)
     }
 
     /// Takes `len` bytes from the upper end of a range, aligned to `align`.
@@ -54,17 +60,22 @@ impl Free {
 ///
 /// # Panics
 /// When there is too little memory to boot with.
-pub fn init(machine: &Machine<'_>, image: PhysAddr, blob: Range<u64>, args: &CommandLine<'_>) -> Layout {
+pub fn init<'a>(
+    machine: &Machine<'a>,
+    image: PhysAddr,
+    blob: Range<u64>,
+    args: &CommandLine<'_>,
+) -> Regions<'a> {
     let total: u64 = machine.ram.iter().map(|range| range.end - range.start).sum();
-    let mut free = Free(machine.ram.clone());
+    let mut free = Free(machine.ram.iter().cloned().collect());
     free.remove(&(image.get()..image.get() + mmu::image_size()));
     free.remove(&blob);
     machine.initrd.iter().for_each(|initrd| free.remove(initrd));
-    machine.reserved.iter().for_each(|reserved| free.remove(&reserved.range));
+    let mut regions = reserve(machine, &mut free);
 
     // Tables first, from memory the boot tables map: the image's GiB.
-    let early = Ranges::from_iter(free.0.iter().filter(|r| r.start >> 30 == image.get() >> 30).cloned());
-    let mut early = Free(early);
+    let near_image = |range: &&Range<u64>| range.start >> 30 == image.get() >> 30;
+    let mut early = Free(free.0.iter().filter(near_image).cloned().collect());
     let mut tables =
         early.take(64 * PAGE_SIZE as u64, BLOCK).or_else(|| early.take(64 * PAGE_SIZE as u64, 4096));
     let tables = tables.as_mut().unwrap_or_else(|| too_little(total));
@@ -87,27 +98,48 @@ pub fn init(machine: &Machine<'_>, image: PhysAddr, blob: Range<u64>, args: &Com
         object::init(linear(PhysAddr::new(heap.start)), heap_len as usize);
     }
 
-    let pool = pool(machine, &mut free, args, total);
+    if !regions.iter().any(|region| region.purpose == DEFAULT_POOL) {
+        regions.extend(pool(&mut free, args, total));
+    }
     init_shares(&machine.ram, &mut free);
     for range in &free.0 {
         frames::add(PhysAddr::new(range.start), PhysAddr::new(range.end));
     }
-    Layout { pool }
+    regions
 }
 
-/// The contiguous pool: where a device-tree node says, else as large as `cma=` says, else 64 MiB or an eighth.
-fn pool(machine: &Machine<'_>, free: &mut Free, args: &CommandLine<'_>, total: u64) -> Range<u64> {
-    if let Some(reserved) = machine.reserved.iter().find(|reserved| reserved.pool) {
-        return reserved.range.clone();
-    }
-    let len = args.size("cma").unwrap_or_else(|| (64 * MIB).min(total / 8)) / BLOCK * BLOCK;
-    match free.take(len, BLOCK) {
-        Some(pool) => pool,
-        None => {
-            log::warn!("no {} MiB of contiguous memory for cma=; going on without", len / MIB);
-            0..0
+/// Takes what the device tree sets aside out of `free`, and returns what of it drivers can have: whole pages that
+/// were nobody else's.
+fn reserve<'a>(machine: &Machine<'a>, free: &mut Free) -> Regions<'a> {
+    let mut regions = Regions::new();
+    for reserved in &machine.reserved {
+        let range = &reserved.range;
+        let whole = [range.start, range.end].iter().all(|at| at.is_multiple_of(PAGE_SIZE as u64));
+        if reserved.purpose == Purpose::Unknown {
+            // Left alone.
+        } else if whole && !range.is_empty() && free.has(range) {
+            regions.push(reserved.clone());
+        } else {
+            log::warn!("{}: {:#x} to {:#x} is not free memory", reserved.name, range.start, range.end);
         }
+        free.remove(range);
     }
+    regions
+}
+
+const DEFAULT_POOL: Purpose = Purpose::Pool { default: true };
+
+/// The default pool where the device tree has none: as large as `cma=` says, else 64 MiB or an eighth.
+fn pool(free: &mut Free, args: &CommandLine<'_>, total: u64) -> Option<Reserved<'static>> {
+    let len = args.size("cma").unwrap_or_else(|| (64 * MIB).min(total / 8)) / BLOCK * BLOCK;
+    if len == 0 {
+        return None;
+    }
+    let range = free.take(len, BLOCK);
+    if range.is_none() {
+        log::warn!("no {} MiB of contiguous memory for cma=; going on without", len / MIB);
+    }
+    Some(Reserved { range: range?, purpose: DEFAULT_POOL, name: "reserved" })
 }
 
 fn init_shares(ram: &Ranges, free: &mut Free) {

@@ -1,25 +1,33 @@
-//! A stand-in for the page frames where unit tests run: every test thread has its own small machine.
+//! A stand-in for the page frames where unit tests run: every test thread has its own small machine, whose frames other
+//! threads may use and give back.
 
-use core::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
 /// Frames of one test thread's machine.
 const TOTAL: usize = 4096;
 
-#[derive(Default)]
-struct Machine {
-    next: u64,
-    pages: BTreeMap<u64, (Box<[u8; PAGE_SIZE]>, u32)>,
+struct Page {
+    bytes: Box<[u8; PAGE_SIZE]>,
+    holders: u32,
+    /// How many frames its machine has given out.
+    taken: Arc<AtomicUsize>,
 }
+
+static PAGES: Mutex<BTreeMap<u64, Page>> = Mutex::new(BTreeMap::new());
+static NEXT: AtomicU64 = AtomicU64::new(0x40000);
 
 std::thread_local! {
-    static MACHINE: RefCell<Machine> = RefCell::default();
+    static TAKEN: Arc<AtomicUsize> = Arc::default();
 }
 
-fn with<T>(pa: PhysAddr, f: impl FnOnce(&mut (Box<[u8; PAGE_SIZE]>, u32)) -> T) -> T {
-    MACHINE.with_borrow_mut(|m| f(m.pages.get_mut(&pa.get()).expect("a frame that is allocated")))
+fn with<T>(pa: PhysAddr, f: impl FnOnce(&mut Page) -> T) -> T {
+    // A test that failed elsewhere has not damaged a page.
+    let mut pages = PAGES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    f(pages.get_mut(&pa.get()).expect("a frame that is allocated"))
 }
 
 /// Frames in the machine.
@@ -29,7 +37,7 @@ pub fn total_count() -> usize {
 
 /// Frames nobody holds.
 pub fn free_count() -> usize {
-    MACHINE.with_borrow(|m| TOTAL - m.pages.len())
+    TOTAL - TAKEN.with(|taken| taken.load(Ordering::Relaxed))
 }
 
 /// One page frame, owned; dropping it gives it back.
@@ -63,50 +71,50 @@ pub fn alloc() -> Result<Frame> {
 
 /// A frame of zeroes with one holder.
 pub fn alloc_zeroed() -> Result<Frame> {
-    MACHINE.with_borrow_mut(|m| {
-        if m.pages.len() == TOTAL {
-            return Err(Errno::ENOMEM);
-        }
-        m.next += 1;
-        let pa = PhysAddr::from_pfn(0x40000 + m.next);
-        m.pages.insert(pa.get(), (Box::new([0; PAGE_SIZE]), 1));
-        Ok(Frame(pa))
-    })
+    let taken = TAKEN.with(Arc::clone);
+    if taken.fetch_add(1, Ordering::Relaxed) >= TOTAL {
+        taken.fetch_sub(1, Ordering::Relaxed);
+        return Err(Errno::ENOMEM);
+    }
+    let pa = PhysAddr::from_pfn(NEXT.fetch_add(1, Ordering::Relaxed));
+    let page = Page { bytes: Box::new([0; PAGE_SIZE]), holders: 1, taken };
+    PAGES.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(pa.get(), page);
+    Ok(Frame(pa))
 }
 
 /// One more holder.
 pub fn share(pa: PhysAddr) {
-    with(pa, |page| page.1 += 1);
+    with(pa, |page| page.holders += 1);
 }
 
 /// One holder less; the last one frees.
 pub fn unshare(pa: PhysAddr) {
-    let left = with(pa, |page| {
-        page.1 -= 1;
-        page.1
-    });
-    if left == 0 {
-        MACHINE.with_borrow_mut(|m| m.pages.remove(&pa.get()));
+    let mut pages = PAGES.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let page = pages.get_mut(&pa.get()).expect("a frame that is allocated");
+    page.holders -= 1;
+    if page.holders == 0 {
+        page.taken.fetch_sub(1, Ordering::Relaxed);
+        pages.remove(&pa.get());
     }
 }
 
 /// How many holders there are beside the first.
 pub fn shares(pa: PhysAddr) -> u32 {
-    with(pa, |page| page.1 - 1)
+    with(pa, |page| page.holders - 1)
 }
 
 /// Overwrites part of a frame.
 pub fn write(pa: PhysAddr, offset: usize, bytes: &[u8]) {
-    with(pa, |page| page.0[offset..offset + bytes.len()].copy_from_slice(bytes));
+    with(pa, |page| page.bytes[offset..offset + bytes.len()].copy_from_slice(bytes));
 }
 
 /// Reads part of a frame.
 pub fn read(pa: PhysAddr, offset: usize, bytes: &mut [u8]) {
-    with(pa, |page| bytes.copy_from_slice(&page.0[offset..offset + bytes.len()]));
+    with(pa, |page| bytes.copy_from_slice(&page.bytes[offset..offset + bytes.len()]));
 }
 
 /// Copies a whole frame.
 pub fn copy(dst: PhysAddr, src: PhysAddr) {
-    let bytes = with(src, |page| page.0.clone());
-    with(dst, |page| page.0 = bytes);
+    let bytes = with(src, |page| page.bytes.clone());
+    with(dst, |page| page.bytes = bytes);
 }

@@ -15,6 +15,7 @@ pub mod module;
 #[cfg(target_os = "none")]
 pub mod object;
 pub mod prot;
+pub mod spaces;
 #[cfg(target_os = "none")]
 pub mod stack;
 pub mod user;

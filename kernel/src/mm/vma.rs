@@ -2,11 +2,13 @@
 //! (Linux: `struct vm_area_struct`).
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use bitflags::bitflags;
-use heaps::{PAGE_SIZE, PhysAddr, Result};
+use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
 use super::Prot;
+use super::aspace::mappers::{FilePages, Mapped};
 use super::aspace::shared::SharedPages;
 
 bitflags! {
@@ -21,19 +23,45 @@ bitflags! {
         const DONTFORK = 4;
         /// Part of the heap that `brk` moves.
         const HEAP = 8;
+        /// The page that signal handlers return through.
+        const SIGPAGE = 16;
     }
+}
+
+/// What a mapping shows of the file behind it.
+pub struct Origin {
+    /// The number of its filesystem.
+    pub dev: u32,
+    /// The number of its inode.
+    pub ino: u64,
+    /// Its path, or what stands for it.
+    pub name: Vec<u8>,
 }
 
 /// Something a file gives to be mapped. The file itself implements it, so that a mapping holds the file.
 pub trait MapSource: Send + Sync {
-    /// Reads content at byte `offset`; returns how much there was (short only at the end). Called with the
-    /// address space locked; may sleep, and must not touch user memory.
-    fn read_content(&self, offset: u64, into: &mut [u8]) -> Result<usize>;
+    /// What a mapping shows of it. Called with the address space locked.
+    fn origin(&self) -> Origin;
+
+    /// Its pages, if it is a file of pages.
+    fn pages(&self) -> Option<&dyn FilePages>;
+
+    /// Reads content at byte `offset`; returns how much there was (short only at the end). `ENODEV` for what has no
+    /// pages. Called with the address space locked; may sleep, and must not touch user memory.
+    fn read_content(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
+        Ok(self.pages().ok_or(Errno::ENODEV)?.read(offset, into))
+    }
 
     /// Calls `each` with the physical runs behind `pages` pages from page `first`, in order, and stops at its
     /// first error. The memory stays as long as the source. Only for sources mapped as [`Backing::Runs`].
     fn runs(&self, first: u64, pages: u64, each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>)
     -> Result<()>;
+
+    /// Whether its memory was taken away for good: then [`runs`](Self::runs) names nothing, and what was mapped is
+    /// being unmapped.
+    fn is_revoked(&self) -> bool {
+        false
+    }
 }
 
 /// Where an area's pages come from.
@@ -48,10 +76,17 @@ pub enum Backing {
         /// The page of it that the area starts with.
         first: u64,
     },
-    /// Private copies of a file's content, made at the first touch.
+    /// A file's pages, shared with everybody who reads, writes or maps it.
+    File {
+        /// The file.
+        file: Arc<Mapped>,
+        /// The page of it that the area starts with.
+        first: u64,
+    },
+    /// A file's pages until they are written: then private copies of them.
     Content {
         /// The file.
-        source: Arc<dyn MapSource>,
+        file: Arc<Mapped>,
         /// The byte of the file that the area starts with.
         offset: u64,
         /// How many bytes from the area's start are content; what follows is zero. `None`: all of it, and
@@ -74,7 +109,9 @@ impl Backing {
         let mut backing = self.clone();
         match &mut backing {
             Backing::Anonymous => {}
-            Backing::Shared { first, .. } | Backing::Runs { first, .. } => *first += pages,
+            Backing::Shared { first, .. } | Backing::Runs { first, .. } | Backing::File { first, .. } => {
+                *first += pages;
+            }
             Backing::Content { offset, len, .. } => {
                 *offset += by;
                 *len = len.map(|n| n.saturating_sub(by));
@@ -93,9 +130,25 @@ impl Backing {
         matches!(self, Backing::Anonymous | Backing::Content { .. })
     }
 
+    /// Whether `next` is what follows `len` bytes of it.
+    fn continues_into(&self, next: &Backing, len: u64) -> bool {
+        let page = PAGE_SIZE as u64;
+        match (self, next) {
+            (Backing::Anonymous, Backing::Anonymous) => true,
+            (Backing::File { file, first }, Backing::File { file: other, first: next }) => {
+                Arc::ptr_eq(file, other) && first + len / page == *next
+            }
+            (
+                Backing::Content { file, offset, len: None },
+                Backing::Content { file: other, offset: next, len: None },
+            ) => Arc::ptr_eq(file, other) && offset + len == *next,
+            _ => false,
+        }
+    }
+
     /// Whether dropping it may drop the last reference to something outside memory management.
     pub fn holds_file(&self) -> bool {
-        matches!(self, Backing::Content { .. } | Backing::Runs { .. })
+        matches!(self, Backing::Content { .. } | Backing::File { .. } | Backing::Runs { .. })
     }
 }
 
@@ -140,11 +193,17 @@ impl Vma {
         self.end == next.start
             && self.prot == next.prot
             && self.flags == next.flags
-            && matches!((&self.backing, &next.backing), (Backing::Anonymous, Backing::Anonymous))
+            && self.max_prot == next.max_prot
+            && self.backing.continues_into(&next.backing, self.end - self.start)
     }
 
-    /// What a page table entry may allow at most: a private page is writable only once it is known unshared.
+    /// What a page table entry may allow at most: a private page is writable only once it is known unshared. What may
+    /// be written may be read.
     pub fn shared_prot(&self) -> Prot {
-        if self.backing.copies_on_write() { self.prot - Prot::WRITE } else { self.prot }
+        match self.backing.copies_on_write() {
+            true if self.prot == Prot::WRITE => Prot::READ,
+            true => self.prot - Prot::WRITE,
+            false => self.prot,
+        }
     }
 }

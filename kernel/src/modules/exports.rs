@@ -2,11 +2,16 @@
 #![forbid(unsafe_code)]
 
 use heaps::exporter::Contiguous;
-use heaps::{Errno, Pages, Result, Run};
-use sdk::exports::Exports;
+use heaps::fallible::try_box;
+use heaps::platform::Point;
+use heaps::{Errno, Pages, PhysAddr, Result, Run};
+use sdk::exports::{Exports, RawLock};
 
-use crate::drivers::dma_heap::{self, Kernel};
+use crate::debug::{meet, report};
+use crate::drivers::dma_heap::{Kernel, regions};
 use crate::mm::module::{allocate, deallocate};
+use crate::mm::spaces;
+use crate::sync::{Mutex, WaitQueue, order};
 
 const EXPORTS: Exports = Exports {
     allocate,
@@ -23,10 +28,44 @@ const EXPORTS: Exports = Exports {
     give_back_contiguous,
     register_heap: super::heaps::register,
     unregister_heap: super::heaps::unregister,
+    unplug_heap: super::heaps::unplug,
+    meet_allocate: || meet::arrive(Point::Allocate, None),
+    freed,
+    wait_drained,
+    wake_drained: || DRAINED.wake_all(),
+    new_lock: || Ok(try_box(Lock(Mutex::new(())))?),
 };
 
+/// A provider's own lock.
+struct Lock(Mutex<(), { order::PROVIDER }>);
+
+impl RawLock for Lock {
+    fn with(&self, work: &mut dyn FnMut()) {
+        let _held = self.0.lock();
+        work();
+    }
+}
+
+/// Where providers that wait at their end do. One for all: whoever gives the last memory back must not touch the
+/// provider after.
+static DRAINED: WaitQueue = WaitQueue::new();
+
+fn wait_drained(drained: &mut dyn FnMut() -> bool) {
+    // Who gives memory back takes a lock on the way: to wait under that lock is to take the two the wrong way round,
+    // whether or not anybody is about to.
+    order::acquire(order::DRAINED);
+    DRAINED.wait(|| drained().then_some(()));
+    order::release(order::DRAINED);
+}
+
+fn freed(start: PhysAddr, pages: usize) {
+    if let Some(at) = spaces::find_mapping(start..start.add_pages(pages as u64)) {
+        report::freed_while_mapped(start, pages, at);
+    }
+}
+
 fn region() -> Result<impl Contiguous> {
-    dma_heap::cma_region().ok_or(Errno::ENODEV)
+    regions::default_pool().ok_or(Errno::ENODEV)
 }
 
 fn give_back_contiguous(run: Run) {

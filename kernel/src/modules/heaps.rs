@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use heaps::registry::Refused;
 use heaps::{Errno, HeapOps, ProviderData, Registration, Result};
 
 use super::{Loaded, containing};
@@ -14,6 +15,9 @@ use crate::sync::{SpinLock, order};
 
 /// What reports call a heap's private data. (What the module calls it is in its memory, which goes.)
 const KIND: &str = "heap private data";
+
+/// How a registration is ended.
+type End = fn(Registration<Kernel>) -> Result<ProviderData<Kernel>, Refused<Kernel>>;
 
 /// A module's registrations, by handle.
 pub struct Heaps(SpinLock<Vec<(u64, Registration<Kernel>)>, { order::HEAP_STATE }>);
@@ -39,9 +43,9 @@ impl Heaps {
         Some(heaps.swap_remove(at))
     }
 
-    /// Unregisters one; when that is refused it stays.
-    fn unregister(&self, (handle, registration): (u64, Registration<Kernel>)) -> Result<()> {
-        match registration.unregister() {
+    /// Ends one by `end`; when that is refused it stays.
+    fn end(&self, (handle, registration): (u64, Registration<Kernel>), end: End) -> Result<()> {
+        match end(registration) {
             Ok(data) => {
                 data.free();
                 Ok(())
@@ -56,7 +60,7 @@ impl Heaps {
     /// Unregisters all that are left. `EBUSY` when the discipline refuses. May sleep.
     pub fn unregister_all(&self) -> Result<()> {
         while let Some(heap) = self.take(|_| true) {
-            self.unregister(heap)?;
+            self.end(heap, Registration::unregister)?;
         }
         Ok(())
     }
@@ -80,7 +84,16 @@ pub fn register(this: usize, name: &str, ops: Box<dyn HeapOps>) -> Result<u64> {
 
 /// [`sdk::exports::Exports::unregister_heap`].
 pub fn unregister(this: usize, handle: u64) -> Result<()> {
+    end(this, handle, Registration::unregister)
+}
+
+/// [`sdk::exports::Exports::unplug_heap`].
+pub fn unplug(this: usize, handle: u64) -> Result<()> {
+    end(this, handle, Registration::unplug)
+}
+
+fn end(this: usize, handle: u64, end: End) -> Result<()> {
     let module = module(this)?;
     let heap = module.heaps.take(|known| known == handle).ok_or(Errno::ENODEV)?;
-    module.heaps.unregister(heap)
+    module.heaps.end(heap, end)
 }

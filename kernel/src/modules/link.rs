@@ -28,6 +28,8 @@ pub struct Entries {
     pub probe: Option<usize>,
     /// Unbinds its device.
     pub remove: Option<usize>,
+    /// Unbinds its device after it has gone.
+    pub unplug: Option<usize>,
 }
 
 /// Links `file`, laid out as `layout` says, to run at `base`: the bytes of all parts, and where they are entered. `ENOENT` for a symbol nobody exports, `ENOEXEC` for what
@@ -132,5 +134,6 @@ fn entries(file: &File<'_>, layout: &Layout, base: usize, bytes: &[u8]) -> Resul
         exit: entry(offset_of!(ThisModule, exit))?,
         probe: entry(offset_of!(ThisModule, probe))?,
         remove: entry(offset_of!(ThisModule, remove))?,
+        unplug: entry(offset_of!(ThisModule, unplug))?,
     })
 }

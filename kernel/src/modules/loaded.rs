@@ -120,6 +120,10 @@ impl Loaded {
         self.entries.remove.map_or(Err(Errno::ENODEV), module::call)
     }
 
+    pub(super) fn unplug(&self) -> Result<()> {
+        self.entries.unplug.map_or(Err(Errno::ENODEV), module::call)
+    }
+
     /// Unregisters what an init that failed left behind, unmaps the memory, and lets go of the modules used.
     pub(super) fn end(&self) {
         if let Err(errno) = self.heaps.unregister_all() {

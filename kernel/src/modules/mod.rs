@@ -208,6 +208,12 @@ pub fn unbind(name: &str) -> Result<()> {
     find(name).ok_or(Errno::ENODEV)?.remove()
 }
 
+/// The same when the device has gone, and its memory with it (hot unplug).
+pub fn unplug(name: &str) -> Result<()> {
+    let _order = OPERATIONS.lock();
+    find(name).ok_or(Errno::ENODEV)?.unplug()
+}
+
 /// Starts the device of a loaded module again (sysfs `bind`). `ENODEV`, `EBUSY` when it is bound, and what
 /// registering says. May sleep.
 pub fn bind(name: &str) -> Result<()> {

@@ -14,10 +14,10 @@ use elf::abi;
 use heaps::exporter::{CmaHeap, SystemHeap};
 use heaps::{Errno, HeapOps, Result};
 use sdk::Params;
-use sdk::abi::{Entry, Init, VERMAGIC};
+use sdk::abi::{Entry, Init, ThisModule, VERMAGIC};
 
 use super::{containing, heaps as registered};
-use crate::drivers::dma_heap::{Kernel, cma_region};
+use crate::drivers::dma_heap::{Kernel, regions};
 use crate::mm::module::running;
 
 /// A section of a file that is being made.
@@ -127,7 +127,7 @@ impl Maker {
 
 fn descriptor(name: &str) -> Vec<u8> {
     let mut bytes = name.as_bytes().to_vec();
-    bytes.resize(56 + 4 * 8, 0);
+    bytes.resize(size_of::<ThisModule>(), 0);
     bytes
 }
 
@@ -196,7 +196,7 @@ fn tee_init(params: &Params<'_>) -> Result<()> {
 }
 
 fn cma_init(_: &Params<'_>) -> Result<()> {
-    let heap = CmaHeap::<Kernel, _>::new(cma_region().ok_or(Errno::ENODEV)?);
+    let heap = CmaHeap::<Kernel, _>::new(regions::default_pool().ok_or(Errno::ENODEV)?);
     let handle = registered::register(running(), "default_cma_region", Box::new(heap))?;
     kept().insert(me(), ("default_cma_region".into(), Some(handle)));
     Ok(())

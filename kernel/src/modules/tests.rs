@@ -55,7 +55,10 @@ fn a_module_is_laid_out_by_use_and_its_entries_found() {
     assert_eq!(Part::ALL.map(|part| layout.range(part)), [0..0x1000, 0x1000..0x2000, 0x2000..0x3000]);
     let (bytes, entries) = linked(&maker().make()).unwrap();
     assert_eq!((bytes.len(), &bytes[0x2000..0x2028]), (0x3000, &[7; 40][..]));
-    assert_eq!(entries, Entries { init: Some(BASE), exit: Some(BASE + 8), probe: None, remove: None });
+    assert_eq!(
+        entries,
+        Entries { init: Some(BASE), exit: Some(BASE + 8), probe: None, remove: None, unplug: None }
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use heaps::{Errno, Result};
 
@@ -56,6 +57,15 @@ impl Strings {
         Ok(())
     }
 
+    /// The same with `first` in place of the first one. `E2BIG`, `ENOMEM`.
+    pub fn with_first(&self, first: &[&[u8]]) -> Result<Strings> {
+        let mut all = Strings::default();
+        first.iter().try_for_each(|text| all.push(text))?;
+        let rest = self.bytes.split_inclusive(|&b| b == 0).skip(1);
+        rest.map(|text| &text[..text.len() - 1]).try_for_each(|text| all.push(text))?;
+        Ok(all)
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.count
@@ -64,11 +74,6 @@ impl Strings {
     /// What they take on a stack, pointers included, in bytes.
     pub fn cost(&self) -> usize {
         self.bytes.len() + self.count * 8
-    }
-
-    /// All of them.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
     }
 
     /// Appends the addresses they have when they start at `base`.
@@ -91,13 +96,27 @@ pub struct Facts {
     pub phnum: u64,
     /// Where the program starts.
     pub entry: u64,
+    /// Where its interpreter is, or 0.
+    pub base: u64,
     /// Bytes nobody can guess.
     pub random: [u8; 16],
 }
 
-/// The stack's contents up to `top` (16-byte aligned): the address they start at, which is the first stack pointer, and
-/// the bytes. `E2BIG`.
-pub fn build(top: u64, path: &[u8], argv: &Strings, envp: &Strings, facts: &Facts) -> Result<(u64, Vec<u8>)> {
+/// What a stack holds at first.
+#[derive(Debug)]
+pub struct Stack {
+    /// The address it starts at: the first stack pointer.
+    pub sp: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Where the arguments' strings are.
+    pub args: Range<u64>,
+    /// Where the environment's are.
+    pub env: Range<u64>,
+}
+
+/// The stack's contents up to `top` (16-byte aligned). `E2BIG`, `ENOMEM`.
+pub fn build(top: u64, path: &[u8], argv: &Strings, envp: &Strings, facts: &Facts) -> Result<Stack> {
     if argv.cost() + envp.cost() > MAX_TOTAL {
         return Err(Errno::E2BIG);
     }
@@ -133,7 +152,7 @@ pub fn build(top: u64, path: &[u8], argv: &Strings, envp: &Strings, facts: &Fact
     ]);
     words.extend([
         AT_BASE,
-        0,
+        facts.base,
         AT_FLAGS,
         0,
         AT_ENTRY,
@@ -157,7 +176,13 @@ pub fn build(top: u64, path: &[u8], argv: &Strings, envp: &Strings, facts: &Fact
     words.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
     bytes.resize((base - sp) as usize, 0);
     bytes.extend(texts);
-    Ok((sp, bytes))
+    let (args, env) = (base + args, base + env);
+    Ok(Stack {
+        sp,
+        bytes,
+        args: args..args + argv.bytes.len() as u64,
+        env: env..env + envp.bytes.len() as u64,
+    })
 }
 
 fn put(texts: &mut Vec<u8>, bytes: &[u8]) -> u64 {
@@ -172,9 +197,9 @@ mod tests {
 
     const TOP: u64 = 0x7fff_0000;
 
-    struct Stack(u64, Vec<u8>);
+    struct Seen(u64, Vec<u8>);
 
-    impl Stack {
+    impl Seen {
         fn word(&self, at: u64) -> u64 {
             let from = (at - self.0) as usize;
             u64::from_le_bytes(self.1[from..from + 8].try_into().unwrap())
@@ -195,9 +220,11 @@ mod tests {
     #[test]
     fn a_program_finds_what_it_looks_for() {
         let (argv, envp) = (strings(&[b"prog", b"", b"x y"]), strings(&[b"A=1"]));
-        let facts = Facts { phdr: 0x40_0040, phnum: 3, entry: 0x40_1000, random: [7; 16] };
-        let (sp, bytes) = build(TOP, b"/bin/prog", &argv, &envp, &facts).unwrap();
-        let stack = Stack(sp, bytes);
+        let facts = Facts { phdr: 0x40_0040, phnum: 3, entry: 0x40_1000, base: 0x7000, random: [7; 16] };
+        let Stack { sp, bytes, args, env } = build(TOP, b"/bin/prog", &argv, &envp, &facts).unwrap();
+        let stack = Seen(sp, bytes);
+        assert_eq!((args.start, args.end - args.start), (stack.word(sp + 8), 10));
+        assert_eq!((env.start, env.end - env.start), (stack.word(sp + 40), 4));
         assert!(sp % 16 == 0 && sp + stack.1.len() as u64 <= TOP);
         assert_eq!(stack.word(sp), 3);
         let arg = |i: u64| stack.text(stack.word(sp + 8 + i * 8));
@@ -211,6 +238,7 @@ mod tests {
             at += 16;
         }
         assert_eq!((aux[&AT_PHDR], aux[&AT_PHNUM], aux[&AT_ENTRY]), (0x40_0040, 3, 0x40_1000));
+        assert_eq!(aux[&AT_BASE], 0x7000);
         assert_eq!((aux[&AT_PAGESZ], aux[&AT_CLKTCK], aux[&AT_SECURE]), (4096, 100, 0));
         assert_eq!(stack.text(aux[&AT_EXECFN]), b"/bin/prog");
         assert_eq!(stack.text(aux[&AT_PLATFORM]), b"aarch64");
@@ -218,10 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn the_first_is_replaced_by_others() {
+        let argv = strings(&[b"script", b"a", b""]).with_first(&[b"/i", b"-x", b"/script"]).unwrap();
+        assert_eq!((argv.count(), &argv.bytes[..]), (5, &b"/i\0-x\0/script\0a\0\0"[..]));
+        assert_eq!(strings(&[]).with_first(&[b"/i"]).unwrap().count(), 1);
+    }
+
+    #[test]
     fn no_arguments_at_all() {
         let none = Strings::default();
-        let (sp, bytes) = build(TOP, b"/x", &none, &none, &Facts::default()).unwrap();
-        let stack = Stack(sp, bytes);
+        let Stack { sp, bytes, .. } = build(TOP, b"/x", &none, &none, &Facts::default()).unwrap();
+        let stack = Seen(sp, bytes);
         assert_eq!((stack.word(sp), stack.word(sp + 8), stack.word(sp + 16)), (0, 0, 0));
     }
 

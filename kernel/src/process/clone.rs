@@ -92,6 +92,10 @@ impl Request {
 /// `EINVAL`, `EAGAIN`, `ENOMEM`. May sleep.
 pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u32> {
     request.check()?;
+    // Nobody is init's sibling.
+    if request.flags.contains(CloneFlags::PARENT) && parent.process().pid() == tree::INIT {
+        return Err(Errno::EINVAL);
+    }
     commit::admit(32)?;
     admit()?;
     let flags = request.flags;
@@ -167,7 +171,7 @@ fn fork_process(parent: &Process, pid: u32, flags: CloneFlags) -> Arc<Process> {
     if flags.contains(CloneFlags::CLEAR_SIGHAND) {
         signals.reset_handlers();
     }
-    Process::new(pid, signals, parent.program())
+    parent.fork(pid, signals)
 }
 
 /// Writes the child's number where it was asked for. As on Linux, what cannot be written is not.
@@ -190,11 +194,12 @@ fn enter(parent: &Thread, number: &mut Number, child: &Thread, request: &Request
         return tree.add_thread(number, child.clone());
     }
     let me = parent.process().pid();
-    let parent = match request.flags.contains(CloneFlags::PARENT) {
-        true => tree.node(me).map_or(tree::INIT, |node| node.parent),
-        false => me,
+    // A sibling tells the common parent of its end as the caller will: the caller has no say in what others get.
+    let (parent, exit_signal) = match request.flags.contains(CloneFlags::PARENT) {
+        true => tree.node(me).map_or((tree::INIT, 0), |node| (node.parent, node.exit_signal)),
+        false => (me, request.exit_signal),
     };
-    tree.add_process(number, child.clone(), parent, request.exit_signal)
+    tree.add_process(number, child.clone(), parent, exit_signal)
 }
 
 /// Takes back a child that never ran.

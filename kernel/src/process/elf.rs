@@ -1,4 +1,4 @@
-//! Program files: 64-bit little-endian AArch64 ELF without an interpreter (Linux: `fs/binfmt_elf.c`).
+//! Program files: 64-bit little-endian AArch64 ELF (Linux: `fs/binfmt_elf.c`).
 //!
 //! The file is anybody's. Every number in it is checked before it is used, and what does not fit is `ENOEXEC`.
 #![forbid(unsafe_code)]
@@ -20,7 +20,7 @@ const PHENT: usize = 56;
 /// More program headers than this no linker writes.
 const MAX_PHNUM: usize = 128;
 /// Where a program that runs anywhere is put: two thirds up, as Linux does.
-const PIE_BASE: u64 = (USER_END / 3 * 2) & !0x1f_ffff;
+pub const PIE_BASE: u64 = (USER_END / 3 * 2) & !0x1f_ffff;
 
 /// Bytes of a file.
 pub trait Read {
@@ -45,6 +45,12 @@ pub struct Segment {
     pub prot: Prot,
 }
 
+/// What a file says, before it is known where it goes.
+pub struct Parsed {
+    header: FileHeader<LittleEndian>,
+    headers: Vec<ProgramHeader>,
+}
+
 /// What a file says a program is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Program {
@@ -54,12 +60,19 @@ pub struct Program {
     pub phdr: u64,
     /// How many there are.
     pub phnum: u16,
+    /// How far it is from where it was linked to be.
+    pub bias: u64,
     /// Its parts, lowest first, none overlapping.
     pub segments: Vec<Segment>,
 }
 
-/// Reads a program of `size` bytes. `ENOEXEC`, and what reading says.
+/// Reads a program of `size` bytes, to go where programs go. `ENOEXEC`, and what reading says.
 pub fn parse(file: &dyn Read, size: u64) -> Result<Program> {
+    read(file)?.program(size, PIE_BASE)
+}
+
+/// Reads a program's headers. `ENOEXEC`, and what reading says.
+pub fn read(file: &dyn Read) -> Result<Parsed> {
     let mut head = [0u8; HEADER];
     if file.read(0, &mut head)? != HEADER {
         return Err(Errno::ENOEXEC);
@@ -72,8 +85,32 @@ pub fn parse(file: &dyn Read, size: u64) -> Result<Program> {
     if file.read(header.e_phoff, &mut table)? != table.len() {
         return Err(Errno::ENOEXEC);
     }
-    let headers: Vec<_> = SegmentTable::new(LittleEndian, Class::ELF64, &table).iter().collect();
-    program(&header, &headers, size).ok_or(Errno::ENOEXEC)
+    let headers = SegmentTable::new(LittleEndian, Class::ELF64, &table).iter().collect();
+    Ok(Parsed { header, headers })
+}
+
+impl Parsed {
+    /// Where in the file its interpreter's name is, with the NUL at its end, and how long, if it has one.
+    pub fn interpreter(&self) -> Option<(u64, u64)> {
+        self.headers.iter().find(|h| h.p_type == abi::PT_INTERP).map(|h| (h.p_offset, h.p_filesz))
+    }
+
+    /// How many bytes it takes in memory, in whole pages.
+    pub fn span(&self) -> Option<u64> {
+        let loads = || self.headers.iter().filter(|h| h.p_type == abi::PT_LOAD && h.p_memsz != 0);
+        let lowest = loads().map(|h| h.p_vaddr).min()? & !(PAGE - 1);
+        let ends = loads().map(|h| h.p_vaddr.checked_add(h.p_memsz));
+        ends.collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()?
+            .checked_next_multiple_of(PAGE)?
+            .checked_sub(lowest)
+    }
+
+    /// What is to be loaded of a file of `size` bytes; at `base`, if it may go anywhere. `ENOEXEC`.
+    pub fn program(&self, size: u64, base: u64) -> Result<Program> {
+        program(&self.header, &self.headers, size, base).ok_or(Errno::ENOEXEC)
+    }
 }
 
 fn header(head: &[u8; HEADER]) -> Result<FileHeader<LittleEndian>> {
@@ -89,13 +126,15 @@ fn header(head: &[u8; HEADER]) -> Result<FileHeader<LittleEndian>> {
     if known { Ok(header) } else { Err(Errno::ENOEXEC) }
 }
 
-fn program(header: &FileHeader<LittleEndian>, headers: &[ProgramHeader], size: u64) -> Option<Program> {
-    if headers.iter().any(|h| h.p_type == abi::PT_INTERP) {
-        return None;
-    }
+fn program(
+    header: &FileHeader<LittleEndian>,
+    headers: &[ProgramHeader],
+    size: u64,
+    base: u64,
+) -> Option<Program> {
     let loads = headers.iter().filter(|h| h.p_type == abi::PT_LOAD && h.p_memsz != 0);
     let lowest = loads.clone().map(|h| h.p_vaddr).min()? & !(PAGE - 1);
-    let bias = if header.e_type == abi::ET_DYN { PIE_BASE.checked_sub(lowest)? } else { 0 };
+    let bias = if header.e_type == abi::ET_DYN { base.checked_sub(lowest)? } else { 0 };
     let mut segments: Vec<Segment> = loads.clone().map(|h| segment(h, bias, size)).collect::<Option<_>>()?;
     segments.sort_unstable_by_key(|s| s.start);
     if segments.windows(2).any(|pair| pair[0].end > pair[1].start) {
@@ -103,7 +142,7 @@ fn program(header: &FileHeader<LittleEndian>, headers: &[ProgramHeader], size: u
     }
     let entry = header.e_entry.checked_add(bias).filter(|&at| at < USER_END)?;
     let phdr = loads.clone().find_map(|h| headers_in(h, header)).map_or(0, |at| at + bias);
-    Some(Program { entry, phdr, phnum: header.e_phnum, segments })
+    Some(Program { entry, phdr, phnum: header.e_phnum, bias, segments })
 }
 
 fn segment(h: &ProgramHeader, bias: u64, size: u64) -> Option<Segment> {

@@ -8,11 +8,12 @@ use core::sync::atomic::Ordering;
 use heaps::{Errno, Result};
 
 use super::auxv::Strings;
-use super::elf;
+use super::elf::{self, Parsed};
 use super::exit::others;
 use super::group::{COMM_LEN, Comm, Program};
-use super::image::{self, Image};
-use super::signal::SignalStack;
+use super::image::{self, Image, Interpreter};
+use super::script::{self, FirstLine, HEAD};
+use super::signal::{SIGCHLD, SignalStack};
 use super::thread::Thread;
 use super::tree;
 use crate::arch::{self, FpState, TrapFrame};
@@ -20,6 +21,7 @@ use crate::mm::vma::MapSource;
 use crate::sync::wait::Interruptible;
 use crate::vfs::flags::O_RDONLY;
 use crate::vfs::inode::Content;
+use crate::vfs::path::PATH_MAX;
 use crate::vfs::{Dentry, File, open};
 
 impl elf::Read for File {
@@ -45,12 +47,16 @@ pub struct Request {
     pub argv: Strings,
     /// Its environment.
     pub envp: Strings,
+    /// Whether its name leads nowhere once it runs: it is that of a descriptor that execve closes.
+    pub loses_name: bool,
 }
+
+/// How many scripts may be run by scripts.
+const MOST_SCRIPTS: usize = 5;
 
 /// A program ready to run.
 pub struct Loaded {
     image: Image,
-    entry: u64,
     program: Program,
 }
 
@@ -66,20 +72,69 @@ pub fn open_program(dentry: &Arc<Dentry>) -> Result<Arc<File>> {
     open::open_dentry(dentry, O_RDONLY)
 }
 
-/// Reads a program and builds its memory; nobody runs in it yet. `ENOEXEC`, `ENOMEM`, `E2BIG`.
-pub fn load(request: Request) -> Result<Loaded> {
-    let Request { path, file, mut argv, envp } = request;
-    let size = file.inode().size();
-    let parsed = elf::parse(&*file, size)?;
+/// Who finds the interpreters that programs and scripts name: paths from the caller's root and directory.
+pub type Open<'a> = &'a dyn Fn(&[u8]) -> Result<Arc<File>>;
+
+/// Reads a program, or the one that runs a script, and builds its memory; nobody runs in it yet. `ENOEXEC`, `ENOMEM`,
+/// `E2BIG`; `ELOOP` for scripts run by scripts run by scripts; what finding an interpreter says, and `ELIBBAD` for one
+/// that is no program.
+pub fn load(request: Request, open: Open<'_>) -> Result<Loaded> {
+    let Request { path, file, mut argv, envp, loses_name } = request;
     if argv.count() == 0 {
         // Linux 5.18: a program may rely on having a name.
         argv.push(b"")?;
     }
+    let (file, argv) = find_program(&path, file, argv, &|interpreter| {
+        if loses_name { Err(Errno::ENOENT) } else { open(interpreter) }
+    })?;
+    let size = file.inode().size();
+    let parsed = elf::read(&*file)?;
+    let interpreter = interpreter(&parsed, &file, open)?;
+    let program = parsed.program(size, elf::PIE_BASE)?;
     let exe = file.dentry().cloned();
     let source: Arc<dyn MapSource> = file;
-    let image = image::build(&parsed, &source, &path, &argv, &envp)?;
-    let program = Program { comm: comm(&path), exe, cmdline: Arc::new(argv.into_bytes()) };
-    Ok(Loaded { image, entry: parsed.entry, program })
+    let image = image::build((&program, &source), interpreter.as_ref(), &path, &argv, &envp)?;
+    let (args, env) = (image.args.clone(), image.env.clone());
+    let program = Program { comm: comm(&path), exe, args, env };
+    Ok(Loaded { image, program })
+}
+
+/// Follows scripts to the program that runs the last of them, and the arguments that gets (Linux: `exec_binprm`).
+fn find_program(path: &[u8], file: Arc<File>, argv: Strings, open: Open<'_>) -> Result<(Arc<File>, Strings)> {
+    let (mut path, mut file, mut argv) = (path.to_vec(), file, argv);
+    for _ in 0..=MOST_SCRIPTS {
+        let mut head = [0; HEAD];
+        elf::Read::read(&*file, 0, &mut head)?;
+        let Some(FirstLine { interpreter, argument }) = script::first_line(&head)? else {
+            return Ok((file, argv));
+        };
+        argv = match argument {
+            Some(argument) => argv.with_first(&[interpreter, argument, &path])?,
+            None => argv.with_first(&[interpreter, &path])?,
+        };
+        file = open(interpreter)?;
+        path = interpreter.to_vec();
+    }
+    Err(Errno::ELOOP)
+}
+
+/// Opens the interpreter that a program asks for, if it does.
+fn interpreter(parsed: &Parsed, file: &Arc<File>, open: Open<'_>) -> Result<Option<Interpreter>> {
+    let Some((offset, len)) = parsed.interpreter() else { return Ok(None) };
+    let mut name = [0; PATH_MAX];
+    let Some(name) = name.get_mut(..len as usize).filter(|name| name.len() >= 2) else {
+        return Err(Errno::ENOEXEC);
+    };
+    if elf::Read::read(&**file, offset, name)? != name.len() {
+        return Err(Errno::EIO);
+    }
+    let Some((0, name)) = name.split_last() else { return Err(Errno::ENOEXEC) };
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+    let file = open(&name[..end])?;
+    let bad = |error| if error == Errno::ENOEXEC { Errno::ELIBBAD } else { error };
+    let parsed = elf::read(&*file).map_err(bad)?;
+    let size = file.inode().size();
+    Ok(Some(Interpreter { parsed, file, size }))
 }
 
 /// A process' name for a path: its last part, cut.
@@ -89,9 +144,9 @@ fn comm(path: &[u8]) -> Comm {
 }
 
 impl Loaded {
-    /// Its memory, frame and description, for a first process.
-    pub(super) fn into_parts(self) -> (Image, u64, Program) {
-        (self.image, self.entry, self.program)
+    /// Its memory and description, for a first process.
+    pub(super) fn into_parts(self) -> (Image, Program) {
+        (self.image, self.program)
     }
 }
 
@@ -99,20 +154,31 @@ impl Loaded {
 /// another thread does the same or the process ends; nothing has changed then.
 pub fn enter(thread: &Thread, frame: &mut TrapFrame, loaded: Loaded) -> Result<()> {
     end_others(thread)?;
-    let Loaded { image, entry, program } = loaded;
+    thread.unshare_files()?;
+    let Loaded { image, program } = loaded;
     let before = thread.replace_mm(Some(Arc::new(image.mm)));
     thread.complete_vfork();
     drop(before);
 
     let process = thread.process();
+    process.timers.clear_posix();
     process.signals.lock().reset_handlers();
     *thread.alt_stack.lock() = SignalStack::default();
     thread.clear_tid.store(0, Ordering::Relaxed);
     thread.robust_list.store(0, Ordering::Relaxed);
     process.set_program(program);
+    process.change_creds(|creds| {
+        creds.execute();
+        Ok(())
+    })?;
+    process.attributes().undumpable.store(0, Ordering::Relaxed);
+    if let Some(node) = tree::lock().node_mut(process.pid()) {
+        node.exit_signal = SIGCHLD;
+    }
+    thread.apply_limits();
     thread.files().table().close_on_exec();
 
-    *frame = TrapFrame::user(entry, image.sp);
+    *frame = TrapFrame::user(image.entry, image.sp);
     arch::fp_load_current(&FpState::default());
     arch::set_current_tls(0);
     Ok(())

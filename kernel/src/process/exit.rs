@@ -7,9 +7,13 @@
 use core::sync::atomic::Ordering;
 
 use super::group::Process;
-use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SIGCHLD, SIGKILL};
+use super::signal::queue::Taken;
+use super::signal::{self, IGNORE, Info, SA_NOCLDWAIT, SI_USER, SIGCHLD, SIGCONT, SIGHUP, SIGKILL};
 use super::thread::{Thread, current};
-use super::{futex, robust, tree};
+use super::tree::Orphans;
+use super::{futex, jobs, robust, tree};
+use crate::debug::strace;
+use crate::drivers::console;
 use crate::mm::user;
 use crate::{arch, sched};
 
@@ -35,7 +39,7 @@ pub fn end_group(thread: &Thread, status: u32) -> u32 {
 }
 
 /// The threads of the calling thread's process but itself.
-pub(super) fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
+pub fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
     let tree = tree::lock();
     let threads = tree.node(thread.process().pid()).map(|node| node.threads.as_slice()).unwrap_or_default();
     threads.iter().filter(|other| !Thread::same(other, thread)).cloned().collect()
@@ -43,11 +47,25 @@ pub(super) fn others(thread: &Thread) -> alloc::vec::Vec<Thread> {
 
 /// Ends the calling thread with a status word. Only where nothing on the kernel stack has to be dropped.
 pub fn do_exit(status: u32) -> ! {
+    if strace::is_on() {
+        strace::ended(status);
+    }
     sched::leave();
     if let Some(thread) = current() {
         release(&thread, status);
     }
     sched::exit_current()
+}
+
+/// Has the calling thread's process end on its way back to user space, because the kernel failed under it. Takes no
+/// lock.
+pub fn doom() {
+    sched::with_current(|task| {
+        if let Some(thread) = &task.thread {
+            thread.pending.fetch_or(signal::bit(SIGKILL), Ordering::AcqRel);
+            sched::wake_interruptible(task);
+        }
+    });
 }
 
 /// Ends the calling thread after the kernel failed under it. Whatever its stack refers to stays for ever.
@@ -88,12 +106,23 @@ fn clear_tid(thread: &Thread) {
 /// The last thread of a process has ended.
 fn finish(process: &Process, status: u32) {
     process.set_program(super::group::Program::default());
+    process.timers.clear();
     if process.pid() == tree::INIT {
         log::info!("init ended with status {status:#x}");
         arch::power_off(machine_status(status));
     }
-    let zombies = tree::lock().orphan_children(process.pid());
-    notify_init(zombies);
+    console::leader_left(process.pid());
+    let Orphans { heir, told, groups } = tree::lock().orphan_children(process.pid());
+    if let Some(heir) = heir {
+        heir.children.wake_all();
+    }
+    for group in groups {
+        jobs::send_group(group, SIGHUP);
+        jobs::send_group(group, SIGCONT);
+    }
+    for (orphan, signal) in told {
+        signal::send_process(&orphan, Info { signal, code: SI_USER, detail: u64::from(process.pid()) });
+    }
     let parent = become_zombie(process.pid(), status);
     let Some((parent, exit_signal)) = parent else { return };
     let no_zombie = exit_signal == SIGCHLD && {
@@ -105,7 +134,7 @@ fn finish(process: &Process, status: u32) {
         drop(node);
     }
     if exit_signal != 0 {
-        signal::send_process(&parent, child_info(exit_signal, process.pid(), status));
+        signal::send_process_with(&parent, child_info(exit_signal, process.pid(), status));
     }
     parent.children.wake_all();
 }
@@ -124,17 +153,13 @@ fn become_zombie(pid: u32, status: u32) -> Option<(alloc::sync::Arc<Process>, u3
     parent
 }
 
-fn notify_init(zombies: bool) {
-    let init = tree::lock().node(tree::INIT).map(|node| node.process.clone());
-    if let Some(init) = init.filter(|_| zombies) {
-        init.children.wake_all();
-    }
-}
-
 /// SIGCHLD's reason: how the child ended, who it was, its code or signal.
-fn child_info(signal: u32, pid: u32, status: u32) -> Info {
+fn child_info(signal: u32, pid: u32, status: u32) -> Taken {
     const CLD_EXITED: i32 = 1;
     const CLD_KILLED: i32 = 2;
-    let code = if status & 0x7f == 0 { CLD_EXITED } else { CLD_KILLED };
-    Info { signal, code, detail: u64::from(pid) }
+    let (code, value) = match status & 0x7f {
+        0 => (CLD_EXITED, status >> 8 & 0xff),
+        by => (CLD_KILLED, by),
+    };
+    Taken { info: Info { signal, code, detail: u64::from(pid) }, value: u64::from(value) }
 }

@@ -2,14 +2,20 @@
 #![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arrayvec::ArrayVec;
+use heaps::Result;
 
+use super::attributes::Attributes;
+use super::creds::Creds;
+use super::limits::{self, Limit, Limits};
 use super::signal::{Action, Signals};
 use super::stop::Stop;
+use super::timers::Timers;
 use crate::sync::{SpinLock, WaitQueue, order};
+use crate::time::cpu::{Account, Usage};
 use crate::vfs::Dentry;
 
 /// Bytes of a process' name (Linux: `TASK_COMM_LEN` less its NUL).
@@ -32,7 +38,16 @@ pub struct Process {
     pub(super) children: WaitQueue,
     /// Woken when a thread has ended.
     pub(super) threads: WaitQueue,
+    /// Its timers.
+    pub timers: Timers,
+    /// CPU time of threads that have ended, and of children.
+    pub cpu: Account,
     executing: AtomicBool,
+    limits: SpinLock<Limits, { order::TASK }>,
+    creds: SpinLock<Creds, { order::TASK }>,
+    attributes: Attributes,
+    /// When it was made, in nanoseconds since boot.
+    started: u64,
     program: SpinLock<Program, { order::TASK }>,
 }
 
@@ -43,8 +58,10 @@ pub struct Program {
     pub comm: Comm,
     /// The file it was loaded from.
     pub exe: Option<Arc<Dentry>>,
-    /// Its arguments, each ended by a NUL, as they were at execve.
-    pub cmdline: Arc<Vec<u8>>,
+    /// Where in its memory its arguments are, each ended by a NUL.
+    pub args: Range<u64>,
+    /// Where its environment is.
+    pub env: Range<u64>,
 }
 
 impl Process {
@@ -58,9 +75,26 @@ impl Process {
             stop: Stop::default(),
             children: WaitQueue::new(),
             threads: WaitQueue::new(),
+            timers: Timers::default(),
+            cpu: Account::default(),
             executing: AtomicBool::new(false),
+            limits: SpinLock::new(limits::INITIAL),
+            creds: SpinLock::default(),
+            attributes: Attributes::default(),
+            started: crate::arch::now_ns(),
             program: SpinLock::new(program),
         })
+    }
+
+    /// A child of this one, with its program, limits and rights.
+    pub fn fork(&self, pid: u32, signals: Signals) -> Arc<Process> {
+        let mut child = Process::new(pid, signals, self.program());
+        if let Some(new) = Arc::get_mut(&mut child) {
+            *new.limits.get_mut() = self.limits();
+            *new.creds.get_mut() = self.creds();
+            new.attributes = self.attributes.fork();
+        }
+        child
     }
 
     /// Its number.
@@ -79,6 +113,52 @@ impl Process {
         drop(before);
     }
 
+    /// Its limits.
+    pub fn limits(&self) -> Limits {
+        *self.limits.lock()
+    }
+
+    /// Whom it acts for.
+    pub fn creds(&self) -> Creds {
+        self.creds.lock().clone()
+    }
+
+    /// Changes whom it acts for; the error of `change` changes nothing.
+    pub fn change_creds<T>(&self, change: impl FnOnce(&mut Creds) -> Result<T>) -> Result<T> {
+        let mut creds = self.creds.lock();
+        let mut new = creds.clone();
+        let outcome = change(&mut new);
+        if outcome.is_ok() {
+            core::mem::swap(&mut *creds, &mut new);
+        }
+        drop(creds);
+        outcome
+    }
+
+    /// What it says of itself.
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// One of them, changed if `change` says to what; its error changes nothing.
+    pub fn change_limit(
+        &self,
+        kind: usize,
+        change: impl FnOnce(&Limit) -> Result<Option<Limit>>,
+    ) -> Result<Limit> {
+        let mut limits = self.limits.lock();
+        let before = limits[kind];
+        if let Some(new) = change(&before)? {
+            limits[kind] = new;
+        }
+        Ok(before)
+    }
+
+    /// When it was made, in nanoseconds since boot.
+    pub fn started(&self) -> u64 {
+        self.started
+    }
+
     /// Sets its name.
     pub fn set_comm(&self, comm: Comm) {
         self.program.lock().comm = comm;
@@ -93,9 +173,17 @@ impl Process {
             signals.set_action(signal, new);
             if signals.ignores(signal) {
                 self.pending.fetch_and(!super::signal::bit(signal), Ordering::AcqRel);
+                signals.forget(signal);
             }
         }
         before
+    }
+
+    /// What its threads have used, ended ones included.
+    pub fn usage(&self) -> Usage {
+        let tree = super::tree::lock();
+        let live = tree.node(self.pid).map(|node| node.threads.as_slice()).unwrap_or_default();
+        live.iter().fold(self.cpu.ended(), |sum, thread| sum + thread.cpu.usage(crate::arch::now_ns))
     }
 
     /// The turn of the one thread that may execute another program; `None` while another has it.

@@ -2,14 +2,16 @@
 #![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
+use core::ops::Range;
 
-use heaps::{PAGE_SIZE, Result};
+use heaps::{Errno, PAGE_SIZE, Result};
 use spin::Once;
 
-use super::auxv::{self, Facts, Strings};
-use super::elf::{Program, Segment};
+use super::auxv::{self, Facts, Stack, Strings};
+use super::elf::{Parsed, Program, Segment};
 use super::random;
 use crate::mm::aspace::USER_END;
+use crate::mm::aspace::mappers::Mapped;
 use crate::mm::aspace::shared::SharedPages;
 use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
 use crate::mm::{AddressSpace, Prot, frames};
@@ -31,6 +33,12 @@ pub struct Image {
     pub mm: AddressSpace,
     /// Its first stack pointer.
     pub sp: u64,
+    /// Where it starts.
+    pub entry: u64,
+    /// Where its arguments are.
+    pub args: Range<u64>,
+    /// Where its environment is.
+    pub env: Range<u64>,
 }
 
 /// Makes the page that handlers return through. At boot; `ENOMEM`.
@@ -45,36 +53,60 @@ pub fn init() -> Result<()> {
     Ok(())
 }
 
-/// Puts a program from `file`, known as `path`, into memory. `ENOMEM`, `E2BIG`.
+/// What loads the rest of a program, and starts it.
+pub struct Interpreter {
+    /// Its headers.
+    pub parsed: Parsed,
+    /// Its file.
+    pub file: Arc<dyn MapSource>,
+    /// The file's size, in bytes.
+    pub size: u64,
+}
+
+impl Interpreter {
+    /// Puts it where there is room, and returns how far that is from where it was linked to be, and its entry.
+    fn place(&self, mm: &AddressSpace) -> Result<(u64, u64)> {
+        let span = self.parsed.span().ok_or(Errno::EINVAL)?;
+        let program = self.parsed.program(self.size, mm.find_free(span)?)?;
+        let file = Mapped::new(self.file.clone(), &mm.space(), false)?;
+        program.segments.iter().try_for_each(|segment| place(mm, segment, &file))?;
+        Ok((program.bias, program.entry))
+    }
+}
+
+/// Puts a program from its file, known as `path`, into memory, and its interpreter if it has one. `ENOMEM`, `E2BIG`,
+/// `ENOEXEC`.
 pub fn build(
-    program: &Program,
-    file: &Arc<dyn MapSource>,
+    (program, file): (&Program, &Arc<dyn MapSource>),
+    interpreter: Option<&Interpreter>,
     path: &[u8],
     argv: &Strings,
     envp: &Strings,
 ) -> Result<Image> {
     let mm = AddressSpace::new()?;
+    let file = Mapped::new(file.clone(), &mm.space(), false)?;
     for segment in &program.segments {
-        place(&mm, segment, file)?;
+        place(&mm, segment, &file)?;
     }
     mm.set_brk_start(program.segments.last().map_or(0, |segment| segment.end));
     if let Some(code) = SIGNAL_CODE.get() {
         place_signal_page(&mm, code)?;
     }
-    let mut facts =
-        Facts { phdr: program.phdr, phnum: program.phnum.into(), entry: program.entry, ..Facts::default() };
+    let (base, entry) = interpreter.map_or(Ok((0, program.entry)), |it| it.place(&mm))?;
+    let Program { phdr, phnum, entry: program_entry, .. } = *program;
+    let mut facts = Facts { phdr, phnum: phnum.into(), entry: program_entry, base, ..Facts::default() };
     random::fill(&mut facts.random);
-    let (sp, contents) = auxv::build(STACK_TOP, path, argv, envp, &facts)?;
+    let Stack { sp, bytes, args, env } = auxv::build(STACK_TOP, path, argv, envp, &facts)?;
     let start = (sp - STACK_FIRST) & !(PAGE_SIZE as u64 - 1);
     mm.place(Vma::anonymous(start, STACK_TOP, Prot::READ | Prot::WRITE, VmFlags::GROWSDOWN))?;
-    mm.write(sp, &contents)?;
-    Ok(Image { mm, sp })
+    mm.write(sp, &bytes)?;
+    Ok(Image { mm, sp, entry, args, env })
 }
 
-fn place(mm: &AddressSpace, segment: &Segment, file: &Arc<dyn MapSource>) -> Result<()> {
+fn place(mm: &AddressSpace, segment: &Segment, file: &Arc<Mapped>) -> Result<()> {
     let &Segment { start, file_end, end, offset, len, prot } = segment;
     if start < file_end {
-        let backing = Backing::Content { source: file.clone(), offset, len: Some(len) };
+        let backing = Backing::Content { file: file.clone(), offset, len: Some(len) };
         let max_prot = Prot::all();
         mm.place(Vma { start, end: file_end, prot, max_prot, flags: VmFlags::empty(), backing })?;
     }
@@ -91,7 +123,7 @@ fn place_signal_page(mm: &AddressSpace, code: &Arc<SharedPages>) -> Result<()> {
         end: SIGNAL_PAGE + PAGE_SIZE as u64,
         prot,
         max_prot: prot,
-        flags: VmFlags::SHARED,
+        flags: VmFlags::SIGPAGE,
         backing: Backing::Shared { pages: code.clone(), first: 0 },
     })
 }

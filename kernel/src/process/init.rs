@@ -35,9 +35,11 @@ pub fn start_init(root: &Arc<Dentry>, path: &[u8], args: &[&[u8]], env: &[&[u8]]
 
 fn load(root: &Arc<Dentry>, path: &[u8], args: &[&[u8]], env: &[&[u8]]) -> Result<(Thread, TrapFrame)> {
     let file = exec::open_program(&path::resolve(root, root, path, true)?)?;
-    let request = Request { path: path.to_vec(), file, argv: strings(args)?, envp: strings(env)? };
-    let (image, entry, program) = exec::load(request)?.into_parts();
-    let frame = TrapFrame::user(entry, image.sp);
+    let request =
+        Request { path: path.to_vec(), file, argv: strings(args)?, envp: strings(env)?, loses_name: false };
+    let find = |path: &[u8]| exec::open_program(&path::resolve(root, root, path, true)?);
+    let (image, program) = exec::load(request, &find)?.into_parts();
+    let frame = TrapFrame::user(image.entry, image.sp);
     let thread = Thread::new(Parts {
         tid: tree::INIT,
         process: Process::new(tree::INIT, Signals::default(), program),

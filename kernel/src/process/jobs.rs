@@ -3,12 +3,24 @@
 #![forbid(unsafe_code)]
 
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use super::signal::{self, IGNORE, Info, SI_KERNEL, bit};
 use super::{current, tree};
 use crate::drivers::console::{self, Caller, Jobs};
 
 struct All;
+
+/// Sends a signal of the kernel's to all of a group. Called with no lock held.
+pub fn send_group(pgid: u32, signal: u32) {
+    let members: Vec<_> = {
+        let tree = tree::lock();
+        let members = tree.nodes().filter(|(_, node)| node.pgid == pgid);
+        members.map(|(_, node)| node.process.clone()).collect()
+    };
+    let info = Info { signal, code: SI_KERNEL, detail: 0 };
+    members.iter().for_each(|process| signal::send_process(process, info));
+}
 
 /// Tells the console who knows the processes. At boot.
 pub fn init() {
@@ -20,7 +32,8 @@ impl Jobs for All {
         let pid = current()?.process().pid();
         let tree = tree::lock();
         let node = tree.node(pid)?;
-        Some(Caller { pid, pgid: node.pgid, sid: node.sid })
+        let gave_up = node.process.attributes().gave_up_terminal.load(Ordering::Relaxed);
+        Some(Caller { pid, pgid: node.pgid, sid: node.sid, gave_up })
     }
 
     fn caller_refuses(&self, signal: u32) -> bool {
@@ -39,12 +52,12 @@ impl Jobs for All {
     }
 
     fn send(&self, pgid: u32, signal: u32) {
-        let members: Vec<_> = {
-            let tree = tree::lock();
-            let members = tree.nodes().filter(|(_, node)| node.pgid == pgid);
-            members.map(|(_, node)| node.process.clone()).collect()
-        };
-        let info = Info { signal, code: SI_KERNEL, detail: 0 };
-        members.iter().for_each(|process| signal::send_process(process, info));
+        send_group(pgid, signal);
+    }
+
+    fn give_up(&self) {
+        if let Some(thread) = current() {
+            thread.process().attributes().gave_up_terminal.store(true, Ordering::Relaxed);
+        }
     }
 }

@@ -3,12 +3,17 @@
 
 use heaps::{PhysAddr, Result};
 
-use crate::mm::vma::MapSource;
+use crate::mm::aspace::mappers::FilePages;
+use crate::mm::vma::{MapSource, Origin};
 use crate::vfs::File;
 
 impl MapSource for File {
-    fn read_content(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
-        self.ops().map_content(self, offset, into)
+    fn origin(&self) -> Origin {
+        Origin { dev: self.inode().dev(), ino: self.inode().ino(), name: self.link_text() }
+    }
+
+    fn pages(&self) -> Option<&dyn FilePages> {
+        self.ops().pages(self)
     }
 
     fn runs(
@@ -18,5 +23,9 @@ impl MapSource for File {
         each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>,
     ) -> Result<()> {
         self.ops().map_runs(first, pages, each)
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.ops().is_revoked()
     }
 }

@@ -8,6 +8,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::group::Process;
+use super::signal::queue::Taken;
 use super::signal::{self, IGNORE, Info, SA_NOCLDSTOP, SIGCHLD, SIGCONT, SIGSTOP, STOPS, bit};
 use super::thread::Thread;
 use super::{exit, tree};
@@ -121,7 +122,9 @@ fn tell_parent(process: &Process, word: u32) {
     let action = parent.signals.lock().action(SIGCHLD);
     if action.handler != IGNORE && action.flags & SA_NOCLDSTOP == 0 {
         let code = if word == CONTINUED { CLD_CONTINUED } else { CLD_STOPPED };
-        signal::send_process(&parent, Info { signal: SIGCHLD, code, detail: u64::from(process.pid()) });
+        let info = Info { signal: SIGCHLD, code, detail: u64::from(process.pid()) };
+        let value = if word == CONTINUED { SIGCONT } else { word >> 8 };
+        signal::send_process_with(&parent, Taken { info, value: u64::from(value) });
     }
     parent.children.wake_all();
 }

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use heaps::{Errno, Result};
 
+use super::signal::deliver::Restart;
 use super::signal::{self, Action, DEFAULT, IGNORE, Info, SA_RESTART, SIGCHLD, SIGKILL, bit};
 use super::thread::{Files, Parts};
 use super::tree::Number;
@@ -12,6 +13,7 @@ use super::*;
 use crate::arch::{USER_ARENA, now_ns};
 use crate::mm::{AddressSpace, user};
 use crate::sched;
+use crate::time::cpu::Usage;
 use crate::vfs::{FdTable, FsContext, ramfs};
 
 const WORD: u64 = USER_ARENA.0;
@@ -147,7 +149,7 @@ fn a_handler_gets_a_frame_and_comes_back_from_it() {
     me.process().change_action(USR1, Some(action));
     let mut frame = TrapFrame::user(0x40_0004, WORD + 0x8000);
     (frame.x[0], frame.x[29], frame.spsr) = (!3, 7, 0x6000_0000);
-    me.note_restart(63, 3);
+    me.note_restart(63, 3, Restart::Always);
     send(&me, USR1);
     assert_eq!(act_on(&me, &mut frame), None);
     assert_eq!((frame.elr, frame.x[0], frame.x[30]), (0x40_1000, 10, image::SIGNAL_PAGE));
@@ -180,7 +182,7 @@ fn a_child_is_waited_for_once() {
     assert_eq!(wait::wait(&me, Which::Pid(pid), WEXITED | WNOHANG), Ok(None));
     assert_eq!(wait::wait(&me, Which::Pid(pid + 1), WEXITED | WNOHANG), Err(Errno::ECHILD));
     end(&child, 0x700);
-    let ended = Changed { pid, status: 0x700 };
+    let ended = Changed { pid, status: 0x700, usage: Usage::default() };
     assert_eq!(wait::wait(&me, Which::Any, WEXITED | wait::WNOWAIT), Ok(Some(ended)));
     assert_eq!(wait::wait(&me, Which::Group(me.process().pid()), WEXITED), Ok(Some(ended)));
     assert_eq!(wait::wait(&me, Which::Any, WEXITED), Err(Errno::ECHILD));
@@ -202,13 +204,16 @@ fn a_stopped_child_is_news_once_and_goes_on() {
     assert_eq!(act_on(&child, &mut frame), None);
     assert!(child.process().stop.is_on() && child.has_work());
     assert_eq!(look(WEXITED), Ok(None));
-    let stopped = Some(Changed { pid, status: stop::stopped_by(TSTP) });
+    let stopped = Some(Changed { pid, status: stop::stopped_by(TSTP), usage: Usage::default() });
     assert_eq!(look(wait::WSTOPPED | wait::WNOWAIT), Ok(stopped));
     assert_eq!(look(wait::WSTOPPED), Ok(stopped));
     assert_eq!(look(wait::WSTOPPED), Ok(None), "it is news once");
     assert_eq!(act_on_elsewhere(&child), None, "it waits until it is let go on");
     assert!(!child.has_work());
-    assert_eq!(look(wait::WCONTINUED), Ok(Some(Changed { pid, status: stop::CONTINUED })));
+    assert_eq!(
+        look(wait::WCONTINUED),
+        Ok(Some(Changed { pid, status: stop::CONTINUED, usage: Usage::default() }))
+    );
 }
 
 /// Lets a stopped thread wait, and go on soon.

@@ -6,13 +6,21 @@ use alloc::sync::Arc;
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
+use heaps::Result;
+
 use super::group::Process;
+use super::limits;
+use super::replaceable::Replaceable;
 use super::signal::{SigSet, SignalStack};
 use crate::arch::{self, UserRoot};
 use crate::mm::AddressSpace;
+use crate::mm::aspace::MemoryLimits;
+use crate::net::unix::Dying;
 use crate::sched::{self, TaskRef};
 use crate::sync::wait::Interruptible;
 use crate::sync::{IrqLock, SpinLock, WaitQueue, order};
+use crate::time::clock::Base;
+use crate::time::cpu::Meter;
 use crate::vfs::{FdTable, FsContext};
 
 /// A thread, counted. The scheduler's task owns one; so does the process tree until the thread has ended.
@@ -50,6 +58,11 @@ impl Files {
         &self.table
     }
 
+    /// Whether there is more than one user.
+    fn is_shared(&self) -> bool {
+        self.users.load(Ordering::Acquire) > 1
+    }
+
     /// One user less. May sleep, for the last one closes.
     pub fn release(&self) {
         if self.users.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -63,6 +76,33 @@ enum Link {
     Starting,
     Running(TaskRef),
     Ended,
+}
+
+/// A call that goes on after a stop where it was, however long it had waited (Linux: `struct restart_block`).
+#[derive(Clone, Copy, Debug)]
+pub enum RestartBlock {
+    /// A sleep.
+    Sleep {
+        /// By which clock.
+        base: Base,
+        /// Until when.
+        until: u64,
+        /// The user address for the time left; 0 for none.
+        left: u64,
+    },
+    /// Waiting at a word of user memory.
+    Futex {
+        /// The word.
+        addr: u64,
+        /// Whether only this address space's threads meet there.
+        private: bool,
+        /// What it has to be.
+        value: u32,
+        /// Until when, in nanoseconds since boot.
+        until: u64,
+        /// Which wake-ups count.
+        bits: u32,
+    },
 }
 
 /// What a thread is started with.
@@ -85,8 +125,8 @@ pub struct Parts {
 pub struct State {
     tid: AtomicU32,
     process: Arc<Process>,
-    files: Arc<Files>,
-    fs: Arc<FsContext>,
+    files: Replaceable<Arc<Files>>,
+    fs: Replaceable<Arc<FsContext>>,
     mm: SpinLock<Option<Arc<AddressSpace>>, { order::TASK }>,
     root: IrqLock<Option<UserRoot>, { order::USER_ROOT }>,
     link: SpinLock<Link, { order::TASK }>,
@@ -101,10 +141,15 @@ pub struct State {
     pub(crate) alt_stack: SpinLock<SignalStack, { order::TASK }>,
     /// The first argument of a call that a signal may have to restart, and that call's number plus one.
     pub(super) restart: [AtomicU64; 2],
+    dying: Dying,
     /// User address of the word to clear, and wake, when the thread ends.
     pub clear_tid: AtomicU64,
     /// User address of the robust futex list's head.
     pub robust_list: AtomicU64,
+    /// Its CPU time.
+    pub cpu: Meter,
+    /// What an interrupted sleep goes on with.
+    pub(crate) restart_block: SpinLock<Option<RestartBlock>, { order::TASK }>,
 }
 
 impl Thread {
@@ -113,8 +158,8 @@ impl Thread {
         Thread(Arc::new(State {
             tid: AtomicU32::new(parts.tid),
             process: parts.process,
-            files: parts.files,
-            fs: parts.fs,
+            files: Replaceable::new(parts.files),
+            fs: Replaceable::new(parts.fs),
             root: IrqLock::new(Some(parts.mm.root())),
             mm: SpinLock::new(Some(parts.mm)),
             link: SpinLock::new(Link::Starting),
@@ -126,8 +171,11 @@ impl Thread {
             has_saved_mask: AtomicBool::new(false),
             alt_stack: SpinLock::new(SignalStack::default()),
             restart: [const { AtomicU64::new(0) }; 2],
+            dying: Dying::new(),
             clear_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
+            cpu: Meter::default(),
+            restart_block: SpinLock::new(None),
         }))
     }
 
@@ -172,12 +220,37 @@ impl State {
 
     /// Its files.
     pub fn files(&self) -> &Arc<Files> {
-        &self.files
+        self.files.get()
     }
 
     /// Its directories.
     pub fn fs(&self) -> &Arc<FsContext> {
-        &self.fs
+        self.fs.get()
+    }
+
+    /// Gives it descriptors of its own, if others use them too. Only for the calling thread itself. `ENOMEM`. May sleep.
+    pub fn unshare_files(&self) -> Result<()> {
+        let shared = self.files().clone();
+        if !shared.is_shared() {
+            return Ok(());
+        }
+        let copy = Files::new(shared.table().fork()?);
+        self.files.replace(copy.clone()).inspect_err(|_| copy.release())?;
+        shared.release();
+        Ok(())
+    }
+
+    /// Gives it directories of its own, if others use them too. Only for the calling thread itself. `ENOMEM`.
+    pub fn unshare_fs(&self) -> Result<()> {
+        match Arc::strong_count(self.fs()) {
+            1 => Ok(()),
+            _ => self.fs.replace(self.fs().fork()),
+        }
+    }
+
+    /// What it is about to drop.
+    pub fn dying(&self) -> &Dying {
+        &self.dying
     }
 
     /// Its memory; `None` once it is ending.
@@ -231,6 +304,16 @@ impl State {
         match &*self.link.lock() {
             Link::Running(task) => Some(task.clone()),
             _ => None,
+        }
+    }
+
+    /// Lets its process' limits count in its memory and its descriptors.
+    pub fn apply_limits(&self) {
+        let all = self.process.limits();
+        self.files().table().set_limit(all[limits::NOFILE].soft as usize);
+        if let Some(mm) = self.mm() {
+            let [stack, total, data] = [limits::STACK, limits::AS, limits::DATA].map(|kind| all[kind].soft);
+            mm.set_limits(MemoryLimits { stack, total, data });
         }
     }
 

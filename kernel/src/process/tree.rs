@@ -7,17 +7,19 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use heaps::{Errno, Result};
 
 use super::group::Process;
+use super::signal::SIGCHLD;
 use super::thread::Thread;
 use crate::sync::{SpinGuard, SpinLock, order};
 
 /// The largest process number.
 pub const PID_MAX: u32 = 32768;
 /// How many threads there may be, whatever the memory.
-const MAX_THREADS: usize = 8192;
+pub(super) const MAX_THREADS: usize = 8192;
 /// The process that inherits orphans.
 pub const INIT: u32 = 1;
 
@@ -41,15 +43,27 @@ pub struct Node {
     pub exit_signal: u32,
 }
 
+/// What a process that ends leaves behind.
+#[derive(Default)]
+pub struct Orphans {
+    /// Who inherited its children, if one of them is a zombie.
+    pub heir: Option<Arc<Process>>,
+    /// Children that want a signal now, and which.
+    pub told: Vec<(Arc<Process>, u32)>,
+    /// Groups with stopped processes that nobody looks after any more.
+    pub groups: BTreeSet<u32>,
+}
+
 /// Everybody.
 pub struct Tree {
     nodes: BTreeMap<u32, Node>,
     tids: BTreeMap<u32, u32>,
     last: u32,
+    started: u64,
 }
 
 static TREE: SpinLock<Tree, { order::PROCESS_TREE }> =
-    SpinLock::new(Tree { nodes: BTreeMap::new(), tids: BTreeMap::new(), last: 0 });
+    SpinLock::new(Tree { nodes: BTreeMap::new(), tids: BTreeMap::new(), last: 0, started: 0 });
 
 /// The tree, locked.
 pub fn lock() -> SpinGuard<'static, Tree, { order::PROCESS_TREE }> {
@@ -69,6 +83,7 @@ impl Number {
         let free = (1..=PID_MAX).map(|i| (tree.last + i - 1) % PID_MAX + 1);
         let number = free.into_iter().find(|n| !tree.taken(*n)).ok_or(Errno::EAGAIN)?;
         tree.last = number;
+        tree.started += 1;
         tree.tids.insert(number, 0);
         Ok(Number(Some(number)))
     }
@@ -123,13 +138,39 @@ impl Tree {
         self.tids.len()
     }
 
-    /// Whether nobody of a group's session outside it is there to look after it: then it is not to be stopped.
+    /// How many threads were ever started, and the number given out last.
+    pub fn started(&self) -> (u64, u32) {
+        (self.started, self.last)
+    }
+
+    /// The thread with this number.
+    pub fn thread(&self, tid: u32) -> Option<&Thread> {
+        let node = self.nodes.get(&self.process_of(tid)?)?;
+        node.threads.iter().find(|thread| thread.tid() == tid)
+    }
+
+    /// Whether nobody of a group's session outside it is there to look after it: then it is not to be stopped. Init
+    /// looks after nobody.
     pub fn is_orphaned_group(&self, pgid: u32) -> bool {
-        let is_looked_after = |node: &Node| {
-            self.node(node.parent).is_some_and(|parent| parent.pgid != pgid && parent.sid == node.sid)
+        self.is_orphaned_without(pgid, 0)
+    }
+
+    /// The same once process `without` has gone (Linux: `will_become_orphaned_pgrp`).
+    fn is_orphaned_without(&self, pgid: u32, without: u32) -> bool {
+        let counts = |pid: u32, node: &Node| {
+            node.pgid == pgid && pid != without && node.status.is_none() && node.parent != INIT
         };
-        let alive = |node: &&Node| node.pgid == pgid && node.status.is_none();
-        !self.nodes.values().filter(alive).any(is_looked_after)
+        let mut members = self.nodes.iter().filter(|(pid, node)| counts(**pid, node));
+        !members.any(|(_, node)| self.looks_after(node.parent, node))
+    }
+
+    /// Whether a process could let another's group, which is not its own, go on.
+    fn looks_after(&self, parent: u32, child: &Node) -> bool {
+        self.node(parent).is_some_and(|parent| parent.pgid != child.pgid && parent.sid == child.sid)
+    }
+
+    fn has_stopped(&self, pgid: u32) -> bool {
+        self.nodes.values().any(|node| node.pgid == pgid && node.process.stop.is_on())
     }
 
     /// Adds a process with its first thread. `ESRCH` when the parent is gone.
@@ -172,6 +213,10 @@ impl Tree {
         self.tids.remove(&thread.tid());
         let Some(node) = self.nodes.get_mut(&thread.process().pid()) else { return (None, false) };
         let at = node.threads.iter().position(|other| Thread::same(other, thread));
+        if at.is_some() {
+            // In one step for whoever adds them up.
+            node.process.cpu.add_ended(thread.cpu.usage(crate::arch::now_ns));
+        }
         (at.map(|at| node.threads.swap_remove(at)), node.threads.is_empty())
     }
 
@@ -181,21 +226,54 @@ impl Tree {
         self.tids.insert(pid, pid);
     }
 
-    /// Gives the children of a process that ends to init. Returns whether any of them is a zombie.
-    pub fn orphan_children(&mut self, pid: u32) -> bool {
-        let Some(node) = self.nodes.get_mut(&pid) else { return false };
-        let orphans = core::mem::take(&mut node.children);
-        let mut zombie = false;
-        for orphan in &orphans {
-            if let Some(node) = self.nodes.get_mut(orphan) {
-                node.parent = INIT;
-                zombie |= node.status.is_some();
+    /// Who inherits the children of a process that ends: the next above it that said it would, else init.
+    fn reaper_of(&self, pid: u32) -> u32 {
+        let mut at = self.nodes.get(&pid).map_or(INIT, |node| node.parent);
+        while let Some(node) = self.nodes.get(&at).filter(|_| at != INIT) {
+            let is_reaper = node.process.attributes().subreaper.load(Ordering::Relaxed) != 0;
+            if is_reaper && node.status.is_none() {
+                return at;
+            }
+            at = node.parent;
+        }
+        INIT
+    }
+
+    /// Gives the children of a process that ends to whoever inherits them.
+    pub fn orphan_children(&mut self, pid: u32) -> Orphans {
+        let reaper = self.reaper_of(pid);
+        let Some(node) = self.nodes.get_mut(&pid) else { return Orphans::default() };
+        let children = core::mem::take(&mut node.children);
+        let (mut left, mut zombie) = (Orphans::default(), false);
+        for child in &children {
+            let Some(node) = self.nodes.get_mut(child) else { continue };
+            node.parent = reaper;
+            // Heirs hear of every end by the usual signal.
+            node.exit_signal = SIGCHLD;
+            zombie |= node.status.is_some();
+            let signal = node.process.attributes().death_signal.load(Ordering::Relaxed);
+            if signal != 0 {
+                left.told.push((node.process.clone(), signal));
             }
         }
-        if let Some(init) = self.nodes.get_mut(&INIT) {
-            init.children.extend(orphans);
+        left.groups = self.groups_left(pid, &children);
+        if let Some(node) = self.nodes.get_mut(&reaper) {
+            node.children.extend(children);
+            left.heir = zombie.then(|| node.process.clone());
         }
-        zombie
+        left
+    }
+
+    /// The groups with stopped processes that nobody looks after once `pid` has gone: its own, and those of the
+    /// children it leaves (Linux: `kill_orphaned_pgrp`).
+    fn groups_left(&self, pid: u32, children: &BTreeSet<u32>) -> BTreeSet<u32> {
+        let Some(me) = self.node(pid) else { return BTreeSet::new() };
+        let own = Some(me).filter(|me| self.looks_after(me.parent, me)).map(|me| (me.pgid, pid));
+        let children = children.iter().filter_map(|child| self.node(*child));
+        let theirs = children.filter(|child| self.looks_after(pid, child)).map(|child| (child.pgid, 0));
+        let left =
+            |&(pgid, without): &(u32, u32)| self.is_orphaned_without(pgid, without) && self.has_stopped(pgid);
+        own.into_iter().chain(theirs).filter(left).map(|(pgid, _)| pgid).collect()
     }
 
     /// Takes out a zombie whose status was seen.

@@ -1,7 +1,7 @@
 //! Switching, sleeping and waking.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use heaps::Result;
 use spin::Once;
@@ -9,22 +9,53 @@ use spin::Once;
 use super::task::{State, Task, TaskRef};
 use super::{queue, task, timers};
 use crate::arch::percpu::{self, work};
-use crate::arch::{self, FpState, MAX_CPUS, TrapFrame, context, irq, timer};
+use crate::arch::{self, FpState, MAX_CPUS, TrapFrame, context, irq, timer as hardware};
+use crate::debug::kmsg;
 use crate::drivers::console;
 use crate::process::Thread;
 use crate::sync::wait::Interruptible;
 use crate::sync::{IrqLock, order};
+use crate::time::timer;
 
 /// How long a task runs while others are ready.
 const SLICE_NS: u64 = 10_000_000;
 
 struct Cpu {
     idle: Once<TaskRef>,
+    /// When it ticks next, and when its timer interrupts next; 0 where that is not set.
+    next_tick: AtomicU64,
+    armed: AtomicU64,
     /// The task this CPU has just left.
     left: IrqLock<Option<TaskRef>, { order::RUN_QUEUE }>,
+    /// Since when it has nothing to do; 0 while it has.
+    idle_since: AtomicU64,
+    /// How long it had nothing to do before that.
+    idled: AtomicU64,
+    /// How often it went from one task to another.
+    switches: AtomicU64,
 }
 
-static CPUS: [Cpu; MAX_CPUS] = [const { Cpu { idle: Once::new(), left: IrqLock::new(None) } }; MAX_CPUS];
+impl Cpu {
+    const fn new() -> Cpu {
+        let [next_tick, armed, idle_since, idled, switches] = [const { AtomicU64::new(0) }; 5];
+        let left = IrqLock::new(None);
+        Cpu { idle: Once::new(), next_tick, armed, left, idle_since, idled, switches }
+    }
+
+    /// It goes from one task to another at `now`.
+    fn count(&self, prev: &Task, next: &Task, now: u64) {
+        self.switches.store(self.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if prev.is_idle() {
+            let idled = now.saturating_sub(self.idle_since.swap(0, Ordering::Relaxed));
+            self.idled.fetch_add(idled, Ordering::Relaxed);
+        }
+        if next.is_idle() {
+            self.idle_since.store(now, Ordering::Relaxed);
+        }
+    }
+}
+
+static CPUS: [Cpu; MAX_CPUS] = [const { Cpu::new() }; MAX_CPUS];
 static STARTED: AtomicBool = AtomicBool::new(false);
 
 /// The running task. Not before [`adopt_cpu`].
@@ -67,12 +98,14 @@ pub fn run_cpu() -> ! {
         irq::irq_disable();
         cpu.idle.store(true, Ordering::SeqCst);
         if !queue::has_ready(id) {
-            arm_timer(true);
+            arm_timer(true, arch::now_ns());
             irq::wait_for_interrupt();
         }
         cpu.idle.store(false, Ordering::SeqCst);
         irq::irq_enable();
         console::send_posted();
+        kmsg::wake_readers();
+        timer::run_due();
         schedule();
     }
 }
@@ -102,7 +135,7 @@ pub fn schedule() {
         queue::enqueue(prev.clone());
     }
     if !TaskRef::same(&prev, &next) {
-        switch(cpu, prev, next);
+        switch(cpu, prev, next, goes_on);
     }
     irq::irq_restore(flags);
 }
@@ -113,7 +146,7 @@ fn claimed_idle(cpu: usize) -> TaskRef {
     idle
 }
 
-fn switch(cpu: usize, prev: TaskRef, next: TaskRef) {
+fn switch(cpu: usize, prev: TaskRef, next: TaskRef, goes_on: bool) {
     next.cpu.store(cpu, Ordering::SeqCst);
     next.set_state(State::Running);
     match &next.thread {
@@ -121,7 +154,15 @@ fn switch(cpu: usize, prev: TaskRef, next: TaskRef) {
         None => arch::pgtable::deactivate(),
     }
     look_at_signals(&next);
-    arm_timer(next.is_idle());
+    let now = arch::now_ns();
+    CPUS[cpu].count(&prev, &next, now);
+    if let Some(thread) = &prev.thread {
+        thread.cpu.leave(now, !goes_on);
+    }
+    if let Some(thread) = &next.thread {
+        thread.cpu.enter(now);
+    }
+    arm_timer(next.is_idle(), now);
     context::switch(prev, next, |prev| *CPUS[cpu].left.lock() = Some(prev));
     after_switch();
 }
@@ -142,21 +183,49 @@ pub fn after_switch() {
     }
 }
 
-fn arm_timer(idle: bool) {
-    let now = arch::now_ns();
-    let until_next = timers::next().saturating_sub(now);
-    match idle {
-        true if timers::next() == u64::MAX => timer::stop_timer(),
-        true => timer::set_timer_in(until_next),
-        false => timer::set_timer_in(until_next.min(SLICE_NS)),
+/// Lets this CPU's timer interrupt when the next sleeper wants to wake or, where the CPU is not idle, when it ticks.
+fn arm_timer(idle: bool, now: u64) {
+    let cpu = &CPUS[arch::cpu_id()];
+    let mut at = timers::next().min(timer::next());
+    if !idle {
+        if cpu.next_tick.load(Ordering::Relaxed) <= now {
+            cpu.next_tick.store(now + SLICE_NS, Ordering::Relaxed);
+        }
+        at = at.min(cpu.next_tick.load(Ordering::Relaxed));
+    }
+    if cpu.armed.swap(at, Ordering::Relaxed) == at {
+        return;
+    }
+    match at {
+        u64::MAX => hardware::stop_timer(),
+        at => hardware::set_timer_in(at.saturating_sub(now)),
     }
 }
 
-/// The timer's interrupt.
-pub fn tick() {
+/// Something is due at another time than before: lets this CPU's timer interrupt in time.
+pub fn rearm_timer() {
+    let flags = irq::irq_save();
+    if let Some(idle) = with_current(|task| task.is_idle()) {
+        arm_timer(idle, arch::now_ns());
+    }
+    irq::irq_restore(flags);
+}
+
+/// The timer's interrupt, which met user space or the kernel.
+pub fn tick(in_user: bool) {
+    let (cpu, now) = (percpu::this(), arch::now_ns());
+    let this = &CPUS[arch::cpu_id()];
+    this.armed.store(0, Ordering::Relaxed);
+    if now >= this.next_tick.load(Ordering::Relaxed) {
+        with_current(|task| task.thread.as_ref().inspect(|thread| thread.cpu.sample(now, in_user)).is_some());
+    }
     timers::expire();
-    let cpu = percpu::this();
-    arm_timer(false);
+    let counts =
+        |task: &TaskRef| task.thread.as_ref().is_some_and(|thread| thread.process().timers.count_cpu_time());
+    if timer::note_due(now) || with_current(counts).unwrap_or(false) {
+        cpu.add_work(work::SIGNAL);
+    }
+    arm_timer(with_current(|task| task.is_idle()).unwrap_or(true), now);
     if queue::has_ready(arch::cpu_id()) {
         cpu.add_work(work::RESCHED);
     }
@@ -217,6 +286,12 @@ pub fn wake_interruptible(task: &TaskRef) {
     }
 }
 
+/// Makes this CPU look whether somebody is to be woken or told something, before it returns to user space. From any
+/// context.
+pub fn note_posted() {
+    percpu::this().add_work(work::SIGNAL);
+}
+
 /// The running task is about to look at its signals.
 pub fn signals_seen() {
     with_current(|me| me.notified.store(false, Ordering::SeqCst));
@@ -263,6 +338,36 @@ pub fn exit_current() -> ! {
     current().set_state(State::Dead);
     schedule();
     unreachable!("a dead task ran again")
+}
+
+/// How long a CPU had nothing to do, in nanoseconds.
+pub fn idle_time(cpu: usize) -> u64 {
+    let cpu = &CPUS[cpu];
+    let before = cpu.idled.load(Ordering::Relaxed);
+    match cpu.idle_since.load(Ordering::Relaxed) {
+        0 => before,
+        since => before + arch::now_ns().saturating_sub(since),
+    }
+}
+
+/// How often the CPUs went from one task to another.
+pub fn switches() -> u64 {
+    CPUS.iter().map(|cpu| cpu.switches.load(Ordering::Relaxed)).sum()
+}
+
+/// What a task is at, as `/proc` says it: `R` when it runs or could, `S` in a sleep that signals end, `D` in another.
+pub fn activity(task: &TaskRef) -> char {
+    let sleeps = task.is(State::Asleep) || task.is(State::Preparing);
+    match task.sleep_kind.load(Ordering::Relaxed) {
+        _ if !sleeps => 'R',
+        kind if kind == Interruptible::Yes as u8 => 'S',
+        _ => 'D',
+    }
+}
+
+/// The CPU a task ran on last.
+pub fn last_cpu(task: &TaskRef) -> usize {
+    task.cpu.load(Ordering::Relaxed)
 }
 
 /// CPUs that run tasks, one bit each.

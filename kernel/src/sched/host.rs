@@ -69,6 +69,11 @@ pub fn try_current() -> Option<TaskRef> {
     Some(current())
 }
 
+/// The number of the thread that the calling task plays, or 0.
+pub fn current_tid() -> u32 {
+    PLAYS.with_borrow(|thread| thread.as_ref().map_or(0, |thread| thread.tid()))
+}
+
 /// Calls `f` with the calling task.
 pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
     Some(f(&current()))
@@ -76,6 +81,19 @@ pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
 
 /// The running task is about to look at its signals.
 pub fn signals_seen() {}
+
+/// A host's tasks always run.
+pub fn activity(_: &TaskRef) -> char {
+    'R'
+}
+
+/// On the one CPU.
+pub fn last_cpu(_: &TaskRef) -> usize {
+    0
+}
+
+/// There is no way back to user space to take.
+pub fn note_posted() {}
 
 /// Lets the calling host thread play a user thread.
 pub fn play(thread: Option<Thread>) {
@@ -112,3 +130,6 @@ pub fn online_cpus() -> u64 {
 
 /// The calling task is about to end.
 pub fn leave() {}
+
+/// Something is due at another time than before; nothing interrupts here.
+pub fn rearm_timer() {}

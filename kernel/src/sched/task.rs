@@ -132,9 +132,11 @@ impl Task {
         kind != Interruptible::No && self.thread.as_ref().is_some_and(|thread| thread.interrupted(kind))
     }
 
-    /// What it does, for people: running, ready, asleep.
+    /// What it does, for people: running, ready, asleep, or blocked, which is a sleep that no signal ends.
     pub fn state_name(&self) -> &'static str {
+        let uninterruptible = self.sleep_kind.load(Ordering::SeqCst) == Interruptible::No as u8;
         match self.state.load(Ordering::SeqCst) {
+            s if s == State::Asleep as u8 && uninterruptible => "blocked",
             s if s == State::Running as u8 => "running",
             s if s == State::Preparing as u8 => "about to sleep",
             s if s == State::Asleep as u8 => "asleep",

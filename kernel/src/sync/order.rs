@@ -4,6 +4,7 @@
 //! may sleep under a spinning one. Two locks of one rank are never held together.
 
 use crate::arch;
+use crate::debug::report;
 
 /// A place in the lock order. Lower ranks are taken first (outermost).
 pub type Rank = u8;
@@ -26,58 +27,94 @@ ranks! {
     // Sleeping locks.
     MODULES = 1, "Loading and unloading; held over a module's init and exit, which register and unregister heaps.";
     HEAP_GUARD = 2, "A heap's guard: shared by calls in flight, exclusive for publishing and unregistering.";
-    FILE_POS = 3, "One open file's position, over a whole read or write; user memory may be touched under it.";
-    NAMESPACE = 4, "Creating and removing names in a directory, device registration.";
-    EXEC = 5, "Replacing a process image.";
-    MMAP = 6, "One address space's layout; page faults take it.";
-    SHARED_PAGES = 7, "Anonymous pages that several address spaces map.";
-    FILE_DATA = 8, "Contents of a regular file; user memory is not touched under it.";
+    HEAP_LIST = 3, "The heap list and the minors table (a mutex, as Linux's is).";
+    FILE_POS = 4, "One open file's position, over a whole read or write; user memory may be touched under it.";
+    INODE = 5, "Changing a regular file's contents or size; user memory may be touched under it.";
+    NAMESPACE = 6, "Creating and removing names in a directory, device registration.";
+    EPOLL = 7, "One epoll's harvest, or a new link between two; user memory may be touched under it.";
+    SOCKET_RECEIVE = 8, "The turn to receive from one socket; user memory may be touched under it.";
+    MMAP = 9, "One address space's layout; page faults take it.";
+    SHARED_PAGES = 10, "Anonymous pages that several address spaces map.";
+    FILE_DATA = 11, "Contents of a regular file; user memory is not touched under it.";
+    MOUNTS = 12, "What is mounted where.";
+    DRAINED = 13, "No lock: to wait until all of a provider's memory is back, for which others need the next.";
+    PROVIDER = 14, "A heap provider's own lock.";
     // Spinning locks.
     PROCESS_TREE = 16, "Parents, children, thread groups.";
     TASK = 17, "One thread's or process' references: address space, files, task.";
     FD_TABLE = 18, "One process' file descriptors.";
-    CDEV_MAP = 20, "dev_t to cdev; also guards an inode's cached cdev.";
-    CDEV_INODES = 21, "The inodes that cache a cdev.";
-    DENTRY = 22, "One directory's entries.";
-    HEAP_LIST = 24, "The heap list and the minors table.";
-    HEAP_STATE = 26, "One heap's or one module's state.";
-    BUFFER = 28, "One dma-buf: name, counters.";
-    PIPE = 29, "One pipe's bytes.";
-    SIGNALS = 30, "One process' signal dispositions and pending set.";
-    FUTEX = 32, "One bucket of the futex table.";
-    CONTIG = 34, "A contiguous-memory region's free ranges.";
-    STACKS = 33, "Idle kernel stacks.";
-    FRAME_CACHE = 35, "The free page frames one CPU keeps to itself.";
-    FRAMES = 36, "Free page frames.";
-    WAIT_QUEUE = 38, "One wait queue. Interrupts are off.";
-    TIMERS = 40, "Sleeping tasks by wake-up time. Interrupts are off.";
-    RUN_QUEUE = 42, "One CPU's runnable tasks. Interrupts are off.";
-    USER_ROOT = 43, "The page table a thread runs on. Interrupts are off.";
-    OBJECTS = 44, "The kernel object heap and its quarantine. Interrupts are off.";
-    MODULE_PLACES = 45, "The addresses of modules, and of those that have gone. Interrupts are off.";
-    REPORTS = 46, "Detection reports. Interrupts are off.";
-    LOG = 48, "The kernel log. Interrupts are off.";
-    UART = 50, "The console's transmitter and receiver. Interrupts are off.";
+    SOCKET_NAMES = 19, "The abstract names of sockets; what a socket's file leads to.";
+    SOCKET_TOPOLOGY = 20, "Which socket is whose peer.";
+    EPOLL_ITEMS = 21, "The files one epoll watches.";
+    MAPPERS = 22, "The address spaces that map a file.";
+    CDEV_MAP = 23, "dev_t to cdev; also guards an inode's cached cdev.";
+    CDEV_INODES = 24, "The inodes that cache a cdev.";
+    DENTRY = 25, "One directory's entries.";
+    FILE_LINKS = 26, "The epolls that watch one open file, and files whose last close is put off.";
+    FLIGHT = 27, "The files that are in sockets' queues.";
+    HEAP_STATE = 28, "One heap's or one module's state.";
+    SOCKET = 29, "One socket: its queues, its peer.";
+    SPACES = 30, "The list of address spaces.";
+    FIFO = 31, "A named pipe's way to its bytes.";
+    BUFFER = 32, "One dma-buf: name, counters.";
+    PIPE = 33, "One pipe's bytes, or one event counter's or timer's state.";
+    SIGNALS = 34, "One process' signal dispositions and pending set.";
+    DYING = 35, "What one thread is about to drop.";
+    FILE_LOCKS = 36, "The locks on files.";
+    STRACE = 37, "The line of a trace that is being written.";
+    FUTEX = 38, "One bucket of the futex table.";
+    STACKS = 39, "Idle kernel stacks.";
+    CONTIG = 40, "A contiguous-memory region's free ranges.";
+    FRAME_CACHE = 41, "The free page frames one CPU keeps to itself.";
+    FRAMES = 42, "Free page frames.";
+    POLL_QUEUE = 43, "Who watches one file's readiness. Interrupts are off.";
+    WAIT_QUEUE = 44, "One wait queue. Interrupts are off.";
+    EPOLL_READY = 45, "One epoll's ready files. Interrupts are off.";
+    TIMERS = 46, "Sleeping tasks by wake-up time. Interrupts are off.";
+    RUN_QUEUE = 47, "One CPU's runnable tasks. Interrupts are off.";
+    USER_ROOT = 48, "The page table a thread runs on. Interrupts are off.";
+    OBJECTS = 49, "The kernel object heap and its quarantine. Interrupts are off.";
+    LOG_READER = 50, "A reader's place in the kernel log. Interrupts are off.";
+    MODULE_PLACES = 51, "The addresses of modules, and of those that have gone. Interrupts are off.";
+    REPORTS = 52, "Detection reports. Interrupts are off.";
+    RECEIVER = 53, "The console's receiver, over each byte. Interrupts are off.";
+    LOG = 54, "The kernel log. Interrupts are off.";
+    TTY = 55, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
+    UART = 56, "The console's transmitter. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and
 /// shrinks with use and says nothing about who holds what.
-pub const BOOKKEEPING: u64 = 1 << STACKS | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << TIMERS | 1 << RUN_QUEUE;
+pub const BOOKKEEPING: u64 =
+    1 << STACKS | 1 << CONTIG | 1 << FRAMES | 1 << WAIT_QUEUE | 1 << TIMERS | 1 << RUN_QUEUE;
 
 /// First rank that belongs to spinning locks: holding one of these or above, nobody sleeps.
 pub const FIRST_SPINNING: Rank = PROCESS_TREE;
 
 /// First rank that interrupt handlers take: from here on, every lock masks interrupts.
-pub const FIRST_MASKED: Rank = WAIT_QUEUE;
+pub const FIRST_MASKED: Rank = POLL_QUEUE;
 
 /// Notes that this CPU is about to take a lock of `rank`, and reports an inversion.
 #[inline]
 pub fn acquire(rank: Rank) {
+    acquire_unless(rank, || false);
+}
+
+/// Like [`acquire`] for a sleeping lock that knows its owner. Where that is the caller (`is_mine`, asked only when the
+/// order is broken anyway) it would wait for itself: that is reported as a deadlock, and the task ends here.
+#[inline]
+pub fn acquire_unless(rank: Rank, is_mine: impl FnOnce() -> bool) {
     let held = arch::held_locks();
     if held >> rank != 0 {
-        inversion(rank, held);
+        inversion(rank, held, held >> rank & 1 == 1 && is_mine());
     }
     arch::set_held_locks(held | 1 << rank);
+}
+
+/// Whether this CPU holds a lock of `rank`.
+#[inline]
+pub fn holds(rank: Rank) -> bool {
+    arch::held_locks() >> rank & 1 == 1
 }
 
 /// Like [`acquire`] for a lock that was taken without waiting: no inversion can deadlock there.
@@ -100,7 +137,10 @@ pub fn holds_spinning() -> bool {
 
 #[cold]
 #[inline(never)]
-fn inversion(rank: Rank, held: u64) {
+fn inversion(rank: Rank, held: u64, again: bool) {
+    if again {
+        report::deadlock(rank);
+    }
     let worst = (63 - held.leading_zeros()) as Rank;
-    crate::debug::report::lock_order(rank, worst);
+    report::lock_order(rank, worst);
 }

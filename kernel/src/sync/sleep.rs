@@ -1,11 +1,12 @@
 //! Sleeping locks: a waiter leaves the CPU. Not for interrupt handlers, not under a spinning lock.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use lock_api::{GuardNoSend, RawMutex, RawRwLock};
 
 use super::order::{self, Rank};
 use super::wait::WaitQueue;
+use crate::sched;
 
 /// Mutual exclusion whose waiters sleep.
 pub type Mutex<T, const RANK: Rank> = lock_api::Mutex<RawSleepMutex<RANK>, T>;
@@ -16,24 +17,36 @@ pub type RwLock<T, const RANK: Rank> = lock_api::RwLock<RawSleepRwLock<RANK>, T>
 
 /// The raw lock behind [`Mutex`].
 pub struct RawSleepMutex<const RANK: Rank> {
-    locked: AtomicBool,
+    /// `FREE`, or who holds it: a task's number and 1, for idle tasks have 0.
+    holder: AtomicU32,
     queue: WaitQueue,
+}
+
+const FREE: u32 = 0;
+
+fn me() -> u32 {
+    sched::current_tid() + 1
 }
 
 impl<const RANK: Rank> RawSleepMutex<RANK> {
     #[inline]
     fn try_take(&self) -> bool {
-        self.locked.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.holder.compare_exchange(FREE, me(), Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether the running task holds it.
+    fn is_mine(&self) -> bool {
+        self.holder.load(Ordering::Relaxed) == me()
     }
 }
 
-// SAFETY: `locked` goes from false to true for one caller only, and back only in unlock.
+// SAFETY: `holder` goes from FREE to a task for one caller only, and back only in unlock.
 unsafe impl<const RANK: Rank> RawMutex for RawSleepMutex<RANK> {
-    const INIT: Self = RawSleepMutex { locked: AtomicBool::new(false), queue: WaitQueue::new() };
+    const INIT: Self = RawSleepMutex { holder: AtomicU32::new(FREE), queue: WaitQueue::new() };
     type GuardMarker = GuardNoSend;
 
     fn lock(&self) {
-        order::acquire(RANK);
+        order::acquire_unless(RANK, || self.is_mine());
         if !self.try_take() {
             self.queue.wait(|| self.try_take().then_some(()));
         }
@@ -48,7 +61,7 @@ unsafe impl<const RANK: Rank> RawMutex for RawSleepMutex<RANK> {
     }
 
     unsafe fn unlock(&self) {
-        self.locked.store(false, Ordering::Release);
+        self.holder.store(FREE, Ordering::Release);
         order::release(RANK);
         self.queue.wake_one();
     }

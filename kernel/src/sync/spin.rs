@@ -21,6 +21,8 @@ pub type IrqGuard<'a, T, const RANK: Rank> = lock_api::MutexGuard<'a, RawIrqSpin
 
 /// How long anybody may hold a spinning lock: no CPU that runs is kept from it this long.
 const PATIENCE_NS: u64 = 30_000_000_000;
+/// The same for a CPU that holds a lock of the same rank already: most likely this one, which was reported.
+const SHORT_PATIENCE_NS: u64 = 200_000_000;
 
 /// The raw lock behind [`SpinLock`].
 pub struct RawSpin<const RANK: Rank>(spin::mutex::SpinMutex<()>);
@@ -31,8 +33,8 @@ impl<const RANK: Rank> RawSpin<RANK> {
     }
 
     #[cold]
-    fn spin(&self) {
-        let patience = arch::now_ns() + PATIENCE_NS;
+    fn spin(&self, again: bool) {
+        let patience = arch::now_ns() + if again { SHORT_PATIENCE_NS } else { PATIENCE_NS };
         while !self.try_take() {
             while self.0.is_locked() {
                 core::hint::spin_loop();
@@ -58,9 +60,10 @@ unsafe impl<const RANK: Rank> RawMutex for RawSpin<RANK> {
 
     #[inline]
     fn lock(&self) {
+        let again = order::holds(RANK);
         order::acquire(RANK);
         if !self.try_take() {
-            self.spin();
+            self.spin(again);
         }
     }
 

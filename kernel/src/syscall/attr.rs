@@ -9,7 +9,7 @@ use super::ctx::user_path;
 use crate::mm::user;
 use crate::vfs::Inode;
 use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW};
-use crate::vfs::ramfs::data;
+use crate::vfs::mounts;
 use crate::vfs::stat::{Stat, Statx};
 
 const AT_STATX_SYNC_TYPE: u32 = 0x6000;
@@ -22,16 +22,19 @@ pub fn sys_fstat(ctx: &Ctx, fd: i32, buf: u64) -> Result<usize> {
     user::write(buf, &Stat::of_file(&*ctx.file(fd)?)).map(|()| 0)
 }
 
-fn stat_at(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<Stat> {
+/// The attributes, and whether they are those of a filesystem's root.
+fn stat_at(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<(Stat, bool)> {
     let path = user_path(path)?;
-    if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
-        return match dirfd {
-            AT_FDCWD => Ok(Stat::of(ctx.fs.cwd().inode())),
-            _ => Ok(Stat::of_file(&*ctx.file(dirfd)?)),
-        };
-    }
-    let dentry = ctx.resolve(dirfd, &path, flags & AT_SYMLINK_NOFOLLOW == 0)?;
-    Ok(Stat::of(dentry.inode()))
+    let dentry = if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+        if dirfd != AT_FDCWD {
+            let file = ctx.file(dirfd)?;
+            return Ok((Stat::of_file(&file), file.dentry().is_some_and(|dentry| dentry.is_mount())));
+        }
+        ctx.fs.cwd()
+    } else {
+        ctx.resolve(dirfd, &path, flags & AT_SYMLINK_NOFOLLOW == 0)?
+    };
+    Ok((Stat::of(dentry.inode()), dentry.is_mount()))
 }
 
 /// `newfstatat`. `EINVAL`, `EFAULT` and what walking says. May sleep.
@@ -39,16 +42,17 @@ pub fn sys_newfstatat(ctx: &Ctx, dirfd: i32, path: u64, buf: u64, flags: u32) ->
     if flags & !(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
-    user::write(buf, &stat_at(ctx, dirfd, path, flags)?).map(|()| 0)
+    user::write(buf, &stat_at(ctx, dirfd, path, flags)?.0).map(|()| 0)
 }
 
 /// `statx`: the basic fields, whatever was asked for. As [`sys_newfstatat`].
 pub fn sys_statx(ctx: &Ctx, dirfd: i32, path: u64, flags: u32, mask: u32, buf: u64) -> Result<usize> {
     let known = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
-    if flags & !known != 0 || mask & STATX_RESERVED != 0 {
+    if flags & !known != 0 || flags & AT_STATX_SYNC_TYPE == AT_STATX_SYNC_TYPE || mask & STATX_RESERVED != 0 {
         return Err(Errno::EINVAL);
     }
-    user::write(buf, &Statx::from(&stat_at(ctx, dirfd, path, flags)?)).map(|()| 0)
+    let (stat, root) = stat_at(ctx, dirfd, path, flags)?;
+    user::write(buf, &Statx::new(&stat, root)).map(|()| 0)
 }
 
 /// `faccessat` and `faccessat2`: the one user may do anything, but execute what nobody may. `EACCES`, `EINVAL` and
@@ -90,31 +94,49 @@ struct StatFs {
     f_spare: [u64; 4],
 }
 
-const RAMFS_MAGIC: u64 = 0x8584_58f6;
+const TMPFS_MAGIC: u64 = 0x0102_1994;
+/// `ST_VALID`, `ST_RELATIME`.
+const ST_FLAGS: u64 = 0x20 | 0x1000;
 
-fn statfs() -> StatFs {
-    let total = data::page_limit() as u64;
-    let free = total.saturating_sub(data::pages_in_use() as u64);
+/// The type of a filesystem, by its number.
+fn magic(dev: u32) -> u64 {
+    match dev {
+        4 => 0x9fa0,
+        6 => 0x6265_6572,
+        7 => 0x6462_6720,
+        8 => 0x5049_5045,
+        9 => 0x444d_4142,
+        _ => TMPFS_MAGIC,
+    }
+}
+
+/// What a filesystem has and has left. Without a limit, and where there is nothing to count, it is zero.
+fn statfs(inode: &Inode) -> StatFs {
+    let quota = mounts::quota(inode.dev());
+    let limit = quota.as_ref().map(|quota| quota.limit()).filter(|limit| *limit != usize::MAX);
+    let total = limit.unwrap_or(0) as u64;
+    let free = total.saturating_sub(quota.map_or(0, |quota| quota.used() as u64));
     StatFs {
-        f_type: RAMFS_MAGIC,
+        f_type: magic(inode.dev()),
         f_bsize: 4096,
         f_blocks: total,
         f_bfree: free,
         f_bavail: free,
+        f_fsid: inode.dev().into(),
         f_namelen: 255,
         f_frsize: 4096,
+        f_flags: ST_FLAGS,
         ..StatFs::default()
     }
 }
 
 /// `statfs`. `EFAULT` and what walking says. May sleep.
 pub fn sys_statfs(ctx: &Ctx, path: u64, buf: u64) -> Result<usize> {
-    ctx.resolve(AT_FDCWD, &user_path(path)?, true)?;
-    user::write(buf, &statfs()).map(|()| 0)
+    let at = ctx.resolve(AT_FDCWD, &user_path(path)?, true)?;
+    user::write(buf, &statfs(at.inode())).map(|()| 0)
 }
 
 /// `fstatfs`. `EBADF`, `EFAULT`.
 pub fn sys_fstatfs(ctx: &Ctx, fd: i32, buf: u64) -> Result<usize> {
-    ctx.file(fd)?;
-    user::write(buf, &statfs()).map(|()| 0)
+    user::write(buf, &statfs(ctx.file(fd)?.inode())).map(|()| 0)
 }

@@ -20,6 +20,8 @@ pub struct Ctx<'a> {
     pub files: &'a Arc<FdTable>,
     /// Its directories.
     pub fs: &'a FsContext,
+    /// Its number.
+    pub pid: i32,
 }
 
 impl Ctx<'_> {

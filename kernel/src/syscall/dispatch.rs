@@ -5,8 +5,15 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::{Errno, Result};
 
-use super::{Ctx, attr, fd, futex, memory, misc, module, names, nr, poll, process, rw, sched, signal, time};
+use super::{
+    Ctx, attr, copy, creds, event, fd, futex, known, locks, memfd, memory, message, misc, module, mount,
+    names, nr, poll, prctl, process, rw, sched, setattr, signal, socket, sockopt, space, syslog, time, timer,
+};
 use crate::arch::TrapFrame;
+use crate::net::unix::flight;
+use crate::net::unix::option::Way;
+use crate::process::creds::Kind;
+use crate::process::signal::deliver::Restart;
 use crate::process::{Thread, with_current};
 
 /// Serves the system call that `frame` describes: X8 its number, X0 to X5 its arguments, X0 its result. Called with
@@ -29,21 +36,45 @@ pub fn dispatch(frame: &mut TrapFrame) {
 /// Lets an interrupted call that may be made again be made again, where the signal's action allows it.
 #[cold]
 fn note_restart(thread: &Thread, number: u64, first: u64, fourth: u64) {
-    let again = match number {
-        nr::FUTEX => fourth == 0,
-        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT | nr::FCNTL => true,
-        nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => true,
-        _ => false,
-    };
-    if again {
-        thread.note_restart(number, first);
+    if is_timed(thread, number, first) {
+        return;
     }
+    let when = match number {
+        nr::FUTEX if fourth == 0 => Restart::Always,
+        nr::READ | nr::WRITE | nr::READV | nr::WRITEV | nr::IOCTL | nr::OPENAT => Restart::Always,
+        nr::FCNTL | nr::FLOCK | nr::SYSLOG => Restart::Always,
+        nr::ACCEPT | nr::ACCEPT4 | nr::CONNECT | nr::SENDTO | nr::SENDMSG | nr::SENDMMSG => Restart::Always,
+        nr::RECVFROM | nr::RECVMSG | nr::RECVMMSG => Restart::Always,
+        nr::WAIT4 | nr::WAITID | nr::GETRANDOM | nr::PREAD64 | nr::PWRITE64 | nr::SENDFILE => Restart::Always,
+        nr::NANOSLEEP | nr::CLOCK_NANOSLEEP | nr::FUTEX | nr::RESTART_SYSCALL
+            if thread.has_restart_block() =>
+        {
+            Restart::Block
+        }
+        nr::PPOLL | nr::PSELECT6 | nr::RT_SIGSUSPEND | nr::CLOCK_NANOSLEEP => Restart::NoHandler,
+        _ => return,
+    };
+    thread.note_restart(number, first, when);
+}
+
+/// Whether the call is about a socket that it would not have waited for any longer than a while: then a signal ends it.
+#[cold]
+fn is_timed(thread: &Thread, number: u64, fd: u64) -> bool {
+    let way = match number {
+        nr::READ | nr::READV | nr::RECVFROM | nr::RECVMSG | nr::RECVMMSG | nr::ACCEPT | nr::ACCEPT4 => {
+            Way::In
+        }
+        nr::WRITE | nr::WRITEV | nr::SENDTO | nr::SENDMSG | nr::SENDMMSG | nr::CONNECT => Way::Out,
+        _ => return false,
+    };
+    let file = thread.files().table().get(fd as i32);
+    file.is_ok_and(|file| flight::socket_of(&file).is_some_and(|s| s.options.patience(way).is_some()))
 }
 
 #[rustfmt::skip]
 fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
     let [a, b, c, d, e, f] = [frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5]];
-    let ctx = &Ctx { files: thread.files().table(), fs: thread.fs() };
+    let ctx = &Ctx { files: thread.files().table(), fs: thread.fs(), pid: thread.process().pid() as i32 };
     match frame.x[8] {
         nr::READ => rw::sys_read(ctx, a as i32, b, c as usize),
         nr::WRITE => rw::sys_write(ctx, a as i32, b, c as usize),
@@ -53,20 +84,30 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::PWRITE64 => rw::sys_pwrite64(ctx, a as i32, b, c as usize, d as i64),
         nr::PREADV => rw::sys_preadv(ctx, a as i32, b, c as usize, d as i64),
         nr::PWRITEV => rw::sys_pwritev(ctx, a as i32, b, c as usize, d as i64),
-        nr::SENDFILE => rw::sys_sendfile(ctx, a as i32, b as i32, c, d as usize),
+        nr::PREADV2 => rw::sys_preadv2(ctx, a as i32, b, c as usize, d as i64, f as u32),
+        nr::PWRITEV2 => rw::sys_pwritev2(ctx, a as i32, b, c as usize, d as i64, f as u32),
+        nr::SENDFILE => copy::sys_sendfile(ctx, a as i32, b as i32, c, d as usize),
+        nr::COPY_FILE_RANGE => copy::sys_copy_file_range(ctx, (a as i32, b), (c as i32, d), e as usize, f as u32),
         nr::LSEEK => rw::sys_lseek(ctx, a as i32, b as i64, c as u32),
         nr::GETDENTS64 => rw::sys_getdents64(ctx, a as i32, b, c as usize),
-        nr::TRUNCATE => rw::sys_truncate(ctx, a, b as i64),
-        nr::FTRUNCATE => rw::sys_ftruncate(ctx, a as i32, b as i64),
+        nr::TRUNCATE => space::sys_truncate(ctx, a, b as i64),
+        nr::FTRUNCATE => space::sys_ftruncate(ctx, a as i32, b as i64),
+        nr::FALLOCATE => space::sys_fallocate(ctx, a as i32, b as u32, c as i64, d as i64),
+        nr::FADVISE64 => space::sys_fadvise64(ctx, a as i32, c as i64, d as u32),
+        nr::READAHEAD => space::sys_readahead(ctx, a as i32),
+        nr::FSYNC | nr::FDATASYNC => space::sys_fsync(ctx, a as i32),
+        nr::SYNCFS => space::sys_syncfs(ctx, a as i32),
+        nr::SYNC_FILE_RANGE => space::sys_sync_file_range(ctx, a as i32, b as i64, c as i64, d as u32),
+        nr::MEMFD_CREATE => memfd::sys_memfd_create(ctx, a, b as u32),
 
         nr::CLOSE => fd::sys_close(ctx, a as i32),
         nr::CLOSE_RANGE => fd::sys_close_range(ctx, a as u32, b as u32, c as u32),
         nr::DUP => fd::sys_dup(ctx, a as i32),
         nr::DUP3 => fd::sys_dup3(ctx, a as i32, b as i32, c as u32),
+        nr::FLOCK => locks::sys_flock(ctx, a as i32, b as u32),
         nr::FCNTL => fd::sys_fcntl(ctx, a as i32, b as u32, c),
         nr::IOCTL => fd::sys_ioctl(ctx, a as i32, b as u32, c),
         nr::PIPE2 => fd::sys_pipe2(ctx, a, b as u32),
-        nr::FSYNC | nr::FDATASYNC => fd::sys_fsync(ctx, a as i32),
 
         nr::OPENAT => names::sys_openat(ctx, a as i32, b, c as u32, d as u32),
         nr::MKDIRAT => names::sys_mkdirat(ctx, a as i32, b, c as u32),
@@ -77,18 +118,44 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::RENAMEAT => names::sys_renameat2(ctx, a as i32, b, c as i32, d, 0),
         nr::RENAMEAT2 => names::sys_renameat2(ctx, a as i32, b, c as i32, d, e as u32),
         nr::READLINKAT => names::sys_readlinkat(ctx, a as i32, b, c, d as usize),
+        nr::MOUNT => mount::sys_mount(ctx, a, b, c, d as u32, e),
+        nr::UMOUNT2 => mount::sys_umount2(ctx, a, b as u32),
         nr::CHDIR => names::sys_chdir(ctx, a),
         nr::FCHDIR => names::sys_fchdir(ctx, a as i32),
         nr::GETCWD => names::sys_getcwd(ctx, a, b as usize),
         nr::UMASK => names::sys_umask(ctx, a as u32),
-        nr::FCHMOD => names::sys_fchmod(ctx, a as i32, b as u32),
-        nr::FCHMODAT => names::sys_fchmodat(ctx, a as i32, b, c as u32),
-        nr::FCHOWN => names::sys_fchown(ctx, a as i32, b as u32, c as u32),
-        nr::FCHOWNAT => names::sys_fchownat(ctx, a as i32, b, c as u32, d as u32),
-        nr::UTIMENSAT => names::sys_utimensat(ctx, a as i32, b, d as u32),
+        nr::FCHMOD => setattr::sys_fchmod(ctx, a as i32, b as u32),
+        nr::FCHMODAT => setattr::sys_fchmodat(ctx, a as i32, b, c as u32),
+        nr::FCHOWN => setattr::sys_fchown(ctx, a as i32, b as u32, c as u32),
+        nr::FCHOWNAT => setattr::sys_fchownat(ctx, a as i32, b, c as u32, d as u32, e as u32),
+        nr::UTIMENSAT => setattr::sys_utimensat(ctx, a as i32, b, c, d as u32),
 
-        nr::PPOLL => poll::sys_ppoll(ctx, a, b as usize, c),
-        nr::PSELECT6 => poll::sys_pselect6(ctx, a as i32, [b, c, d], e),
+        nr::PPOLL => signal::under_mask(thread, d, e, || poll::sys_ppoll(ctx, a, b as usize, c)),
+        nr::PSELECT6 => signal::under_packed_mask(thread, f, || poll::sys_pselect6(ctx, a as i32, [b, c, d], e)),
+        nr::EVENTFD2 => event::sys_eventfd2(ctx, a as u32, b as u32),
+        nr::EPOLL_CREATE1 => event::sys_epoll_create1(ctx, a as u32),
+        nr::EPOLL_CTL => event::sys_epoll_ctl(ctx, a as i32, b as u32, c as i32, d),
+        nr::EPOLL_PWAIT => signal::under_mask(thread, e, f, || event::sys_epoll_wait(ctx, a as i32, b, c as i32, d as i32)),
+        nr::EPOLL_PWAIT2 => signal::under_mask(thread, e, f, || event::sys_epoll_wait2(ctx, a as i32, b, c as i32, d)),
+
+        nr::SOCKET => socket::sys_socket(ctx, a as u32, b as u32, c as u32),
+        nr::SOCKETPAIR => socket::sys_socketpair(ctx, a as u32, b as u32, c as u32, d),
+        nr::BIND => socket::sys_bind(ctx, a as i32, b, c as i32),
+        nr::LISTEN => socket::sys_listen(ctx, a as i32, b as i32),
+        nr::ACCEPT => socket::sys_accept4(ctx, a as i32, b, c, 0),
+        nr::ACCEPT4 => socket::sys_accept4(ctx, a as i32, b, c, d as u32),
+        nr::CONNECT => socket::sys_connect(ctx, a as i32, b, c as i32),
+        nr::GETSOCKNAME => socket::sys_getsockname(ctx, a as i32, b, c),
+        nr::GETPEERNAME => socket::sys_getpeername(ctx, a as i32, b, c),
+        nr::SHUTDOWN => socket::sys_shutdown(ctx, a as i32, b as u32),
+        nr::SETSOCKOPT => sockopt::sys_setsockopt(ctx, a as i32, b as u32, c as u32, d, e as i32),
+        nr::GETSOCKOPT => sockopt::sys_getsockopt(ctx, a as i32, b as u32, c as u32, d, e),
+        nr::SENDTO => message::sys_sendto(ctx, a as i32, b, c as usize, d as u32, e, f as i32),
+        nr::RECVFROM => message::sys_recvfrom(ctx, a as i32, b, c as usize, d as u32, e, f),
+        nr::SENDMSG => message::sys_sendmsg(ctx, a as i32, b, c as u32),
+        nr::RECVMSG => message::sys_recvmsg(ctx, a as i32, b, c as u32),
+        nr::SENDMMSG => message::sys_sendmmsg(ctx, a as i32, b, c as usize, d as u32),
+        nr::RECVMMSG => message::sys_recvmmsg(ctx, a as i32, b, c as usize, d as u32, e),
 
         nr::FSTAT => attr::sys_fstat(ctx, a as i32, b),
         nr::NEWFSTATAT => attr::sys_newfstatat(ctx, a as i32, b, c, d as u32),
@@ -109,10 +176,13 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::MADVISE => memory::sys_madvise(thread, a, b, c as u32),
         nr::MSYNC => memory::sys_msync(thread, a, b, c as u32),
         nr::MLOCK | nr::MUNLOCK => memory::sys_mlock(thread, a, b),
+        nr::MLOCKALL => memory::sys_mlockall(thread, a as u32),
+        nr::MUNLOCKALL => Ok(0),
         nr::BRK => memory::sys_brk(thread, a),
 
         nr::CLONE => process::sys_clone(thread, frame),
         nr::CLONE3 => process::sys_clone3(thread, frame, a, b),
+        nr::UNSHARE => process::sys_unshare(thread, a),
         nr::EXECVE => process::sys_execve(thread, frame, a, b, c),
         nr::EXECVEAT => process::sys_execveat(thread, frame),
         nr::EXIT => process::sys_exit(thread, a as u32),
@@ -128,7 +198,7 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::GETPGID => process::sys_getpgid(thread, a as u32),
         nr::GETSID => process::sys_getsid(thread, a as u32),
         nr::SETSID => process::sys_setsid(thread),
-        nr::PRCTL => process::sys_prctl(thread, a as u32, b),
+        nr::PRCTL => prctl::sys_prctl(thread, a as u32, [b, c, d, e]),
 
         nr::FUTEX => futex::sys_futex(thread, a, b as u32, c as u32, d, e, f as u32),
 
@@ -136,7 +206,12 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::SCHED_SETAFFINITY => sched::sys_sched_setaffinity(thread, a as u32, b as usize, c),
         nr::SCHED_GETAFFINITY => sched::sys_sched_getaffinity(thread, a as u32, b as usize, c),
         nr::GETCPU => sched::sys_getcpu(a, b),
-        nr::SCHED_GETSCHEDULER | nr::GETPRIORITY => sched::sys_ordinary(thread, nr::GETPRIORITY == frame.x[8]),
+        nr::SCHED_SETSCHEDULER => sched::sys_sched_setscheduler(thread, a as i32, b as i32, c),
+        nr::SCHED_SETPARAM => sched::sys_sched_setparam(thread, a as i32, b),
+        nr::SCHED_GETSCHEDULER => sched::sys_sched_getscheduler(thread, a as i32),
+        nr::SCHED_GETPARAM => sched::sys_sched_getparam(thread, a as i32, b),
+        nr::SETPRIORITY => sched::sys_setpriority(thread, a as u32, b as i32, c as i32),
+        nr::GETPRIORITY => sched::sys_getpriority(thread, a as u32, b as i32),
         nr::SCHED_GET_PRIORITY_MAX => sched::sys_priority_bound(a as u32, 99),
         nr::SCHED_GET_PRIORITY_MIN => sched::sys_priority_bound(a as u32, 1),
 
@@ -151,42 +226,65 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::RT_SIGRETURN => signal::sys_rt_sigreturn(thread, frame),
         nr::SIGALTSTACK => signal::sys_sigaltstack(thread, a, b, frame.sp),
 
-        nr::NANOSLEEP => time::sys_nanosleep(a, b),
-        nr::CLOCK_NANOSLEEP => time::sys_clock_nanosleep(a as u32, b as u32, c, d),
-        nr::CLOCK_GETTIME => time::sys_clock_gettime(a as u32, b),
-        nr::CLOCK_GETRES => time::sys_clock_getres(a as u32, b),
-        nr::CLOCK_SETTIME => Err(Errno::EPERM),
+        nr::RESTART_SYSCALL => time::sys_restart_syscall(thread),
+        nr::NANOSLEEP => time::sys_nanosleep(thread, a, b),
+        nr::CLOCK_NANOSLEEP => time::sys_clock_nanosleep(thread, a as u32, b as u32, c, d),
+        nr::CLOCK_GETTIME => time::sys_clock_gettime(thread, a as u32, b),
+        nr::CLOCK_GETRES => time::sys_clock_getres(thread, a as u32, b),
+        nr::CLOCK_SETTIME => time::sys_clock_settime(thread, a as u32, b),
         nr::GETTIMEOFDAY => time::sys_gettimeofday(a, b),
-        nr::TIMES => time::sys_times(a),
+        nr::SETTIMEOFDAY => time::sys_settimeofday(a, b),
+        nr::GETITIMER => timer::sys_getitimer(thread, a as u32, b),
+        nr::SETITIMER => timer::sys_setitimer(thread, a as u32, b, c),
+        nr::TIMER_CREATE => timer::sys_timer_create(thread, a as u32, b, c),
+        nr::TIMER_GETTIME => timer::sys_timer_gettime(thread, a as u32, b),
+        nr::TIMER_GETOVERRUN => timer::sys_timer_getoverrun(thread, a as u32),
+        nr::TIMER_SETTIME => timer::sys_timer_settime(thread, a as u32, b as u32, c, d),
+        nr::TIMER_DELETE => timer::sys_timer_delete(thread, a as u32),
+        nr::TIMERFD_CREATE => timer::sys_timerfd_create(ctx, a as u32, b as u32),
+        nr::TIMERFD_SETTIME => timer::sys_timerfd_settime(ctx, a as i32, b as u32, c, d),
+        nr::TIMERFD_GETTIME => timer::sys_timerfd_gettime(ctx, a as i32, b),
+        nr::SIGNALFD4 => timer::sys_signalfd4(ctx, a as i32, b, c, d as u32),
+        nr::TIMES => time::sys_times(thread, a),
+        nr::GETRUSAGE => time::sys_getrusage(thread, a as i32, b),
 
-        nr::GETUID | nr::GETEUID | nr::GETGID | nr::GETEGID | nr::GETGROUPS | nr::SYNC => Ok(0),
-        nr::SETUID | nr::SETGID | nr::SETREUID | nr::SETREGID | nr::SETRESUID | nr::SETRESGID => misc::sys_set_id(a, b, c, frame.x[8]),
-        nr::GETRESUID | nr::GETRESGID => misc::sys_getresid(a, b, c),
-        nr::SETGROUPS => misc::sys_setgroups(a),
+        nr::SYNC => Ok(0),
+        nr::GETUID | nr::GETEUID | nr::GETGID | nr::GETEGID => creds::sys_get_id(thread, frame.x[8]),
+        nr::SETUID | nr::SETGID | nr::SETREUID | nr::SETREGID | nr::SETRESUID | nr::SETRESGID => creds::sys_set_id(thread, frame.x[8], [a, b, c]),
+        nr::GETRESUID => creds::sys_getresid(thread, Kind::User, [a, b, c]),
+        nr::GETRESGID => creds::sys_getresid(thread, Kind::Group, [a, b, c]),
+        nr::SETFSUID => creds::sys_set_fs_id(thread, Kind::User, a),
+        nr::SETFSGID => creds::sys_set_fs_id(thread, Kind::Group, a),
+        nr::GETGROUPS => creds::sys_getgroups(thread, a as i32, b),
+        nr::SETGROUPS => creds::sys_setgroups(thread, a as i32, b),
+        nr::CAPGET => creds::sys_capget(thread, a, b),
+        nr::CAPSET => creds::sys_capset(thread, a, b),
         nr::PRLIMIT64 => misc::sys_prlimit64(thread, a as u32, b as u32, c, d),
         nr::GETRLIMIT => misc::sys_prlimit64(thread, 0, a as u32, 0, b),
         nr::SETRLIMIT => misc::sys_prlimit64(thread, 0, a as u32, b, 0),
-        nr::GETRUSAGE => misc::sys_getrusage(a as i32, b),
+        nr::SETHOSTNAME => misc::sys_set_name(false, a, b as i32),
+        nr::SETDOMAINNAME => misc::sys_set_name(true, a, b as i32),
         nr::UNAME => misc::sys_uname(a),
         nr::SYSINFO => misc::sys_sysinfo(a),
         nr::GETRANDOM => misc::sys_getrandom(a, b as usize, c as u32),
-        nr::PERSONALITY => misc::sys_personality(a as u32),
+        nr::SYSLOG => syslog::sys_syslog(a as u32, b, c as i32),
+        nr::PERSONALITY => prctl::sys_personality(thread, a as u32),
         nr::REBOOT => misc::sys_reboot(a as u32, b as u32, c as u32),
         nr::RSEQ => Err(Errno::ENOSYS),
         unknown => Err(note_unknown(thread, unknown)),
     }
 }
 
-/// Numbers that were asked for in vain, one bit each.
+/// Numbers that were asked for in vain, one bit each; the last stands for all from there on.
 static UNKNOWN: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
 
 #[cold]
 fn note_unknown(thread: &Thread, number: u64) -> Errno {
-    if let Some(word) = UNKNOWN.get((number / 64) as usize) {
-        let bit = 1 << (number % 64);
-        if word.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-            log::info!("pid {}: there is no system call {number}", thread.process().pid());
-        }
+    let at = number.min(64 * UNKNOWN.len() as u64 - 1);
+    let bit = 1 << (at % 64);
+    if UNKNOWN[at as usize / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        let (pid, name) = (thread.process().pid(), known::of(number).unwrap_or("unknown"));
+        log::info!("pid {pid}: system call {number} ({name}) is not there");
     }
     Errno::ENOSYS
 }

@@ -3,8 +3,11 @@
 
 use heaps::{Errno, Result};
 
-use super::Ctx;
+use super::locks::{F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW};
+use super::{Ctx, locks, memfd};
 use crate::mm::user;
+use crate::process::tree;
+use crate::vfs::File;
 use crate::vfs::file::{Ioctl, SETFL_MASK};
 use crate::vfs::flags::{O_CLOEXEC, O_DIRECT, O_NONBLOCK};
 use crate::vfs::pipe;
@@ -14,7 +17,19 @@ const F_GETFD: u32 = 1;
 const F_SETFD: u32 = 2;
 const F_GETFL: u32 = 3;
 const F_SETFL: u32 = 4;
+const F_SETOWN: u32 = 8;
+const F_GETOWN: u32 = 9;
+const F_SETOWN_EX: u32 = 15;
+const F_GETOWN_EX: u32 = 16;
+/// A thread: kept as if it were a process.
+const F_OWNER_TID: i32 = 0;
+const F_OWNER_PID: i32 = 1;
+const F_OWNER_PGRP: i32 = 2;
 const F_DUPFD_CLOEXEC: u32 = 1030;
+const F_SETPIPE_SZ: u32 = 1031;
+const F_GETPIPE_SZ: u32 = 1032;
+const F_ADD_SEALS: u32 = 1033;
+const F_GET_SEALS: u32 = 1034;
 const FD_CLOEXEC: u64 = 1;
 
 const FIOCLEX: u32 = 0x5451;
@@ -26,7 +41,7 @@ const CLOSE_RANGE_CLOEXEC: u32 = 4;
 
 /// `close`. `EBADF`. May sleep.
 pub fn sys_close(ctx: &Ctx, fd: i32) -> Result<usize> {
-    drop(ctx.files.remove(fd)?);
+    ctx.files.close(ctx.files.remove(fd)?);
     Ok(0)
 }
 
@@ -54,11 +69,13 @@ pub fn sys_dup3(ctx: &Ctx, old: i32, new: i32, flags: u32) -> Result<usize> {
         return Err(Errno::EINVAL);
     }
     let file = ctx.file(old)?;
-    drop(ctx.files.replace(new, file, flags & O_CLOEXEC != 0)?);
+    if let Some(before) = ctx.files.replace(new, file, flags & O_CLOEXEC != 0)? {
+        ctx.files.close(before);
+    }
     Ok(new as usize)
 }
 
-/// `fcntl`: duplicating, `FD_CLOEXEC` and the status flags. `EINVAL` for the rest.
+/// `fcntl`: duplicating, `FD_CLOEXEC`, the status flags, locks, pipes' sizes, seals. `EINVAL` for the rest.
 pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
     let file = ctx.file(fd)?;
     match cmd {
@@ -70,13 +87,47 @@ pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
         F_GETFD => ctx.files.cloexec(fd).map(usize::from),
         F_SETFD => ctx.files.set_cloexec(fd, arg & FD_CLOEXEC != 0).map(|()| 0),
         F_GETFL => Ok(file.flags() as usize),
-        F_SETFL if file.is_path() => Err(Errno::EBADF),
+        // Of a file that is only a name, the descriptor alone can be asked about.
+        _ if file.is_path() => Err(Errno::EBADF),
+        F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW => {
+            locks::fcntl(ctx, &file, cmd, arg)
+        }
+        F_GETOWN => Ok(file.signal_owner() as isize as usize),
+        F_SETOWN => set_owner(&file, arg as i32),
+        F_GETOWN_EX => {
+            let owner = file.signal_owner();
+            let kind = if owner < 0 { F_OWNER_PGRP } else { F_OWNER_PID };
+            user::write(arg, &[kind, owner.abs()]).map(|()| 0)
+        }
+        F_SETOWN_EX => {
+            let [kind, who]: [i32; 2] = user::read(arg)?;
+            match kind {
+                F_OWNER_TID..=F_OWNER_PGRP if who < 0 => Err(Errno::ESRCH),
+                F_OWNER_TID | F_OWNER_PID => set_owner(&file, who),
+                F_OWNER_PGRP => set_owner(&file, -who),
+                _ => Err(Errno::EINVAL),
+            }
+        }
+        F_SETPIPE_SZ => file.ops().pipe_size(Some(arg as u32 as usize)),
+        F_GETPIPE_SZ => file.ops().pipe_size(None),
+        F_ADD_SEALS => memfd::add_seals(&file, arg),
+        F_GET_SEALS => memfd::get_seals(&file),
         F_SETFL => {
             file.set_flags(arg as u32);
             Ok(0)
         }
         _ => Err(Errno::EINVAL),
     }
+}
+
+/// `fcntl(F_SETOWN)`: a process, a group below zero, nobody for 0. `EINVAL`, `ESRCH`.
+fn set_owner(file: &File, owner: i32) -> Result<usize> {
+    let who = owner.checked_abs().ok_or(Errno::EINVAL)? as u32;
+    if who != 0 && !tree::lock().nodes().any(|(&pid, node)| pid == who || node.pgid == who) {
+        return Err(Errno::ESRCH);
+    }
+    file.set_signal_owner(owner);
+    Ok(0)
 }
 
 /// `ioctl`. `EBADF`, and what the file says. May sleep.
@@ -106,13 +157,4 @@ pub fn sys_pipe2(ctx: &Ctx, fds: u64, flags: u32) -> Result<usize> {
     slot0.install(reader);
     slot1.install(writer);
     Ok(0)
-}
-
-/// `fsync` and `fdatasync`: everything is in memory. `EBADF`, `EINVAL` for what has no contents.
-pub fn sys_fsync(ctx: &Ctx, fd: i32) -> Result<usize> {
-    let file = ctx.io_file(fd)?;
-    match file.inode().content() {
-        crate::vfs::inode::Content::Regular(_) | crate::vfs::inode::Content::Directory { .. } => Ok(0),
-        _ => Err(Errno::EINVAL),
-    }
 }

@@ -5,7 +5,9 @@ use heaps::{Errno, Result};
 
 use super::time::{self, Timespec};
 use crate::mm::user;
+use crate::process::thread::RestartBlock;
 use crate::process::{Thread, futex};
+use crate::time::clock::Base;
 
 const PRIVATE: u32 = 128;
 const CLOCK_REALTIME: u32 = 256;
@@ -35,11 +37,13 @@ pub fn sys_futex(
     match command {
         WAIT | WAIT_BITSET => {
             let bits = if command == WAIT { !0 } else { value3 };
-            let deadline = match timeout {
-                0 => None,
-                at => Some(deadline(at, command == WAIT, op & CLOCK_REALTIME != 0)?),
-            };
-            futex::wait(thread, addr, private, value, deadline, bits).map(|()| 0)
+            match timeout {
+                0 => futex::wait(thread, addr, private, value, None, bits).map(|()| 0),
+                at => {
+                    let until = deadline(at, command == WAIT, op & CLOCK_REALTIME != 0)?;
+                    go_on(thread, RestartBlock::Futex { addr, private, value, until, bits })
+                }
+            }
         }
         WAKE => futex::wake(thread, addr, private, value as usize, !0),
         WAKE_BITSET => futex::wake(thread, addr, private, value as usize, value3),
@@ -55,11 +59,21 @@ pub fn sys_futex(
     }
 }
 
+/// Waits, for the first time or after a stop. As [`futex::wait`].
+pub(super) fn go_on(thread: &Thread, block: RestartBlock) -> Result<usize> {
+    let RestartBlock::Futex { addr, private, value, until, bits } = block else { return Err(Errno::EINTR) };
+    let waited = futex::wait(thread, addr, private, value, Some(until), bits);
+    if waited == Err(Errno::EINTR) {
+        thread.restart_with(block);
+    }
+    waited.map(|()| 0)
+}
+
 fn deadline(at: u64, relative: bool, realtime: bool) -> Result<u64> {
     let ns = user::read::<Timespec>(at)?.to_ns()?;
     Ok(match relative {
         true => time::after(ns),
-        false if realtime => time::monotonic_of(ns),
+        false if realtime => Base::Realtime.to_monotonic(ns),
         false => ns,
     })
 }

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use heaps::{Errno, PAGE_SIZE, Result};
 
+use crate::mm::aspace::mappers::Mapped;
 use crate::mm::aspace::{MapFlags, MapRequest};
 use crate::mm::vma::{Backing, VmFlags};
 use crate::mm::{AddressSpace, Prot};
@@ -47,11 +48,12 @@ pub fn sys_mmap(
     let pages = len.checked_next_multiple_of(PAGE_SIZE as u64).ok_or(Errno::ENOMEM)?;
     offset.checked_add(pages).ok_or(Errno::EOVERFLOW)?;
     let prot = Prot::from_bits_truncate(prot as u8);
+    let mm = mm(thread)?;
     let (backing, max_prot) = match file {
-        Some(file) => from_file(file, pages, prot, kept, offset)?,
+        Some(file) => from_file(&mm, file, pages, prot, kept, offset)?,
         None => (None, Prot::all()),
     };
-    let start = mm(thread)?.map(MapRequest { addr, len, prot, max_prot, flags: kept, backing })?;
+    let start = mm.map(MapRequest { addr, len, prot, max_prot, flags: kept, backing })?;
     Ok(start as usize)
 }
 
@@ -74,6 +76,7 @@ fn check_flags(flags: u32, file: bool) -> Result<MapFlags> {
 
 /// What a file gives to be mapped, and what may be done with it at most. `EACCES`, `ENODEV` and what the file says.
 fn from_file(
+    mm: &AddressSpace,
     file: Arc<File>,
     len: u64,
     prot: Prot,
@@ -90,13 +93,22 @@ fn from_file(
     }
     let request = MmapRequest { offset, len: len as usize, shared, write };
     let kind = file.ops().mmap(&file, &request)?;
-    let max_prot = if shared && !file.writable() { Prot::READ | Prot::EXEC } else { Prot::all() };
+    let may_write = !shared || (file.writable() && kind != Mmap::Pages { may_write: false });
+    let max_prot = if may_write { Prot::all() } else { Prot::READ | Prot::EXEC };
+    let first = offset / PAGE_SIZE as u64;
     let backing = match kind {
         Mmap::Zero => None,
-        // Private copies would miss what others store: nothing here can be shared that way.
-        Mmap::Content if shared => return Err(Errno::ENODEV),
-        Mmap::Content => Some(Backing::Content { source: file, offset, len: None }),
-        Mmap::Runs => Some(Backing::Runs { source: file, first: offset / PAGE_SIZE as u64 }),
+        Mmap::Runs => Some(Backing::Runs { source: file, first }),
+        Mmap::Pages { .. } => {
+            // A shared mapping counts as one that writes when it could be made to.
+            let writable = shared && may_write;
+            let file = Mapped::new(file, &mm.space(), writable)?;
+            Some(if shared {
+                Backing::File { file, first }
+            } else {
+                Backing::Content { file, offset, len: None }
+            })
+        }
     };
     Ok((backing, max_prot))
 }
@@ -158,6 +170,20 @@ pub fn sys_mlock(thread: &Thread, addr: u64, len: u64) -> Result<usize> {
     let mm = mm(thread)?;
     mm.check_mapped(start, end - start).map_err(|_| Errno::ENOMEM)?;
     mm.populate(start, end);
+    Ok(0)
+}
+
+/// `mlockall`: as [`sys_mlock`], of everything; what is mapped later is touched when it is. `EINVAL`.
+pub fn sys_mlockall(thread: &Thread, flags: u32) -> Result<usize> {
+    const MCL_CURRENT: u32 = 1;
+    const MCL_ONFAULT: u32 = 4;
+    const ALL: u32 = 7;
+    if flags == 0 || flags & !ALL != 0 || flags == MCL_ONFAULT {
+        return Err(Errno::EINVAL);
+    }
+    if flags & (MCL_CURRENT | MCL_ONFAULT) == MCL_CURRENT {
+        mm(thread)?.populate_all();
+    }
     Ok(0)
 }
 

@@ -1,26 +1,52 @@
-//! The rest: identity, limits, what the machine is, ending it.
+//! The rest: limits, what the machine is, ending it.
 #![forbid(unsafe_code)]
 
+use arrayvec::ArrayVec;
 use heaps::{Errno, PAGE_SIZE, Result};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::{Immutable, IntoBytes};
 
-use super::nr;
-use crate::mm::aspace::STACK_LIMIT;
 use crate::mm::{frames, user};
+use crate::process::limits::{self, Limit};
 use crate::process::{Thread, random, tree};
+use crate::sync::{SpinLock, order};
 use crate::vfs::fdtable::MAX_LIMIT;
 use crate::{arch, process};
 
-/// `struct new_utsname`'s fields, 65 bytes each.
-const UNAME: [&[u8]; 6] = [b"Linux", b"lastref", b"6.1.0-lastref", b"#1 SMP Lastref", b"aarch64", b"(none)"];
+/// The version of Linux whose behaviour this is.
+pub const RELEASE: &str = "6.1.0-lastref";
+/// Which build it is.
+pub const BUILD: &str = "#1 SMP Lastref";
+/// Most bytes of a name of `struct new_utsname`, less its NUL.
+const NAME_MAX: usize = 64;
+
+type Name = ArrayVec<u8, NAME_MAX>;
+
+/// The machine's name and its domain; `None` for what they are at boot.
+static NAMES: [SpinLock<Option<Name>, { order::TASK }>; 2] = [const { SpinLock::new(None) }; 2];
+
+fn name(which: usize) -> Name {
+    let at_boot = || [&b"lastref"[..], b"(none)"][which].iter().copied().collect();
+    NAMES[which].lock().clone().unwrap_or_else(at_boot)
+}
 
 /// `uname`.
 pub fn sys_uname(to: u64) -> Result<usize> {
-    let mut text = [0u8; 65 * 6];
-    for (field, value) in text.chunks_mut(65).zip(UNAME) {
+    let mut text = [0u8; (NAME_MAX + 1) * 6];
+    let (host, domain) = (name(0), name(1));
+    let fields: [&[u8]; 6] = [b"Linux", &host, RELEASE.as_bytes(), BUILD.as_bytes(), b"aarch64", &domain];
+    for (field, value) in text.chunks_mut(NAME_MAX + 1).zip(fields) {
         field[..value.len()].copy_from_slice(value);
     }
     user::write_bytes(to, &text).map(|()| 0)
+}
+
+/// `sethostname`, and `setdomainname` where `domain` says so. `EINVAL`, `EFAULT`.
+pub fn sys_set_name(domain: bool, from: u64, len: i32) -> Result<usize> {
+    let len = usize::try_from(len).ok().filter(|&len| len <= NAME_MAX).ok_or(Errno::EINVAL)?;
+    let mut bytes = [0u8; NAME_MAX];
+    user::read_bytes(from, &mut bytes[..len])?;
+    *NAMES[usize::from(domain)].lock() = Some(bytes[..len].iter().copied().collect());
+    Ok(0)
 }
 
 /// `struct sysinfo`.
@@ -75,80 +101,30 @@ pub fn sys_getrandom(to: u64, len: usize, flags: u32) -> Result<usize> {
     Ok(len)
 }
 
-/// `setuid` and its relatives: there is one user. `EPERM` for any other.
-pub fn sys_set_id(a: u64, b: u64, c: u64, call: u64) -> Result<usize> {
-    let mine = |id: u64| id as u32 == 0 || id as u32 == u32::MAX;
-    let fine = match call {
-        nr::SETUID | nr::SETGID => a as u32 == 0,
-        nr::SETREUID | nr::SETREGID => mine(a) && mine(b),
-        _ => mine(a) && mine(b) && mine(c),
-    };
-    if fine { Ok(0) } else { Err(Errno::EPERM) }
-}
-
-/// `getresuid`, `getresgid`.
-pub fn sys_getresid(real: u64, effective: u64, saved: u64) -> Result<usize> {
-    [real, effective, saved].into_iter().try_for_each(|at| user::write(at, &0u32)).map(|()| 0)
-}
-
-/// `setgroups`: there are none to have. `EPERM`.
-pub fn sys_setgroups(count: u64) -> Result<usize> {
-    if count == 0 { Ok(0) } else { Err(Errno::EPERM) }
-}
-
-/// `personality`: Linux's own. `EINVAL` for any other.
-pub fn sys_personality(wanted: u32) -> Result<usize> {
-    if wanted == 0 || wanted == u32::MAX { Ok(0) } else { Err(Errno::EINVAL) }
-}
-
-/// `struct rlimit64`.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, PartialEq, Eq)]
-#[repr(C)]
-struct Limit {
-    soft: u64,
-    hard: u64,
-}
-
-/// `prlimit64`: descriptors can be limited; the others are what they are (`EPERM` to change them). `EINVAL`, `ESRCH`.
-pub fn sys_prlimit64(thread: &Thread, pid: u32, which: u32, new: u64, old: u64) -> Result<usize> {
-    const STACK: u32 = 3;
-    const CORE: u32 = 4;
-    const NOFILE: u32 = 7;
-    const KINDS: u32 = 16;
+/// `prlimit64`. `EINVAL`, `ESRCH`, `EFAULT`; `EPERM` for more descriptors than a table can have.
+pub fn sys_prlimit64(thread: &Thread, pid: u32, kind: u32, new: u64, old: u64) -> Result<usize> {
+    let new: Option<Limit> = if new != 0 { Some(user::read(new)?) } else { None };
     let target = match pid {
         0 => Some(thread.clone()),
-        _ => tree::lock().node(pid).and_then(|node| node.threads.first().cloned()),
+        _ => tree::lock().thread(pid).cloned(),
     };
-    let table = target.ok_or(Errno::ESRCH)?.files().table().clone();
-    let before = match which {
-        NOFILE => Limit { soft: table.limit() as u64, hard: MAX_LIMIT as u64 },
-        STACK => Limit { soft: STACK_LIMIT, hard: u64::MAX },
-        CORE => Limit { soft: 0, hard: 0 },
-        0..KINDS => Limit { soft: u64::MAX, hard: u64::MAX },
-        _ => return Err(Errno::EINVAL),
-    };
-    if new != 0 {
-        let new: Limit = user::read(new)?;
-        match which {
-            _ if new.soft > new.hard => return Err(Errno::EINVAL),
-            NOFILE if new.hard > MAX_LIMIT as u64 => return Err(Errno::EPERM),
-            NOFILE => table.set_limit(new.soft as usize),
-            _ if new != before => return Err(Errno::EPERM),
-            _ => {}
-        }
+    let target = target.ok_or(Errno::ESRCH)?;
+    let kind = kind as usize;
+    if kind >= limits::KINDS || new.is_some_and(|new| new.soft > new.hard) {
+        return Err(Errno::EINVAL);
+    }
+    let before = target.process().change_limit(kind, |_| match new {
+        // Everybody may raise what may be at most.
+        Some(new) if kind == limits::NOFILE && new.hard > MAX_LIMIT as u64 => Err(Errno::EPERM),
+        new => Ok(new),
+    })?;
+    if new.is_some() {
+        target.apply_limits();
     }
     if old != 0 {
         user::write(old, &before)?;
     }
     Ok(0)
-}
-
-/// `getrusage`: nothing is accounted.
-pub fn sys_getrusage(who: i32, to: u64) -> Result<usize> {
-    if !(-1..=1).contains(&who) {
-        return Err(Errno::EINVAL);
-    }
-    user::write(to, &[0u64; 18]).map(|()| 0)
 }
 
 /// `reboot`: halting, powering off and restarting all end the machine with status 0. `EINVAL`.

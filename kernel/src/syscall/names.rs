@@ -12,12 +12,13 @@ use crate::chrdev::DevT;
 use crate::mm::user;
 use crate::vfs::devtmpfs::node_inode;
 use crate::vfs::flags::*;
-use crate::vfs::inode::{Content, Inode, S_IFCHR, S_IFMT, S_IFREG};
+use crate::vfs::inode::{Content, Inode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK};
 use crate::vfs::namespace::{self, By, Target};
 use crate::vfs::path::{Last, Walk, lookup};
-use crate::vfs::{Dentry, open};
+use crate::vfs::{Dentry, fifo, open};
 
 const RENAME_NOREPLACE: u32 = 1;
+const RENAME_EXCHANGE: u32 = 2;
 
 /// `openat`. What walking the path and opening say; `EMFILE`, `ENFILE`, `EFAULT`. May sleep.
 pub fn sys_openat(ctx: &Ctx, dirfd: i32, path: u64, flags: u32, mode: u32) -> Result<usize> {
@@ -38,33 +39,51 @@ fn last_name<'w>(walk: &'w Walk<'_>, dots: Errno) -> Result<(&'w Arc<Dentry>, &'
 
 /// Makes a name that must not be there yet; only a directory's may be followed by a slash.
 fn make(ctx: &Ctx, dirfd: i32, path: &[u8], inode: impl FnOnce(&Inode) -> Arc<Inode>) -> Result<usize> {
+    make_dentry(ctx, dirfd, path, inode).map(|_| 0)
+}
+
+/// The same, for one who needs what was made.
+pub(super) fn make_dentry(
+    ctx: &Ctx,
+    dirfd: i32,
+    path: &[u8],
+    inode: impl FnOnce(&Inode) -> Arc<Inode>,
+) -> Result<Arc<Dentry>> {
     let walk = ctx.walk_to_parent(dirfd, path)?;
     let (dir, name) = last_name(&walk, Errno::EEXIST)?;
     if lookup(dir, name).is_ok() {
         return Err(Errno::EEXIST);
     }
     let inode = inode(dir.inode());
+    inode.inherit(dir.inode());
     if walk.wants_dir() && !inode.is_dir() {
         return Err(Errno::ENOENT);
     }
-    namespace::add(By::User, dir, name, inode).map(|_| 0)
+    namespace::add(By::User, dir, name, inode)
 }
 
 /// `mkdirat`. `EEXIST`, `EACCES`, `EFAULT` and what walking says. May sleep.
 pub fn sys_mkdirat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32) -> Result<usize> {
     let mode = mode & 0o1777 & !ctx.fs.umask();
-    make(ctx, dirfd, &user_path(path)?, |dir| namespace::dir_inode(dir.dev(), mode, true))
+    make(ctx, dirfd, &user_path(path)?, |dir| namespace::subdir_inode(dir, mode))
 }
 
-/// `mknodat`, for regular files and character devices. Also `EINVAL`. May sleep.
+/// `mknodat`. Also `EPERM` for a directory, `EINVAL` for an unknown type. May sleep.
 pub fn sys_mknodat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32, dev: u32) -> Result<usize> {
-    let bits = mode & 0o7777 & !ctx.fs.umask();
-    let path = user_path(path)?;
-    match mode & S_IFMT {
-        0 | S_IFREG => make(ctx, dirfd, &path, |dir| namespace::file_inode(dir.dev(), bits, b"")),
-        S_IFCHR => make(ctx, dirfd, &path, |dir| node_inode(dir.dev(), bits, DevT::decode(dev))),
-        _ => Err(Errno::EINVAL),
+    let kind = mode & S_IFMT;
+    match kind {
+        0 | S_IFREG | S_IFCHR | S_IFBLK | S_IFIFO | S_IFSOCK => {}
+        S_IFDIR => return Err(Errno::EPERM),
+        _ => return Err(Errno::EINVAL),
     }
+    let bits = mode & 0o7777 & !ctx.fs.umask();
+    make(ctx, dirfd, &user_path(path)?, |dir| match kind {
+        S_IFCHR => node_inode(dir.dev(), bits, DevT::decode(dev)),
+        S_IFIFO => fifo::inode(dir.dev(), bits),
+        S_IFSOCK => namespace::socket_inode(dir.dev(), bits),
+        S_IFBLK => Arc::new(Inode::new(dir.dev(), kind | bits, Content::Block(DevT::decode(dev)))),
+        _ => namespace::file_inode(dir, bits, b""),
+    })
 }
 
 /// `symlinkat`. As [`sys_mkdirat`]; `ENOENT` for an empty text. May sleep.
@@ -81,10 +100,21 @@ pub fn sys_linkat(ctx: &Ctx, olddir: i32, old: u64, newdir: i32, new: u64, flags
     if flags & !(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
-    let of = ctx.resolve(olddir, &user_path(old)?, flags & AT_SYMLINK_FOLLOW != 0)?;
+    let old = user_path(old)?;
+    let of = if old.is_empty() && flags & AT_EMPTY_PATH != 0 && olddir != AT_FDCWD {
+        ctx.file(olddir)?.dentry().cloned().ok_or(Errno::EXDEV)?
+    } else {
+        ctx.resolve(olddir, &old, flags & AT_SYMLINK_FOLLOW != 0)?
+    };
     let new = user_path(new)?;
     let walk = ctx.walk_to_parent(newdir, &new)?;
     let (dir, name) = last_name(&walk, Errno::EEXIST)?;
+    if lookup(dir, name).is_ok() {
+        return Err(Errno::EEXIST);
+    }
+    if walk.wants_dir() {
+        return Err(Errno::ENOENT);
+    }
     namespace::link(dir, name, &of).map(|()| 0)
 }
 
@@ -112,19 +142,33 @@ pub fn sys_unlinkat(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<usiz
     namespace::rmdir(By::User, dir, name).map(|()| 0)
 }
 
-/// `renameat2`, with `RENAME_NOREPLACE` or nothing. What [`namespace::rename`] and walking say. May sleep.
+/// `renameat2`, with `RENAME_NOREPLACE` or `RENAME_EXCHANGE`; `EINVAL` for both, and for other flags. What
+/// [`namespace::rename`] and walking say. May sleep.
 pub fn sys_renameat2(ctx: &Ctx, olddir: i32, old: u64, newdir: i32, new: u64, flags: u32) -> Result<usize> {
-    if flags & !RENAME_NOREPLACE != 0 {
-        return Err(Errno::EINVAL);
-    }
+    let target = match flags {
+        0 => Target::Replace,
+        RENAME_NOREPLACE => Target::Keep,
+        RENAME_EXCHANGE => Target::Exchange,
+        _ => return Err(Errno::EINVAL),
+    };
     let (old, new) = (user_path(old)?, user_path(new)?);
     let (from, to) = (ctx.walk_to_parent(olddir, &old)?, ctx.walk_to_parent(newdir, &new)?);
+    let dots = if target == Target::Keep { Errno::EEXIST } else { Errno::EBUSY };
     let (from_dir, from_name) = last_name(&from, Errno::EBUSY)?;
-    let (to_dir, to_name) = last_name(&to, Errno::EBUSY)?;
-    if (from.wants_dir() || to.wants_dir()) && !lookup(from_dir, from_name)?.inode().is_dir() {
-        return Err(Errno::ENOTDIR);
+    let (to_dir, to_name) = last_name(&to, dots)?;
+    if from_dir.inode().dev() != to_dir.inode().dev() {
+        return Err(Errno::EXDEV);
     }
-    let target = if flags & RENAME_NOREPLACE != 0 { Target::Keep } else { Target::Replace };
+    let is_file = |dir, name| lookup(dir, name).map(|there| !there.inode().is_dir());
+    if from.wants_dir() || to.wants_dir() {
+        let moved_is_file = is_file(from_dir, from_name)?;
+        let exchanged = target == Target::Exchange;
+        if (moved_is_file && (from.wants_dir() || !exchanged))
+            || (exchanged && to.wants_dir() && is_file(to_dir, to_name)?)
+        {
+            return Err(Errno::ENOTDIR);
+        }
+    }
     namespace::rename((from_dir, from_name), (to_dir, to_name), target).map(|()| 0)
 }
 
@@ -179,43 +223,4 @@ pub fn sys_getcwd(ctx: &Ctx, buf: u64, len: usize) -> Result<usize> {
 /// `umask`.
 pub fn sys_umask(ctx: &Ctx, mask: u32) -> Result<usize> {
     Ok(ctx.fs.set_umask(mask) as usize)
-}
-
-/// `fchmodat`. What walking says. May sleep.
-pub fn sys_fchmodat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32) -> Result<usize> {
-    ctx.resolve(dirfd, &user_path(path)?, true)?.inode().set_permissions(mode);
-    Ok(0)
-}
-
-/// `fchmod`. `EBADF`.
-pub fn sys_fchmod(ctx: &Ctx, fd: i32, mode: u32) -> Result<usize> {
-    ctx.io_file(fd)?.inode().set_permissions(mode);
-    Ok(0)
-}
-
-/// `fchownat`: there is one user, so only to that. `EPERM` for another, and what walking says. May sleep.
-pub fn sys_fchownat(ctx: &Ctx, dirfd: i32, path: u64, uid: u32, gid: u32) -> Result<usize> {
-    ctx.resolve(dirfd, &user_path(path)?, true)?;
-    only_root(uid, gid)
-}
-
-/// `fchown`. As [`sys_fchownat`], and `EBADF`.
-pub fn sys_fchown(ctx: &Ctx, fd: i32, uid: u32, gid: u32) -> Result<usize> {
-    ctx.io_file(fd)?;
-    only_root(uid, gid)
-}
-
-fn only_root(uid: u32, gid: u32) -> Result<usize> {
-    let keeps = |id| id == 0 || id == u32::MAX;
-    if keeps(uid) && keeps(gid) { Ok(0) } else { Err(Errno::EPERM) }
-}
-
-/// `utimensat`: notes a change now, whatever times were asked for. What walking says. May sleep.
-pub fn sys_utimensat(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<usize> {
-    if path == 0 {
-        ctx.file(dirfd)?.inode().touch();
-        return Ok(0);
-    }
-    ctx.resolve(dirfd, &user_path(path)?, flags & AT_SYMLINK_NOFOLLOW == 0)?.inode().touch();
-    Ok(0)
 }

@@ -4,25 +4,36 @@
 macro_rules! numbers {
     ($($name:ident = $value:literal;)*) => {
         $(#[doc = concat!("Number ", stringify!($value), ".")] pub const $name: u64 = $value;)*
+
+        /// All of them, with their names in capitals.
+        pub const ALL: &[(&str, u64)] = &[$((stringify!($name), $value)),*];
     };
 }
 
 numbers! {
     GETCWD = 17;
+    EVENTFD2 = 19;
+    EPOLL_CREATE1 = 20;
+    EPOLL_CTL = 21;
+    EPOLL_PWAIT = 22;
     DUP = 23;
     DUP3 = 24;
     FCNTL = 25;
     IOCTL = 29;
+    FLOCK = 32;
     MKNODAT = 33;
     MKDIRAT = 34;
     UNLINKAT = 35;
     SYMLINKAT = 36;
     LINKAT = 37;
     RENAMEAT = 38;
+    UMOUNT2 = 39;
+    MOUNT = 40;
     STATFS = 43;
     FSTATFS = 44;
     TRUNCATE = 45;
     FTRUNCATE = 46;
+    FALLOCATE = 47;
     FACCESSAT = 48;
     CHDIR = 49;
     FCHDIR = 50;
@@ -46,28 +57,45 @@ numbers! {
     SENDFILE = 71;
     PSELECT6 = 72;
     PPOLL = 73;
+    SIGNALFD4 = 74;
     READLINKAT = 78;
     NEWFSTATAT = 79;
     FSTAT = 80;
     SYNC = 81;
     FSYNC = 82;
     FDATASYNC = 83;
+    SYNC_FILE_RANGE = 84;
+    TIMERFD_CREATE = 85;
+    TIMERFD_SETTIME = 86;
+    TIMERFD_GETTIME = 87;
     UTIMENSAT = 88;
+    CAPGET = 90;
+    CAPSET = 91;
     PERSONALITY = 92;
     EXIT = 93;
     EXIT_GROUP = 94;
     WAITID = 95;
     SET_TID_ADDRESS = 96;
+    UNSHARE = 97;
     FUTEX = 98;
     SET_ROBUST_LIST = 99;
     GET_ROBUST_LIST = 100;
     NANOSLEEP = 101;
+    GETITIMER = 102;
+    SETITIMER = 103;
     INIT_MODULE = 105;
     DELETE_MODULE = 106;
+    TIMER_CREATE = 107;
+    TIMER_GETTIME = 108;
+    TIMER_GETOVERRUN = 109;
+    TIMER_SETTIME = 110;
+    TIMER_DELETE = 111;
     CLOCK_SETTIME = 112;
     CLOCK_GETTIME = 113;
     CLOCK_GETRES = 114;
     CLOCK_NANOSLEEP = 115;
+    SYSLOG = 116;
+    SCHED_SETPARAM = 118;
     SCHED_SETSCHEDULER = 119;
     SCHED_GETSCHEDULER = 120;
     SCHED_GETPARAM = 121;
@@ -80,6 +108,7 @@ numbers! {
     TKILL = 130;
     TGKILL = 131;
     SIGALTSTACK = 132;
+    RESTART_SYSCALL = 128;
     RT_SIGSUSPEND = 133;
     RT_SIGACTION = 134;
     RT_SIGPROCMASK = 135;
@@ -97,6 +126,8 @@ numbers! {
     GETRESUID = 148;
     SETRESGID = 149;
     GETRESGID = 150;
+    SETFSUID = 151;
+    SETFSGID = 152;
     TIMES = 153;
     SETPGID = 154;
     GETPGID = 155;
@@ -105,6 +136,8 @@ numbers! {
     GETGROUPS = 158;
     SETGROUPS = 159;
     UNAME = 160;
+    SETHOSTNAME = 161;
+    SETDOMAINNAME = 162;
     GETRLIMIT = 163;
     SETRLIMIT = 164;
     GETRUSAGE = 165;
@@ -112,6 +145,7 @@ numbers! {
     PRCTL = 167;
     GETCPU = 168;
     GETTIMEOFDAY = 169;
+    SETTIMEOFDAY = 170;
     GETPID = 172;
     GETPPID = 173;
     GETUID = 174;
@@ -120,12 +154,29 @@ numbers! {
     GETEGID = 177;
     GETTID = 178;
     SYSINFO = 179;
+    SOCKET = 198;
+    SOCKETPAIR = 199;
+    BIND = 200;
+    LISTEN = 201;
+    ACCEPT = 202;
+    CONNECT = 203;
+    GETSOCKNAME = 204;
+    GETPEERNAME = 205;
+    SENDTO = 206;
+    RECVFROM = 207;
+    SETSOCKOPT = 208;
+    GETSOCKOPT = 209;
+    SHUTDOWN = 210;
+    SENDMSG = 211;
+    RECVMSG = 212;
+    READAHEAD = 213;
     BRK = 214;
     MUNMAP = 215;
     MREMAP = 216;
     CLONE = 220;
     EXECVE = 221;
     MMAP = 222;
+    FADVISE64 = 223;
     MPROTECT = 226;
     MSYNC = 227;
     MLOCK = 228;
@@ -133,15 +184,24 @@ numbers! {
     MLOCKALL = 230;
     MUNLOCKALL = 231;
     MADVISE = 233;
+    ACCEPT4 = 242;
+    RECVMMSG = 243;
     WAIT4 = 260;
     PRLIMIT64 = 261;
+    SYNCFS = 267;
+    SENDMMSG = 269;
     FINIT_MODULE = 273;
     RENAMEAT2 = 276;
     GETRANDOM = 278;
+    MEMFD_CREATE = 279;
     EXECVEAT = 281;
+    COPY_FILE_RANGE = 285;
+    PREADV2 = 286;
+    PWRITEV2 = 287;
     STATX = 291;
     RSEQ = 293;
     CLONE3 = 435;
     CLOSE_RANGE = 436;
     FACCESSAT2 = 439;
+    EPOLL_PWAIT2 = 441;
 }

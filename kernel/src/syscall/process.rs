@@ -1,6 +1,8 @@
 //! Processes: making, replacing, ending and waiting for them; process groups and sessions.
 #![forbid(unsafe_code)]
 
+use alloc::format;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use heaps::{Errno, Result};
@@ -8,18 +10,18 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::Ctx;
 use super::ctx::user_path;
+use super::time::Rusage;
 use crate::arch::TrapFrame;
 use crate::mm::user;
+use crate::process::Thread;
 use crate::process::auxv::{MAX_STRING, Strings};
 use crate::process::clone::{self, CloneFlags, Request};
 use crate::process::exec;
 use crate::process::exit;
-use crate::process::group::COMM_LEN;
 use crate::process::signal::{SIGCHLD, SIGCONT};
 use crate::process::stop::CONTINUED;
 use crate::process::tree;
 use crate::process::wait::{self, Changed, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, Which};
-use crate::process::{Process, Thread};
 use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 
 /// The signal at the child's end, in `clone`'s flags.
@@ -63,7 +65,8 @@ pub fn sys_clone3(thread: &Thread, frame: &TrapFrame, args_at: u64, size: u64) -
     }
     let flags = CloneFlags::from_bits(args.flags).ok_or(Errno::EINVAL)?;
     let bad_stack = (args.stack == 0) != (args.stack_size == 0);
-    if args.exit_signal > 64 || bad_stack {
+    let no_parent = flags.intersects(CloneFlags::THREAD | CloneFlags::PARENT) && args.exit_signal != 0;
+    if args.exit_signal > 64 || bad_stack || no_parent || flags.contains(CloneFlags::DETACHED) {
         return Err(Errno::EINVAL);
     }
     let request = Request {
@@ -100,16 +103,29 @@ fn execute(
     flags: u32,
 ) -> Result<usize> {
     let path = user_path(path)?;
-    let ctx = Ctx { files: thread.files().table(), fs: thread.fs() };
+    let ctx = Ctx { files: thread.files().table(), fs: thread.fs(), pid: thread.process().pid() as i32 };
     let dentry = match path.is_empty() && flags & AT_EMPTY_PATH != 0 {
         true => ctx.file(dirfd)?.dentry().cloned().ok_or(Errno::EACCES)?,
         false => ctx.resolve(dirfd, &path, flags & AT_SYMLINK_NOFOLLOW == 0)?,
     };
     let file = exec::open_program(&dentry)?;
     drop(dentry);
-    let request = exec::Request { path: path.to_vec(), file, argv: strings(argv)?, envp: strings(envp)? };
-    let loaded = exec::load(request)?;
+    let name = name(dirfd, &path);
+    let loses_name = name.starts_with(b"/dev/fd/") && ctx.files.cloexec(dirfd).unwrap_or(false);
+    let (argv, envp) = (strings(argv)?, strings(envp)?);
+    let request = exec::Request { path: name, file, argv, envp, loses_name };
+    let find = |path: &[u8]| exec::open_program(&ctx.resolve(AT_FDCWD, path, true)?);
+    let loaded = exec::load(request, &find)?;
     exec::enter(thread, frame, loaded).map(|()| 0)
+}
+
+/// What a program is called by that was asked for as `path` from `dirfd`.
+fn name(dirfd: i32, path: &[u8]) -> Vec<u8> {
+    match (dirfd, path) {
+        (AT_FDCWD, _) | (_, [b'/', ..]) => path.to_vec(),
+        (fd, []) => format!("/dev/fd/{fd}").into_bytes(),
+        (fd, _) => [format!("/dev/fd/{fd}/").as_bytes(), path].concat(),
+    }
 }
 
 /// Reads a vector of strings that a null pointer ends; a null vector is empty. `EFAULT`, `E2BIG`, `ENOMEM`.
@@ -128,6 +144,24 @@ fn strings(vector: u64) -> Result<Strings> {
     Ok(strings)
 }
 
+/// `unshare`: of descriptors and directories. `EINVAL` for memory, dispositions and the process itself where it has
+/// several threads, and for namespaces; `ENOMEM`. May sleep.
+pub fn sys_unshare(thread: &Thread, flags: u64) -> Result<usize> {
+    let alone = CloneFlags::THREAD | CloneFlags::SIGHAND | CloneFlags::VM;
+    let known = alone | CloneFlags::FS | CloneFlags::FILES | CloneFlags::SYSVSEM;
+    let flags = CloneFlags::from_bits(flags).filter(|&flags| known.contains(flags)).ok_or(Errno::EINVAL)?;
+    if flags.intersects(alone) && !exit::others(thread).is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    if flags.contains(CloneFlags::FS) {
+        thread.unshare_fs()?;
+    }
+    if flags.contains(CloneFlags::FILES) {
+        thread.unshare_files()?;
+    }
+    Ok(0)
+}
+
 /// `exit`: the thread ends on its way back.
 pub fn sys_exit(thread: &Thread, code: u32) -> Result<usize> {
     thread.end(exit::exited(code));
@@ -143,7 +177,7 @@ pub fn sys_exit_group(thread: &Thread, code: u32) -> Result<usize> {
     Ok(0)
 }
 
-/// `wait4`. Times are all zero.
+/// `wait4`.
 pub fn sys_wait4(thread: &Thread, pid: i32, status_at: u64, options: u32, usage_at: u64) -> Result<usize> {
     // __WNOTHREAD, __WALL, __WCLONE besides.
     if options & !(WNOHANG | WSTOPPED | WCONTINUED | 0x2000_0000 | 0x4000_0000 | 0x8000_0000) != 0 {
@@ -156,12 +190,14 @@ pub fn sys_wait4(thread: &Thread, pid: i32, status_at: u64, options: u32, usage_
         -0x7fff_ffff..-1 => Which::Group(-pid as u32),
         1.. => Which::Pid(pid as u32),
     };
-    let Some(Changed { pid, status }) = wait::wait(thread, which, options | WEXITED)? else { return Ok(0) };
+    let Some(Changed { pid, status, usage }) = wait::wait(thread, which, options | WEXITED)? else {
+        return Ok(0);
+    };
     if status_at != 0 {
         user::write(status_at, &status)?;
     }
     if usage_at != 0 {
-        user::write(usage_at, &[0u64; 18])?;
+        user::write(usage_at, &Rusage::new(&usage, usage.split()))?;
     }
     Ok(pid as usize)
 }
@@ -180,7 +216,7 @@ struct ChildInfo {
     rest: [i32; 25],
 }
 
-/// `waitid`. Times are all zero.
+/// `waitid`.
 pub fn sys_waitid(
     thread: &Thread,
     kind: u32,
@@ -204,7 +240,10 @@ pub fn sys_waitid(
     let changed = wait::wait(thread, which, options)?;
     let mut info =
         ChildInfo { signo: 0, errno: 0, code: 0, pad: 0, pid: 0, uid: 0, status: 0, rest: [0; 25] };
-    if let Some(Changed { pid, status }) = changed {
+    if let Some(Changed { pid, status, usage }) = changed {
+        if usage_at != 0 {
+            user::write(usage_at, &Rusage::new(&usage, usage.split()))?;
+        }
         (info.signo, info.pid) = (SIGCHLD as i32, pid as i32);
         // CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, CLD_KILLED.
         let (code, detail) = match status & 0x7f {
@@ -217,9 +256,6 @@ pub fn sys_waitid(
     }
     if info_at != 0 {
         user::write(info_at, &info)?;
-    }
-    if usage_at != 0 {
-        user::write(usage_at, &[0u64; 18])?;
     }
     Ok(0)
 }
@@ -292,33 +328,7 @@ pub fn sys_setsid(thread: &Thread) -> Result<usize> {
     }
     if let Some(node) = tree.node_mut(pid) {
         (node.pgid, node.sid) = (pid, pid);
+        node.process.attributes().gave_up_terminal.store(false, Ordering::Relaxed);
     }
     Ok(pid as usize)
-}
-
-/// `prctl`: the name. `EINVAL` for anything else.
-pub fn sys_prctl(thread: &Thread, what: u32, arg: u64) -> Result<usize> {
-    const PR_SET_NAME: u32 = 15;
-    const PR_GET_NAME: u32 = 16;
-    let process: &Process = thread.process();
-    match what {
-        PR_SET_NAME => {
-            let mut name = [0u8; COMM_LEN];
-            for (i, byte) in name.iter_mut().enumerate() {
-                *byte = user::read(arg + i as u64)?;
-                if *byte == 0 {
-                    break;
-                }
-            }
-            process.set_comm(name.into_iter().take_while(|&b| b != 0).collect());
-        }
-        PR_GET_NAME => {
-            let mut name = [0u8; COMM_LEN + 1];
-            let comm = process.program().comm;
-            name[..comm.len()].copy_from_slice(&comm);
-            user::write_bytes(arg, &name)?;
-        }
-        _ => return Err(Errno::EINVAL),
-    }
-    Ok(0)
 }

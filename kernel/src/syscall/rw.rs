@@ -7,19 +7,17 @@ use heaps::{Errno, Result};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::Ctx;
-use super::ctx::user_path;
 use crate::mm::user;
 use crate::vfs::dir::DirSink;
-use crate::vfs::file::{Position, Whence};
-use crate::vfs::flags::AT_FDCWD;
-use crate::vfs::io::{Bounce, KernelSink, UserBuf, UserVec};
+use crate::vfs::file::Whence;
+use crate::vfs::io::{UserBuf, UserVec};
 
 /// Most bytes one call transfers.
 const MAX_RW: usize = 0x7fff_f000;
 /// Most ranges `readv` and `writev` take.
-const IOV_MAX: usize = 1024;
+pub(super) const IOV_MAX: usize = 1024;
 
-fn buffer(addr: u64, len: usize) -> UserBuf {
+pub(super) fn buffer(addr: u64, len: usize) -> UserBuf {
     UserBuf::new(addr, len.min(MAX_RW))
 }
 
@@ -56,7 +54,7 @@ struct IoVec {
 }
 
 /// Reads an array of `struct iovec`. `EINVAL` when there are too many or their lengths do not fit, `EFAULT`.
-fn ranges(addr: u64, count: usize) -> Result<UserVec> {
+pub(super) fn ranges(addr: u64, count: usize) -> Result<UserVec> {
     if count > IOV_MAX {
         return Err(Errno::EINVAL);
     }
@@ -92,6 +90,29 @@ pub fn sys_pwritev(ctx: &Ctx, fd: i32, vec: u64, count: usize, pos: i64) -> Resu
     ctx.file(fd)?.pwrite(&mut ranges(vec, count)?, offset(pos)?)
 }
 
+/// The position of `preadv2` and `pwritev2` that stands for the file's own.
+const OWN_POSITION: i64 = -1;
+/// `RWF_HIPRI`, `RWF_DSYNC`, `RWF_SYNC`: there is nothing to wait for.
+const RWF_NO_EFFECT: u32 = 1 | 2 | 4;
+
+/// `preadv2`. As [`sys_preadv`]; `EOPNOTSUPP` for flags that files in memory do not take. `RWF_APPEND` is one here.
+pub fn sys_preadv2(ctx: &Ctx, fd: i32, vec: u64, count: usize, pos: i64, flags: u32) -> Result<usize> {
+    let (file, mut to) = (ctx.file(fd)?, ranges(vec, count)?);
+    if flags & !RWF_NO_EFFECT != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if pos == OWN_POSITION { file.read(&mut to) } else { file.pread(&mut to, offset(pos)?) }
+}
+
+/// `pwritev2`. As [`sys_preadv2`].
+pub fn sys_pwritev2(ctx: &Ctx, fd: i32, vec: u64, count: usize, pos: i64, flags: u32) -> Result<usize> {
+    let (file, mut from) = (ctx.file(fd)?, ranges(vec, count)?);
+    if flags & !RWF_NO_EFFECT != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if pos == OWN_POSITION { file.write(&mut from) } else { file.pwrite(&mut from, offset(pos)?) }
+}
+
 /// `lseek`. `EBADF`, `ESPIPE`, `EINVAL`, `EOVERFLOW`.
 pub fn sys_lseek(ctx: &Ctx, fd: i32, offset: i64, whence: u32) -> Result<usize> {
     let file = ctx.io_file(fd)?;
@@ -108,54 +129,4 @@ pub fn sys_getdents64(ctx: &Ctx, fd: i32, addr: u64, len: usize) -> Result<usize
     let mut sink = DirSink::new(&mut to);
     file.iterate(&mut sink)?;
     Ok(sink.done())
-}
-
-/// `ftruncate`. `EBADF`, `EINVAL`, `EFBIG`. May sleep.
-pub fn sys_ftruncate(ctx: &Ctx, fd: i32, size: i64) -> Result<usize> {
-    let file = ctx.io_file(fd)?;
-    if !file.writable() {
-        return Err(Errno::EINVAL);
-    }
-    file.inode().truncate(offset(size)?).map(|()| 0)
-}
-
-/// `truncate`. As [`sys_ftruncate`], and what walking the path says. May sleep.
-pub fn sys_truncate(ctx: &Ctx, path: u64, size: i64) -> Result<usize> {
-    let size = offset(size)?;
-    ctx.resolve(AT_FDCWD, &user_path(path)?, true)?.inode().truncate(size).map(|()| 0)
-}
-
-/// `sendfile`: from a file with a position to any file. `EBADF`, `EINVAL`, `EFAULT`. May sleep.
-pub fn sys_sendfile(ctx: &Ctx, out: i32, from: i32, offset_at: u64, count: usize) -> Result<usize> {
-    let (from, to) = (ctx.io_file(from)?, ctx.io_file(out)?);
-    if from.ops().position() == Position::None {
-        return Err(Errno::EINVAL);
-    }
-    let start = if offset_at == 0 { from.pos() } else { offset(user::read::<i64>(offset_at)?)? };
-    let mut bounce = Bounce::for_len(count)?;
-    let mut done = 0;
-    while done < count {
-        let part = bounce.slice(count - done);
-        let got = match from.pread(&mut KernelSink::new(part), start + done as u64) {
-            Ok(got) => got,
-            Err(e) if done == 0 => return Err(e),
-            Err(_) => break,
-        };
-        let put = match to.write(&mut &part[..got]) {
-            Ok(put) => put,
-            Err(e) if done == 0 => return Err(e),
-            Err(_) => break,
-        };
-        done += put;
-        if put == 0 || put < got {
-            break;
-        }
-    }
-    let after = start + done as u64;
-    if offset_at == 0 {
-        from.set_pos(after);
-    } else {
-        user::write(offset_at, &after)?;
-    }
-    Ok(done)
 }

@@ -1,10 +1,15 @@
-//! Which CPUs a thread runs on (Linux: `kernel/sched/syscalls.c`). Everybody has the same priority.
+//! Which CPUs a thread runs on (Linux: `kernel/sched/syscalls.c`). Everybody is treated alike, whatever priority they ask
+//! for.
 #![forbid(unsafe_code)]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use heaps::{Errno, Result};
 
 use crate::mm::user;
-use crate::process::{Thread, tree};
+use crate::process::{Process, Thread, tree};
 use crate::sched::{self, TaskRef};
 
 /// `sched_yield`.
@@ -66,9 +71,95 @@ pub fn sys_getcpu(cpu_at: u64, node_at: u64) -> Result<usize> {
     Ok(0)
 }
 
-/// `sched_getscheduler`, and `getpriority` in the kernel's terms (20 minus the nice value): nobody is special.
-pub fn sys_ordinary(_: &Thread, priority: bool) -> Result<usize> {
-    Ok(if priority { 20 } else { 0 })
+fn target(thread: &Thread, pid: i32) -> Result<Arc<Process>> {
+    match u32::try_from(pid).map_err(|_| Errno::EINVAL)? {
+        0 => Ok(thread.process().clone()),
+        tid => tree::lock().thread(tid).map(|thread| thread.process().clone()).ok_or(Errno::ESRCH),
+    }
+}
+
+/// `sched_setscheduler`: kept for those who ask. `EINVAL`, `ESRCH`, `EFAULT`.
+pub fn sys_sched_setscheduler(thread: &Thread, pid: i32, policy: i32, param: u64) -> Result<usize> {
+    /// `SCHED_RESET_ON_FORK`.
+    const RESET: i32 = 0x4000_0000;
+    if policy < 0 || param == 0 || pid < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let priority = user::read(param)?;
+    set_policy(&*target(thread, pid)?, (policy & !RESET) as u32, priority)
+}
+
+/// `sched_setparam`: the same without the policy.
+pub fn sys_sched_setparam(thread: &Thread, pid: i32, param: u64) -> Result<usize> {
+    if param == 0 || pid < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let priority = user::read(param)?;
+    let process = target(thread, pid)?;
+    let policy = process.attributes().policy.load(Ordering::Relaxed);
+    set_policy(&process, policy, priority)
+}
+
+fn set_policy(process: &Process, policy: u32, priority: i32) -> Result<usize> {
+    let fits = match policy {
+        1 | 2 => (1..=99).contains(&priority),
+        0 | 3 | 5 => priority == 0,
+        _ => false,
+    };
+    if !fits {
+        return Err(Errno::EINVAL);
+    }
+    process.attributes().policy.store(policy, Ordering::Relaxed);
+    process.attributes().priority.store(priority as u32, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// `sched_getscheduler`. `EINVAL`, `ESRCH`.
+pub fn sys_sched_getscheduler(thread: &Thread, pid: i32) -> Result<usize> {
+    Ok(target(thread, pid)?.attributes().policy.load(Ordering::Relaxed) as usize)
+}
+
+/// `sched_getparam`. `EINVAL`, `ESRCH`, `EFAULT`.
+pub fn sys_sched_getparam(thread: &Thread, pid: i32, param: u64) -> Result<usize> {
+    if param == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let priority = target(thread, pid)?.attributes().priority.load(Ordering::Relaxed);
+    user::write(param, &priority).map(|()| 0)
+}
+
+/// The processes that `setpriority` and `getpriority` mean: one, those of a group, those of a user.
+fn meant(thread: &Thread, which: u32, who: i32) -> Result<Vec<Arc<Process>>> {
+    let (who, me) = (who as u32, thread.process());
+    if which > 2 {
+        return Err(Errno::EINVAL);
+    }
+    let user = if which == 2 && who == 0 { me.creds().user.real } else { who };
+    let tree = tree::lock();
+    let mine = tree.node(me.pid()).map_or(0, |node| node.pgid);
+    let chosen = |pid: u32, node: &tree::Node| match which {
+        0 => pid == if who == 0 { me.pid() } else { tree.process_of(who).unwrap_or(0) },
+        1 => node.pgid == if who == 0 { mine } else { who },
+        _ => node.process.creds().user.real == user,
+    };
+    let found = tree.nodes().filter(|(pid, node)| node.status.is_none() && chosen(**pid, node));
+    let found: Vec<_> = found.map(|(_, node)| node.process.clone()).collect();
+    if found.is_empty() { Err(Errno::ESRCH) } else { Ok(found) }
+}
+
+/// `setpriority`: kept for those who ask. `EINVAL`, `ESRCH`.
+pub fn sys_setpriority(thread: &Thread, which: u32, who: i32, nice: i32) -> Result<usize> {
+    let nice = nice.clamp(-20, 19);
+    let set = |process: Arc<Process>| process.attributes().nice.store(nice, Ordering::Relaxed);
+    meant(thread, which, who)?.into_iter().for_each(set);
+    Ok(0)
+}
+
+/// `getpriority` in the kernel's terms: 20 minus how nice the least nice is. `EINVAL`, `ESRCH`.
+pub fn sys_getpriority(thread: &Thread, which: u32, who: i32) -> Result<usize> {
+    let nice =
+        meant(thread, which, who)?.into_iter().map(|p| p.attributes().nice.load(Ordering::Relaxed)).min();
+    Ok((20 - nice.unwrap_or(0)) as usize)
 }
 
 /// `sched_get_priority_max` and `_min`: `realtime` for the real-time policies, 0 for the others. `EINVAL`.

@@ -1,14 +1,13 @@
 //! Signals (Linux: `kernel/signal.c`).
 #![forbid(unsafe_code)]
 
-use core::sync::atomic::Ordering;
-
 use heaps::{Errno, Result};
 
 use super::time::{self, Timespec};
 use crate::arch::TrapFrame;
 use crate::mm::user;
 use crate::process::signal::frame;
+use crate::process::signal::queue::Taken;
 use crate::process::signal::{
     Action, Info, MAX_SIGNAL, SI_TKILL, SI_USER, SigSet, SignalStack, UNBLOCKABLE, send_process, send_thread,
 };
@@ -73,6 +72,36 @@ fn check_size(size: u64) -> Result<()> {
     if size == 8 { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
+/// Makes a call under the mask at `set`, if there is one; a signal that ends the call is delivered under it, too.
+/// `EINVAL`, `EFAULT`.
+pub fn under_mask(
+    thread: &Thread,
+    set: u64,
+    size: u64,
+    call: impl FnOnce() -> Result<usize>,
+) -> Result<usize> {
+    if set == 0 {
+        return call();
+    }
+    check_size(size)?;
+    let set: SigSet = user::read(set)?;
+    let before = thread.mask();
+    thread.set_mask(set);
+    let outcome = call();
+    if outcome == Err(Errno::EINTR) {
+        thread.restore_mask_later(before);
+    } else {
+        thread.set_mask(before);
+    }
+    outcome
+}
+
+/// [`under_mask`] where set and size are in user memory, as `pselect6` has them. `EFAULT`, `EINVAL`.
+pub fn under_packed_mask(thread: &Thread, at: u64, call: impl FnOnce() -> Result<usize>) -> Result<usize> {
+    let [set, size] = if at == 0 { [0; 2] } else { user::read(at)? };
+    under_mask(thread, set, size, call)
+}
+
 /// `rt_sigaction`.
 pub fn sys_rt_sigaction(thread: &Thread, signal: u32, new: u64, old: u64, size: u64) -> Result<usize> {
     check_size(size)?;
@@ -120,11 +149,10 @@ pub fn sys_rt_sigpending(thread: &Thread, to: u64, size: u64) -> Result<usize> {
 pub fn sys_rt_sigsuspend(thread: &Thread, set: u64, size: u64) -> Result<usize> {
     check_size(size)?;
     let set: SigSet = user::read(set)?;
-    thread.saved_mask.store(thread.mask(), Ordering::Relaxed);
+    let before = thread.mask();
     thread.set_mask(set);
     let _ = WaitQueue::new().wait_interruptible(Interruptible::Yes, || None::<()>);
-    thread.has_saved_mask.store(true, Ordering::Relaxed);
-    thread.kick();
+    thread.restore_mask_later(before);
     Err(Errno::EINTR)
 }
 
@@ -146,10 +174,13 @@ pub fn sys_rt_sigtimedwait(thread: &Thread, set: u64, info: u64, timeout: u64, s
     let taken = taken.map_err(|e| if e == Errno::ETIMEDOUT { Errno::EAGAIN } else { e })?;
     if info != 0 {
         let mut bytes = [0u32; 32];
-        (bytes[0], bytes[2], bytes[4]) = (taken.signal, taken.code as u32, taken.detail as u32);
+        let Taken { info: Info { signal, code, detail }, value } = taken;
+        (bytes[0], bytes[2]) = (signal, code as u32);
+        (bytes[4], bytes[5], bytes[6], bytes[7]) =
+            (detail as u32, (detail >> 32) as u32, value as u32, (value >> 32) as u32);
         user::write(info, &bytes)?;
     }
-    Ok(taken.signal as usize)
+    Ok(taken.info.signal as usize)
 }
 
 /// `rt_sigreturn`: back from a handler. A frame that is none kills.

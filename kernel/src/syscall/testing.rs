@@ -38,7 +38,7 @@ impl Process {
     }
 
     pub fn ctx(&self) -> Ctx<'_> {
-        Ctx { files: &self.files, fs: &self.fs }
+        Ctx { files: &self.files, fs: &self.fs, pid: 1 }
     }
 
     pub fn open(&self, path: &str, flags: u32) -> Result<i32> {

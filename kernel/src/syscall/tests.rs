@@ -5,6 +5,7 @@ use alloc::vec;
 
 use heaps::Errno;
 
+use super::copy::sys_sendfile;
 use super::fd::*;
 use super::names::*;
 use super::rw::*;

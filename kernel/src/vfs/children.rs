@@ -14,7 +14,7 @@ use super::dentry::Dentry;
 
 /// Cookies count down from here, so that the youngest name is listed first, as in Linux.
 const FIRST_COOKIE: u64 = 1 << 31;
-/// Names that room is made for at once.
+/// Names that room is made for at once, in a table of few.
 const STEP: usize = 16;
 /// Tables of fewer names give room back when names go; larger ones keep it.
 const SMALL: usize = 96;
@@ -72,11 +72,13 @@ impl Children {
 
     /// Makes room for one more name. `ENOMEM`.
     pub fn reserve(&mut self) -> Result<()> {
+        // By a part of what there is: to move all names for every few new ones would take their square of time.
+        let step = STEP.max(self.by_name.len() / 8);
         if self.by_name.len() == self.by_name.capacity() {
-            self.by_name.try_reserve_exact(STEP).map_err(|_| Errno::ENOMEM)?;
+            self.by_name.try_reserve_exact(step).map_err(|_| Errno::ENOMEM)?;
         }
         if self.by_cookie.len() == self.by_cookie.capacity() {
-            self.by_cookie.try_reserve_exact(STEP).map_err(|_| Errno::ENOMEM)?;
+            self.by_cookie.try_reserve_exact(step).map_err(|_| Errno::ENOMEM)?;
         }
         Ok(())
     }
@@ -149,7 +151,7 @@ mod tests {
                     if !there {
                         table.reserve().unwrap();
                     }
-                    let before = table.insert(name.into(), Dentry::anonymous(&name, dir_inode(1, 0, true)));
+                    let before = table.insert(name.into(), Dentry::anonymous(&name, dir_inode(1, 0, None)));
                     proptest::prop_assert_eq!(before.is_some(), there);
                     model.insert(n, time);
                 }

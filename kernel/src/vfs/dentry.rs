@@ -20,6 +20,8 @@ pub struct Dentry {
     inode: Arc<Inode>,
     link: SpinLock<Link, { order::DENTRY }>,
     children: SpinLock<Children, { order::DENTRY }>,
+    /// Whose entries it shows, where they are not its own.
+    origin: Option<Arc<Dentry>>,
     is_mount: bool,
 }
 
@@ -34,6 +36,7 @@ impl Dentry {
             inode,
             link: SpinLock::new(link),
             children: SpinLock::new(Children::new()),
+            origin: None,
             is_mount,
         })
     }
@@ -41,6 +44,28 @@ impl Dentry {
     /// The root of a filesystem, mounted nowhere yet.
     pub fn root(inode: Arc<Inode>) -> Arc<Dentry> {
         Dentry::with(Link { parent: None, name: Box::from(&b"/"[..]) }, inode, true)
+    }
+
+    /// A root, mounted nowhere yet, with the inode and the entries of another dentry.
+    pub fn alias(of: &Arc<Dentry>) -> Arc<Dentry> {
+        let of = of.origin().clone();
+        let link = Link { parent: None, name: Box::from(&b"/"[..]) };
+        Arc::new(Dentry {
+            inode: of.inode.clone(),
+            link: SpinLock::new(link),
+            children: SpinLock::new(Children::new()),
+            origin: Some(of),
+            is_mount: true,
+        })
+    }
+
+    /// The dentry whose entries it shows: mostly itself.
+    pub fn origin(self: &Arc<Self>) -> &Arc<Dentry> {
+        self.origin.as_ref().unwrap_or(self)
+    }
+
+    fn table(&self) -> &SpinLock<Children, { order::DENTRY }> {
+        self.origin.as_ref().map_or(&self.children, |origin| &origin.children)
     }
 
     /// A name in `parent` that is not in its table: of a directory that makes its entries up, or not there yet.
@@ -75,35 +100,35 @@ impl Dentry {
 
     /// The entry called `name`.
     pub fn child(&self, name: &[u8]) -> Option<Arc<Dentry>> {
-        self.children.lock().get(name).cloned()
+        self.table().lock().get(name).cloned()
     }
 
     /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
-        self.children.lock().is_empty()
+        self.table().lock().is_empty()
     }
 
     /// The first entry whose cookie is at least `from`, with its cookie.
     pub fn child_from(&self, from: u64) -> Option<(u64, Arc<Dentry>)> {
-        let children = self.children.lock();
+        let children = self.table().lock();
         children.next_from(from).map(|(cookie, child)| (cookie, child.clone()))
     }
 
     /// Makes room for one more entry. The namespace lock is held. `ENOMEM`.
     pub(super) fn reserve(&self) -> Result<()> {
-        self.children.lock().reserve()
+        self.table().lock().reserve()
     }
 
     /// Puts `child` into the table under its name, in one step with taking out what had it. The namespace lock is
     /// held, and has been since [`reserve`](Self::reserve).
     pub(super) fn insert(&self, child: Arc<Dentry>) -> Option<Removed> {
         let name = child.name();
-        self.children.lock().insert(name, child)
+        self.table().lock().insert(name, child)
     }
 
     /// Takes the entry `name` out of the table. The namespace lock is held.
     pub(super) fn remove(&self, name: &[u8]) -> Option<Removed> {
-        self.children.lock().remove(name)
+        self.table().lock().remove(name)
     }
 
     /// Gives it another name in another directory. The namespace lock is held.

@@ -39,7 +39,7 @@ pub fn node_inode(dev: u32, permissions: u32, devt: DevT) -> Arc<Inode> {
 /// for a path that is none, `ENOMEM`. May sleep.
 pub fn device_create(path: &str, devt: DevT, permissions: u32) -> Result<Arc<Dentry>> {
     let (dir, name) = match path.split_once('/') {
-        Some((dir, name)) => (namespace::ensure_dir(root(), dir.as_bytes(), 0o755, true)?, name),
+        Some((dir, name)) => (namespace::ensure_dir(root(), dir.as_bytes(), 0o755)?, name),
         None => (root().clone(), path),
     };
     if name.is_empty() || name.contains('/') {

@@ -70,13 +70,14 @@ impl FileOps for DirFile {
 
     fn llseek(&self, file: &File, offset: i64, whence: Whence) -> Result<u64> {
         match whence {
-            Whence::End => Err(Errno::EINVAL),
+            Whence::End | Whence::Data | Whence::Hole => Err(Errno::EINVAL),
             _ => seek_within(file, 0, offset, whence),
         }
     }
 
     fn iterate(&self, file: &File, to: &mut DirSink<'_>) -> Result<()> {
         let here = file.dentry().ok_or(Errno::ENOTDIR)?;
+        here.inode().access();
         if here.inode().nlink() == 0 {
             return Err(Errno::ENOENT);
         }

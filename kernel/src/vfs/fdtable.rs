@@ -13,6 +13,7 @@ use heaps::{Errno, Result};
 
 use super::bitmap::Bitmap;
 use super::file::File;
+use super::locks::{self, Owner};
 use crate::sync::{SpinLock, order};
 
 /// The number of descriptors a process may have unless told otherwise (`RLIMIT_NOFILE`).
@@ -118,10 +119,22 @@ impl FdTable {
         Ok(table.files[fd].replace(file))
     }
 
-    /// Takes a file out. Drop it to close it. `EBADF`.
+    /// Takes a file out. [`close`](Self::close) it. `EBADF`.
     pub fn remove(&self, fd: i32) -> Result<Arc<File>> {
         let fd = usize::try_from(fd).map_err(|_| Errno::EBADF)?;
         self.table.lock().remove(fd).ok_or(Errno::EBADF)
+    }
+
+    /// What tells it from other tables, as long as it is there.
+    pub fn id(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    /// Closes a file that was taken out. Every close of a file gives up the locks on its bytes, whichever descriptor
+    /// they were asked for by. May sleep.
+    pub fn close(&self, file: Arc<File>) {
+        locks::release(file.inode(), Owner::Process(self.id(), 0));
+        drop(file);
     }
 
     /// Whether a descriptor is closed at execve. `EBADF`.
@@ -173,7 +186,7 @@ impl FdTable {
     fn close_where(&self, first: usize, last: usize, which: impl Fn(&Table, usize) -> bool) {
         let mut from = first;
         while let Some((fd, file)) = self.remove_next(from, last, &which) {
-            drop(file);
+            self.close(file);
             from = fd + 1;
         }
     }

@@ -8,7 +8,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::any::Any;
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use heaps::{Errno, PhysAddr, Result};
 
@@ -17,16 +18,21 @@ use super::dir::DirSink;
 use super::flags::{O_ACCMODE, O_APPEND, O_DIRECT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
 use super::inode::Inode;
 use super::io::{Sink, Source};
+use super::locks::{self, Owner};
 use super::mmap::{Mmap, MmapRequest};
+use super::poll::{self, Link, PollQueue};
+use super::uses::Use;
 use crate::chrdev::CdevRef;
 use crate::mm::admit::admit;
+use crate::mm::aspace::mappers::FilePages;
 use crate::modules::ModuleRef;
-use crate::sync::{Mutex, MutexGuard, order};
+use crate::sync::{Mutex, MutexGuard, SpinLock, order};
 
 /// The flags `fcntl(F_SETFL)` may change.
 pub const SETFL_MASK: u32 = O_APPEND | O_NONBLOCK | O_DIRECT;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
+static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(65536);
 
 /// How many open files exist, for the leak oracle.
@@ -48,6 +54,10 @@ pub enum Whence {
     Cur,
     /// The end.
     End,
+    /// The next byte that is data (`SEEK_DATA`).
+    Data,
+    /// The next byte that is in a hole (`SEEK_HOLE`).
+    Hole,
 }
 
 impl Whence {
@@ -57,6 +67,8 @@ impl Whence {
             0 => Ok(Whence::Set),
             1 => Ok(Whence::Cur),
             2 => Ok(Whence::End),
+            3 => Ok(Whence::Data),
+            4 => Ok(Whence::Hole),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -82,17 +94,33 @@ pub enum Position {
 pub type Events = u32;
 /// There is something to read.
 pub const POLLIN: Events = 1;
+/// There is something urgent.
+pub const POLLPRI: Events = 2;
 /// There is room to write.
 pub const POLLOUT: Events = 4;
 /// An error condition.
 pub const POLLERR: Events = 8;
 /// The other end is gone.
 pub const POLLHUP: Events = 16;
+/// The descriptor leads nowhere.
+pub const POLLNVAL: Events = 32;
+/// There is ordinary data to read.
+pub const POLLRDNORM: Events = 0x40;
+/// There is priority data to read.
+pub const POLLRDBAND: Events = 0x80;
+/// There is room to write ordinary data.
+pub const POLLWRNORM: Events = 0x100;
+/// There is room to write priority data.
+pub const POLLWRBAND: Events = 0x200;
+/// There is something to read, in both its names.
+pub const READABLE: Events = POLLIN | POLLRDNORM;
+/// There is room to write, in both its names.
+pub const WRITABLE: Events = POLLOUT | POLLWRNORM;
 
 /// What a file does. The default of each operation is what Linux answers for a missing one. Dropping the
 /// operations is the file's release. All may sleep and are called with no lock held, but for the file's own
 /// position lock where [`position`](FileOps::position) says so.
-pub trait FileOps: Send + Sync {
+pub trait FileOps: Any + Send + Sync {
     /// Reads at `pos`; returns how much.
     fn read_at(&self, _file: &File, _to: &mut dyn Sink, _pos: u64) -> Result<usize> {
         Err(Errno::EINVAL)
@@ -123,10 +151,9 @@ pub trait FileOps: Send + Sync {
         Err(Errno::ENODEV)
     }
 
-    /// Reads content at `offset` for a mapping of [`Mmap::Content`]; short only at the end. Touches no user memory:
-    /// the address space is locked.
-    fn map_content(&self, _file: &File, _offset: u64, _into: &mut [u8]) -> Result<usize> {
-        Err(Errno::ENODEV)
+    /// Its pages, for a mapping of [`Mmap::Pages`].
+    fn pages<'f>(&self, _file: &'f File) -> Option<&'f dyn FilePages> {
+        None
     }
 
     /// Names the runs behind `pages` pages from page `first` for a mapping of [`Mmap::Runs`], in order, up to
@@ -140,14 +167,25 @@ pub trait FileOps: Send + Sync {
         Err(Errno::ENODEV)
     }
 
+    /// Whether the memory behind [`map_runs`](FileOps::map_runs) was taken away for good; it names nothing then.
+    fn is_revoked(&self) -> bool {
+        false
+    }
+
     /// Lists the directory's entries from the file's position on.
     fn iterate(&self, _file: &File, _to: &mut DirSink<'_>) -> Result<()> {
         Err(Errno::ENOTDIR)
     }
 
-    /// What would not block now. Does not sleep; whoever changes it calls [`poll::changed`](super::poll::changed).
+    /// What would not block now. Does not sleep; may be called with an epoll's harvest locked.
     fn poll(&self, _file: &File) -> Events {
-        POLLIN | POLLOUT
+        READABLE | WRITABLE
+    }
+
+    /// Where those wait who want to know when [`poll`](FileOps::poll) says something else; whoever makes it say so
+    /// [notifies](PollQueue::notify) it. `None` for files that are always ready and that epoll refuses to watch.
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        None
     }
 
     /// Its own lines of `/proc/PID/fdinfo/N`; `references` is how many hold the file.
@@ -156,6 +194,11 @@ pub trait FileOps: Send + Sync {
     /// What `/proc/PID/fd/N` says for a file without a path.
     fn link_text(&self) -> Option<String> {
         None
+    }
+
+    /// A pipe's capacity in bytes, after setting it where `to` says so. `EBADF` for what is no pipe.
+    fn pipe_size(&self, _to: Option<usize>) -> Result<usize> {
+        Err(Errno::EBADF)
     }
 
     /// The size `fstat` says, where the inode does not know it.
@@ -199,6 +242,11 @@ pub struct File {
     flags: AtomicU32,
     pos: AtomicU64,
     pos_lock: Mutex<(), { order::FILE_POS }>,
+    id: usize,
+    /// Who is told when it becomes ready, if anybody ever is: a process, or a group below zero.
+    signal_owner: AtomicI32,
+    _use: Use,
+    links: SpinLock<Vec<Arc<dyn Link>>, { order::FILE_LINKS }>,
     _count: Counted,
 }
 
@@ -221,12 +269,21 @@ impl File {
     fn build(place: Place, flags: u32, opened: Opened) -> Result<Arc<File>> {
         admit()?;
         let count = Counted::new()?;
+        let inode = match &place {
+            Place::Named(dentry) => dentry.inode(),
+            Place::Anonymous(inode) => inode,
+        };
+        let one = Use::of(inode.dev());
         Ok(Arc::new(File {
             opened,
             place,
             flags: AtomicU32::new(flags),
             pos: AtomicU64::new(0),
             pos_lock: Mutex::new(()),
+            signal_owner: AtomicI32::new(0),
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            _use: one,
+            links: SpinLock::new(Vec::new()),
             _count: count,
         }))
     }
@@ -237,6 +294,21 @@ impl File {
             Place::Named(dentry) => dentry.inode(),
             Place::Anonymous(inode) => inode,
         }
+    }
+
+    /// What tells it from all other open files.
+    pub fn id(&self) -> usize {
+        self.id
+    }
+
+    /// What `F_GETOWN` says.
+    pub fn signal_owner(&self) -> i32 {
+        self.signal_owner.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what `F_SETOWN` says. Nobody is signalled: no file here takes `O_ASYNC`.
+    pub fn set_signal_owner(&self, owner: i32) {
+        self.signal_owner.store(owner, Ordering::Relaxed);
     }
 
     /// The name it was opened by, if it has one.
@@ -291,13 +363,15 @@ impl File {
     /// Reads at the position and moves it. `EBADF` when not open for reading. May sleep.
     pub fn read(&self, to: &mut dyn Sink) -> Result<usize> {
         self.may_read()?;
-        self.at_position(|pos| self.ops().read_at(self, to, pos).map(|n| (n, pos + n as u64)))
+        let len = to.room();
+        self.at_position(len, |pos| self.ops().read_at(self, to, pos).map(|n| (n, pos + n as u64)))
     }
 
     /// Writes at the position and moves it. `EBADF` when not open for writing. May sleep.
     pub fn write(&self, from: &mut dyn Source) -> Result<usize> {
         self.may_write()?;
-        self.at_position(|pos| self.ops().write_at(self, from, pos))
+        let len = from.left();
+        self.at_position(len, |pos| self.ops().write_at(self, from, pos))
     }
 
     /// Reads at `pos`. `EBADF`, `ESPIPE` where there is no position. May sleep.
@@ -306,6 +380,7 @@ impl File {
         if self.ops().position() == Position::None {
             return Err(Errno::ESPIPE);
         }
+        verify_area(pos, to.room())?;
         self.ops().read_at(self, to, pos)
     }
 
@@ -315,6 +390,7 @@ impl File {
         if self.ops().position() == Position::None {
             return Err(Errno::ESPIPE);
         }
+        verify_area(pos, from.left())?;
         self.ops().write_at(self, from, pos).map(|(n, _)| n)
     }
 
@@ -331,6 +407,37 @@ impl File {
         }
         let _turn = self.turn();
         self.ops().llseek(self, offset, whence)
+    }
+
+    /// What would not block now. Does not sleep.
+    pub fn poll(&self) -> Events {
+        self.ops().poll(self)
+    }
+
+    /// Lets `link` be told of the last close. `ENOMEM`.
+    pub(super) fn add_link(&self, link: Arc<dyn Link>) -> Result<()> {
+        let mut links = self.links.lock();
+        links.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        links.push(link);
+        Ok(())
+    }
+
+    /// Takes [`add_link`](Self::add_link) back.
+    pub(super) fn remove_link(&self, link: &Arc<dyn Link>) {
+        let mut links = self.links.lock();
+        let found = links.iter().position(|other| poll::same(other, link));
+        let removed = found.map(|at| links.swap_remove(at));
+        drop(links);
+        drop(removed);
+    }
+
+    /// Who is told of the last close now. `ENOMEM`.
+    pub(super) fn links(&self) -> Result<Vec<Arc<dyn Link>>> {
+        let links = self.links.lock();
+        let mut all = Vec::new();
+        all.try_reserve_exact(links.len()).map_err(|_| Errno::ENOMEM)?;
+        all.extend(links.iter().cloned());
+        Ok(all)
     }
 
     /// What `/proc/PID/fd/N` says.
@@ -356,18 +463,53 @@ impl File {
         self.writable().then_some(()).ok_or(Errno::EBADF)
     }
 
-    fn at_position(&self, transfer: impl FnOnce(u64) -> Result<(usize, u64)>) -> Result<usize> {
-        let _turn = self.turn();
-        let (n, after) = transfer(self.pos())?;
-        if self.ops().position() != Position::None {
-            self.set_pos(after);
+    fn at_position(&self, len: usize, transfer: impl FnOnce(u64) -> Result<(usize, u64)>) -> Result<usize> {
+        if self.ops().position() == Position::None {
+            return transfer(0).map(|(n, _)| n);
         }
+        let _turn = self.turn();
+        verify_area(self.pos(), len)?;
+        let (n, after) = transfer(self.pos())?;
+        self.set_pos(after);
         Ok(n)
     }
 
     fn turn(&self) -> Option<MutexGuard<'_, (), { order::FILE_POS }>> {
         (self.ops().position() == Position::Locked).then(|| self.pos_lock.lock())
     }
+}
+
+/// `EINVAL` for a transfer past the last offset (Linux: `rw_verify_area`).
+pub fn verify_area(pos: u64, len: usize) -> Result<()> {
+    let end = pos.checked_add(len as u64).filter(|&end| end <= i64::MAX as u64);
+    end.map(drop).ok_or(Errno::EINVAL)
+}
+
+impl Drop for File {
+    /// The last close, before anything is given back: nobody watches the file from here on, and its locks go.
+    fn drop(&mut self) {
+        for link in core::mem::take(self.links.get_mut()) {
+            link.closed(self.opened.ops.poll_queue());
+        }
+        locks::release(self.inode(), Owner::Flock(self.id));
+        locks::release(self.inode(), Owner::OpenFile(self.id));
+    }
+}
+
+/// Files whose last reference went where nothing may be closed.
+static PUT_OFF: SpinLock<Vec<File>, { order::FILE_LINKS }> = SpinLock::new(Vec::new());
+
+/// Drops a reference where nothing may sleep: the last close, if it is that, is put off until [`close_put_off`].
+pub(super) fn put(file: Arc<File>) {
+    if let Some(file) = Arc::into_inner(file) {
+        PUT_OFF.lock().push(file);
+    }
+}
+
+/// Closes what [`put`] put off. May sleep.
+pub fn close_put_off() {
+    let files = core::mem::take(&mut *PUT_OFF.lock());
+    drop(files);
 }
 
 /// One unit of the count of open files.
@@ -389,14 +531,21 @@ impl Drop for Counted {
     }
 }
 
-/// Where `lseek` leads from a file `size` bytes long. `EINVAL` before the start, `EOVERFLOW` past the last offset.
+/// Where `lseek` leads from a file `size` bytes long, which is one piece of data. `EINVAL` before the start and past
+/// the last offset, `ENXIO` for data or a hole past the end.
 pub fn seek_within(file: &File, size: u64, offset: i64, whence: Whence) -> Result<u64> {
     let base = match whence {
         Whence::Set => 0,
         Whence::Cur => file.pos(),
         Whence::End => size,
+        Whence::Data | Whence::Hole => {
+            let from = u64::try_from(offset).ok().filter(|&from| from < size).ok_or(Errno::ENXIO)?;
+            let pos = if whence == Whence::Data { from } else { size };
+            file.set_pos(pos);
+            return Ok(pos);
+        }
     };
-    let pos = (base as i64).checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+    let pos = (base as i64).checked_add(offset).ok_or(Errno::EINVAL)?;
     let pos = u64::try_from(pos).map_err(|_| Errno::EINVAL)?;
     file.set_pos(pos);
     Ok(pos)

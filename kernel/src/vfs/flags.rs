@@ -33,7 +33,7 @@ pub const O_LARGEFILE: u32 = 0o400000;
 pub const O_CLOEXEC: u32 = 0o2000000;
 /// Only name the file.
 pub const O_PATH: u32 = 0o10000000;
-/// A file without a name; not supported.
+/// A file without a name.
 pub const O_TMPFILE: u32 = 0o20000000;
 
 /// The directory argument that stands for the current directory.

@@ -7,12 +7,13 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use heaps::{Errno, Result};
 
 use super::dentry::Dentry;
+use super::uses::Use;
 use crate::sync::{SpinLock, order};
 
 /// Root directory, current directory and umask. Threads share one; fork copies it.
 pub struct FsContext {
     root: Arc<Dentry>,
-    cwd: SpinLock<Arc<Dentry>, { order::DENTRY }>,
+    cwd: SpinLock<(Arc<Dentry>, Use), { order::DENTRY }>,
     umask: AtomicU32,
 }
 
@@ -23,7 +24,7 @@ impl FsContext {
     }
 
     fn with(root: Arc<Dentry>, cwd: Arc<Dentry>, umask: u32) -> Arc<FsContext> {
-        Arc::new(FsContext { root, cwd: SpinLock::new(cwd), umask: AtomicU32::new(umask) })
+        Arc::new(FsContext { root, cwd: SpinLock::new(used(cwd)), umask: AtomicU32::new(umask) })
     }
 
     /// A copy, for fork.
@@ -38,7 +39,7 @@ impl FsContext {
 
     /// The current directory.
     pub fn cwd(&self) -> Arc<Dentry> {
-        self.cwd.lock().clone()
+        self.cwd.lock().0.clone()
     }
 
     /// Changes the current directory. `ENOTDIR`.
@@ -46,6 +47,7 @@ impl FsContext {
         if !to.inode().is_dir() {
             return Err(Errno::ENOTDIR);
         }
+        let to = used(to);
         let before = core::mem::replace(&mut *self.cwd.lock(), to);
         drop(before);
         Ok(())
@@ -60,4 +62,9 @@ impl FsContext {
     pub fn set_umask(&self, mask: u32) -> u32 {
         self.umask.swap(mask & 0o777, Ordering::Relaxed)
     }
+}
+
+fn used(dir: Arc<Dentry>) -> (Arc<Dentry>, Use) {
+    let one = Use::of(dir.inode().dev());
+    (dir, one)
 }

@@ -90,7 +90,7 @@ fn make(root: &Arc<Dentry>, member: &Member) -> Result<()> {
         if parts.peek().is_none() {
             return make_last(&dir, part, member);
         }
-        dir = namespace::ensure_dir(&dir, part, 0o755, true)?;
+        dir = namespace::ensure_dir(&dir, part, 0o755)?;
     }
     Ok(())
 }
@@ -99,11 +99,11 @@ fn make_last(dir: &Arc<Dentry>, name: &[u8], member: &Member) -> Result<()> {
     let dev = dir.inode().dev();
     let inode = match member.mode & S_IFMT {
         S_IFDIR => {
-            let made = namespace::ensure_dir(dir, name, member.mode, true)?;
+            let made = namespace::ensure_dir(dir, name, member.mode)?;
             made.inode().set_permissions(member.mode);
             return Ok(());
         }
-        S_IFREG => namespace::file_inode(dev, member.mode, member.data),
+        S_IFREG => namespace::file_inode(dir.inode(), member.mode, member.data),
         S_IFLNK => namespace::link_inode(dev, text(member.data)?),
         S_IFCHR => node_inode(dev, member.mode, member.rdev),
         _ => return Err(Errno::EINVAL),

@@ -7,14 +7,20 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::ops::Deref;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use heaps::{Errno, Result};
 
+use super::attributes::Attributes;
 use super::dentry::Dentry;
 use super::dynamic::{DynDir, TextFile};
+use super::fifo::Fifo;
+use super::file::FileOps;
+use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::chrdev::{CdevSlot, DevT};
+use crate::net::{self, Socket};
 
 /// The file type within a mode.
 pub const S_IFMT: u32 = 0o170000;
@@ -26,6 +32,10 @@ pub const S_IFCHR: u32 = 0o020000;
 pub const S_IFREG: u32 = 0o100000;
 /// A pipe.
 pub const S_IFIFO: u32 = 0o010000;
+/// A block device.
+pub const S_IFBLK: u32 = 0o060000;
+/// A socket.
+pub const S_IFSOCK: u32 = 0o140000;
 /// A symbolic link.
 pub const S_IFLNK: u32 = 0o120000;
 
@@ -39,23 +49,33 @@ pub fn live() -> usize {
 
 /// What an inode holds.
 pub enum Content {
-    /// A directory whose entries are its dentry's children. Names may be made and removed in it where `writable`.
+    /// A directory whose entries are its dentry's children.
     Directory {
-        /// Whether user space may create and remove names.
-        writable: bool,
+        /// What counts the files that are made in it; `None` where user space may not create and remove names.
+        quota: Option<Arc<Quota>>,
     },
     /// A directory whose entries are made up at each look-up.
     Dynamic(Box<dyn DynDir>),
     /// A file's bytes.
-    Regular(Data),
+    Regular(Box<Data>),
     /// A file whose text is made up at each open.
     Text(Box<dyn TextFile>),
+    /// A file with operations of its own, made at each open.
+    Special(fn() -> Box<dyn FileOps>),
     /// A link that is followed by its text.
     Symlink(Vec<u8>),
     /// A link that leads straight to a file, whatever its text says (`/proc/self/fd/N`).
     Magic(Box<dyn MagicLink>),
     /// A character device.
     Char(CharNode),
+    /// A pipe with a name.
+    Fifo(Fifo),
+    /// A block device, which nothing here drives: opening it is `ENXIO`.
+    Block(DevT),
+    /// The name of a socket, for those who connect to it.
+    SocketName(net::unix::Slot),
+    /// An open socket.
+    Socket(Arc<Socket>),
     /// A file that no open by name can reach: a pipe's, a dma-buf's.
     Anonymous,
 }
@@ -80,9 +100,9 @@ pub trait MagicLink: Send + Sync {
 pub struct Inode {
     ino: u64,
     dev: u32,
-    mode: AtomicU32,
-    nlink: AtomicU32,
-    mtime: AtomicU64,
+    attributes: Attributes,
+    /// Whether [`locks`](super::locks) may know it.
+    locked: AtomicBool,
     content: Content,
 }
 
@@ -93,9 +113,8 @@ impl Inode {
         Inode {
             ino: NEXT_INO.fetch_add(1, Ordering::Relaxed),
             dev,
-            mode: AtomicU32::new(mode),
-            nlink: AtomicU32::new(if mode & S_IFMT == S_IFDIR { 2 } else { 1 }),
-            mtime: AtomicU64::new(crate::arch::now_ns()),
+            attributes: Attributes::new(mode),
+            locked: AtomicBool::new(false),
             content,
         }
     }
@@ -110,34 +129,14 @@ impl Inode {
         self.dev
     }
 
-    /// Type and permission bits.
-    pub fn mode(&self) -> u32 {
-        self.mode.load(Ordering::Relaxed)
+    /// Whether there may be locks on it.
+    pub(super) fn may_have_locks(&self) -> bool {
+        self.locked.load(Ordering::Acquire)
     }
 
-    /// Sets the permission bits; the type stays.
-    pub fn set_permissions(&self, bits: u32) {
-        self.mode.store(self.mode() & S_IFMT | bits & 0o7777, Ordering::Relaxed);
-    }
-
-    /// How many names it has.
-    pub fn nlink(&self) -> u32 {
-        self.nlink.load(Ordering::Relaxed)
-    }
-
-    /// Sets how many names it has; the namespace lock is held.
-    pub(super) fn set_nlink(&self, links: u32) {
-        self.nlink.store(links, Ordering::Relaxed);
-    }
-
-    /// When its contents last changed, in nanoseconds since boot.
-    pub fn mtime(&self) -> u64 {
-        self.mtime.load(Ordering::Relaxed)
-    }
-
-    /// Notes that its contents change now.
-    pub fn touch(&self) {
-        self.mtime.store(crate::arch::now_ns(), Ordering::Relaxed);
+    /// Says whether there are.
+    pub(super) fn set_may_have_locks(&self, locked: bool) {
+        self.locked.store(locked, Ordering::Release);
     }
 
     /// What it holds.
@@ -155,9 +154,35 @@ impl Inode {
         self.mode() & S_IFMT == S_IFREG
     }
 
+    /// The number of the device it stands for.
+    pub fn rdev(&self) -> Option<DevT> {
+        match &self.content {
+            Content::Char(node) => Some(node.rdev),
+            Content::Block(rdev) => Some(*rdev),
+            _ => None,
+        }
+    }
+
     /// Whether it is a symbolic link of either kind.
     pub fn is_link(&self) -> bool {
         matches!(self.content, Content::Symlink(_) | Content::Magic(_))
+    }
+
+    /// A regular file's bytes.
+    pub fn data(&self) -> Option<&Data> {
+        match &self.content {
+            Content::Regular(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// What counts its pages, or those of the files that are made in it.
+    pub fn quota(&self) -> Option<&Arc<Quota>> {
+        match &self.content {
+            Content::Directory { quota } => quota.as_ref(),
+            Content::Regular(data) => data.quota(),
+            _ => None,
+        }
     }
 
     /// The device node in it, if it is one.
@@ -187,6 +212,14 @@ impl Inode {
             Content::Directory { .. } | Content::Dynamic(_) => Err(Errno::EISDIR),
             _ => Err(Errno::EINVAL),
         }
+    }
+}
+
+impl Deref for Inode {
+    type Target = Attributes;
+
+    fn deref(&self) -> &Attributes {
+        &self.attributes
     }
 }
 

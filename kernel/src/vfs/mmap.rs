@@ -17,8 +17,11 @@ pub struct MmapRequest {
 /// What to put into the address space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mmap {
-    /// Private pages, each filled by [`map_content`](super::FileOps::map_content) when first touched.
-    Content,
+    /// The file's [pages](super::FileOps::pages), as they are touched.
+    Pages {
+        /// Whether `mprotect` may make a shared mapping writable, if the descriptor may write.
+        may_write: bool,
+    },
     /// Zeroed private pages.
     Zero,
     /// The page frames that [`map_runs`](super::FileOps::map_runs) names. They are the file's, and good as long as

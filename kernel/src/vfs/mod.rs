@@ -1,9 +1,12 @@
 //! The virtual filesystem: names, inodes, open files, and what is mounted where.
 //!
-//! * [`inode`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked and changed
+//! * [`inode`] and its [`attributes`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked
+//!   and changed
 //! * [`mod@file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
+//! * [`locks`]: who may keep whom from a file
 //! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
-//! * [`ramfs`], [`pipe`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`] and [`fifo`], [`initramfs`], [`devtmpfs`]: filesystems with contents
+//! * [`anon`], [`eventfd`], [`epoll`]: files without a name
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
 //!
 //! Lock order within: a directory's change lock, then an open file's position, then a file's contents; the
@@ -11,6 +14,8 @@
 //! is dropped under them.
 #![forbid(unsafe_code)]
 
+pub mod anon;
+pub mod attributes;
 mod bitmap;
 mod children;
 pub mod debugfs;
@@ -18,14 +23,20 @@ pub mod dentry;
 pub mod devtmpfs;
 pub mod dir;
 pub mod dynamic;
+pub mod epoll;
+pub mod eventfd;
 pub mod fdtable;
+pub mod fifo;
 pub mod file;
 pub mod flags;
 pub mod fs_context;
 pub mod initramfs;
 pub mod inode;
 pub mod io;
+pub mod locks;
+pub mod memfd;
 pub mod mmap;
+pub mod mount_options;
 pub mod mounts;
 pub mod namespace;
 pub mod open;
@@ -34,10 +45,13 @@ pub mod pipe;
 pub mod poll;
 pub mod procfs;
 pub mod pseudo;
+pub mod quota;
 pub mod ramfs;
 pub mod stat;
 pub mod sysfs;
 pub mod text;
+
+mod uses;
 
 #[cfg(test)]
 mod stress_tests;

@@ -2,18 +2,27 @@
 //! step; look-ups do not take it. Models the second half of `fs/namei.c` and `fs/libfs.c`.
 #![forbid(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use heaps::{Errno, Result};
 
+use super::children::Removed;
 use super::dentry::Dentry;
-use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
+use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::mm::admit::admit;
-use crate::sync::{Mutex, order};
+use crate::net::unix::Slot;
+use crate::sync::{Mutex, MutexGuard, order};
 
 static NAMESPACE: Mutex<(), { order::NAMESPACE }> = Mutex::new(());
+
+/// Keeps names from changing as long as it is held.
+pub(super) fn order() -> MutexGuard<'static, (), { order::NAMESPACE }> {
+    NAMESPACE.lock()
+}
 
 /// Who changes the tree.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,19 +33,30 @@ pub enum By {
     Kernel,
 }
 
-/// A new directory's inode.
-pub fn dir_inode(dev: u32, permissions: u32, writable: bool) -> Arc<Inode> {
-    Arc::new(Inode::new(dev, S_IFDIR | permissions & 0o7777, Content::Directory { writable }))
+/// A new directory's inode; user space may make names in it where there is a quota.
+pub fn dir_inode(dev: u32, permissions: u32, quota: Option<Arc<Quota>>) -> Arc<Inode> {
+    Arc::new(Inode::new(dev, S_IFDIR | permissions & 0o7777, Content::Directory { quota }))
 }
 
-/// A new regular file's inode whose first bytes are `image`.
-pub fn file_inode(dev: u32, permissions: u32, image: &'static [u8]) -> Arc<Inode> {
-    Arc::new(Inode::new(dev, S_IFREG | permissions & 0o7777, Content::Regular(Data::new(image))))
+/// The inode of a new directory in `dir`.
+pub fn subdir_inode(dir: &Inode, permissions: u32) -> Arc<Inode> {
+    dir_inode(dir.dev(), permissions, dir.quota().cloned())
+}
+
+/// The inode of a new regular file in `dir`, whose first bytes are `image`.
+pub fn file_inode(dir: &Inode, permissions: u32, image: &'static [u8]) -> Arc<Inode> {
+    let data = Data::new(image, dir.quota().cloned());
+    Arc::new(Inode::new(dir.dev(), S_IFREG | permissions & 0o7777, Content::Regular(Box::new(data))))
 }
 
 /// A new symbolic link's inode.
 pub fn link_inode(dev: u32, text: Vec<u8>) -> Arc<Inode> {
     Arc::new(Inode::new(dev, S_IFLNK | 0o777, Content::Symlink(text)))
+}
+
+/// A new inode to bind a socket to.
+pub fn socket_inode(dev: u32, permissions: u32) -> Arc<Inode> {
+    Arc::new(Inode::new(dev, S_IFSOCK | permissions & 0o7777, Content::SocketName(Slot::default())))
 }
 
 /// Gives `inode` the name `name` in `dir`. `EEXIST`, `ENOENT` when the directory is gone, `ENOTDIR`, `EACCES` where
@@ -51,6 +71,7 @@ fn add_locked(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Resu
         admit()?;
     }
     may_change(by, dir)?;
+    let dir = dir.origin();
     if dir.child(name).is_some() {
         return Err(Errno::EEXIST);
     }
@@ -65,13 +86,13 @@ fn add_locked(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Resu
 }
 
 /// Makes a directory for the kernel, or finds the one that is there. May sleep.
-pub fn ensure_dir(dir: &Arc<Dentry>, name: &[u8], permissions: u32, writable: bool) -> Result<Arc<Dentry>> {
+pub fn ensure_dir(dir: &Arc<Dentry>, name: &[u8], permissions: u32) -> Result<Arc<Dentry>> {
     let _order = NAMESPACE.lock();
     match dir.child(name) {
         Some(there) if there.inode().is_dir() => Ok(there),
         Some(_) => Err(Errno::EEXIST),
         None => {
-            let inode = dir_inode(dir.inode().dev(), permissions, writable);
+            let inode = subdir_inode(dir.inode(), permissions);
             add_locked(By::Kernel, dir, name, inode)
         }
     }
@@ -87,11 +108,12 @@ pub fn link(dir: &Arc<Dentry>, name: &[u8], of: &Arc<Dentry>) -> Result<()> {
     if inode.dev() != dir.inode().dev() {
         return Err(Errno::EXDEV);
     }
-    if inode.nlink() == 0 {
+    if inode.nlink() == 0 && !inode.linkable() {
         return Err(Errno::ENOENT);
     }
     add_locked(By::User, dir, name, inode.clone())?;
     inode.set_nlink(inode.nlink() + 1);
+    inode.change();
     Ok(())
 }
 
@@ -102,6 +124,9 @@ pub fn unlink(by: By, dir: &Arc<Dentry>, name: &[u8]) -> Result<()> {
     let child = dir.child(name).ok_or(Errno::ENOENT)?;
     if child.inode().is_dir() {
         return Err(Errno::EISDIR);
+    }
+    if child.is_mount() {
+        return Err(Errno::EBUSY);
     }
     let gone = dir.remove(name);
     dir.inode().touch();
@@ -132,6 +157,8 @@ pub enum Target {
     Replace,
     /// It is in the way: `EEXIST`.
     Keep,
+    /// It takes the place of what is moved.
+    Exchange,
 }
 
 /// Moves a name. `ENOENT`, `EEXIST`, `EXDEV`, `EBUSY` for a mount, `EINVAL` into itself, `ENOTEMPTY`, `EISDIR`,
@@ -144,13 +171,23 @@ pub fn rename(
     let order = NAMESPACE.lock();
     may_change(By::User, from_dir)?;
     may_change(By::User, to_dir)?;
+    let (from_dir, to_dir) = (from_dir.origin(), to_dir.origin());
     let moved = from_dir.child(from).ok_or(Errno::ENOENT)?;
     let there = to_dir.child(to);
-    check_rename(&moved, to_dir, there.as_ref(), target)?;
+    check_rename((from_dir, &moved), to_dir, there.as_ref(), target)?;
     if there.as_ref().is_some_and(|there| Arc::ptr_eq(there.inode(), moved.inode())) {
         return Ok(());
     }
-    to_dir.reserve()?;
+    // A name that is there has its room: more, unused, would stay.
+    if there.is_none() {
+        to_dir.reserve()?;
+    }
+    if let Some(there) = there.as_ref().filter(|_| target == Target::Exchange) {
+        let gone = exchange((from_dir, from, &moved), (to_dir, to, there));
+        drop(order);
+        drop(gone);
+        return Ok(());
+    }
     if let Some(there) = &there {
         if there.inode().is_dir() {
             bury(to_dir, there);
@@ -164,6 +201,7 @@ pub fn rename(
     }
     // For a moment the file has both names, and at no time none.
     moved.relink(to_dir, to);
+    moved.inode().change();
     let replaced = to_dir.insert(moved);
     let taken = from_dir.remove(from);
     from_dir.inode().touch();
@@ -173,8 +211,30 @@ pub fn rename(
     Ok(())
 }
 
+/// A name: its directory, the name, and what it leads to.
+type Named<'a> = (&'a Arc<Dentry>, &'a [u8], &'a Arc<Dentry>);
+
+/// Lets two names lead to each other's files. There is room in both directories.
+fn exchange((from_dir, from, moved): Named<'_>, (to_dir, to, there): Named<'_>) -> [Option<Removed>; 2] {
+    let is_dir = |dentry: &Arc<Dentry>| u32::from(dentry.inode().is_dir());
+    let recount =
+        |dir: &Arc<Dentry>, gains, loses| dir.inode().set_nlink(dir.inode().nlink() + gains - loses);
+    recount(from_dir, is_dir(there), is_dir(moved));
+    recount(to_dir, is_dir(moved), is_dir(there));
+    moved.relink(to_dir, to);
+    there.relink(from_dir, from);
+    let gone = [to_dir.insert(moved.clone()), from_dir.insert(there.clone())];
+    for inode in [moved.inode(), there.inode()] {
+        inode.change();
+    }
+    for dir in [from_dir, to_dir] {
+        dir.inode().touch();
+    }
+    gone
+}
+
 fn check_rename(
-    moved: &Arc<Dentry>,
+    (from_dir, moved): (&Arc<Dentry>, &Arc<Dentry>),
     to_dir: &Arc<Dentry>,
     there: Option<&Arc<Dentry>>,
     target: Target,
@@ -189,41 +249,71 @@ fn check_rename(
         return Err(Errno::EINVAL);
     }
     match there {
+        None if target == Target::Exchange => Err(Errno::ENOENT),
         None => Ok(()),
+        Some(there) if target == Target::Exchange => match () {
+            () if there.is_mount() => Err(Errno::EBUSY),
+            () if from_dir.is_below(there) => Err(Errno::EINVAL),
+            () => Ok(()),
+        },
         Some(_) if target == Target::Keep => Err(Errno::EEXIST),
         Some(there) => match (moved.inode().is_dir(), there.inode().is_dir()) {
             (true, true) => check_removable_dir(there),
             (true, false) => Err(Errno::ENOTDIR),
             (false, true) => Err(Errno::EISDIR),
+            (false, false) if there.is_mount() => Err(Errno::EBUSY),
             (false, false) => Ok(()),
         },
     }
 }
 
-/// Puts the root of a filesystem in the place of a directory, for good. `ENOTDIR`, `EBUSY` when that is the root of
-/// everything or a mount already, `ENOMEM`. May sleep.
-pub fn mount(at: &Arc<Dentry>, root: &Arc<Dentry>) -> Result<()> {
-    let order = NAMESPACE.lock();
-    if !at.inode().is_dir() {
+/// Puts the root of a filesystem in the place of what has a name, and returns that. `ENOTDIR` where one is a directory
+/// and the other is none, `EBUSY` for the root of everything, `EINVAL` where names are made up, `ENOENT` for what has lost
+/// its name, `ENOMEM`. [`order`](order()) is held, or nobody else knows the tree.
+pub fn cover(at: &Arc<Dentry>, root: &Arc<Dentry>) -> Result<Arc<Dentry>> {
+    if at.inode().is_dir() != root.inode().is_dir() {
         return Err(Errno::ENOTDIR);
     }
-    if at.is_mount() {
-        return Err(Errno::EBUSY);
-    }
     let parent = at.parent().ok_or(Errno::EBUSY)?;
+    let name = at.name();
+    let there = parent.child(&name).filter(|there| Arc::ptr_eq(there, at));
+    let covered = there.ok_or(if at.inode().nlink() == 0 { Errno::ENOENT } else { Errno::EINVAL })?;
     parent.reserve()?;
-    root.relink(&parent, &at.name());
-    let covered = parent.insert(root.clone());
-    drop(order);
-    drop(covered);
-    Ok(())
+    root.relink(&parent, &name);
+    drop(parent.insert(root.clone()));
+    Ok(covered)
+}
+
+/// Gives what was covered its place again. [`order`](order()) is held.
+pub(super) fn uncover(root: &Arc<Dentry>, covered: &Arc<Dentry>) {
+    if let Some(parent) = root.parent() {
+        // The entry is replaced, which takes no room.
+        covered.relink(&parent, &root.name());
+        drop(parent.insert(covered.clone()));
+    }
+}
+
+/// Removes every name of a tree that nobody can reach any more: names hold directories and are held by them. May sleep.
+pub(super) fn take_down(root: &Arc<Dentry>) {
+    let mut at = root.clone();
+    loop {
+        match at.child_from(0) {
+            Some((_, child)) => at = child,
+            None if Arc::ptr_eq(&at, root) => return,
+            None => {
+                let Some(parent) = at.parent() else { return };
+                drop(parent.remove(&at.name()));
+                at = parent;
+            }
+        }
+    }
 }
 
 fn may_change(by: By, dir: &Arc<Dentry>) -> Result<()> {
     let inode = dir.inode();
     match inode.content() {
         Content::Directory { .. } if inode.nlink() == 0 => Err(Errno::ENOENT),
-        Content::Directory { writable } if *writable || by == By::Kernel => Ok(()),
+        Content::Directory { quota } if quota.is_some() || by == By::Kernel => Ok(()),
         Content::Directory { .. } | Content::Dynamic(_) => Err(Errno::EACCES),
         _ => Err(Errno::ENOTDIR),
     }
@@ -242,7 +332,7 @@ fn check_removable_dir(dir: &Arc<Dentry>) -> Result<()> {
 /// One name fewer.
 fn forget(inode: &Inode) {
     inode.set_nlink(inode.nlink().saturating_sub(1));
-    inode.touch();
+    inode.change();
 }
 
 /// An emptied directory loses its name: nothing may be made in it from now on.

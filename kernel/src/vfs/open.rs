@@ -16,6 +16,7 @@ use super::path::{Last, Walk, lookup};
 use super::ramfs::RegularFile;
 use super::text::TextOps;
 use crate::chrdev;
+use crate::mm::admit::admit;
 
 /// Flags that matter only while opening.
 const OPEN_ONLY: u32 = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC;
@@ -32,7 +33,7 @@ pub fn open(
 ) -> Result<Arc<File>> {
     let flags = if flags & O_PATH != 0 { flags & PATH_FLAGS } else { flags | O_LARGEFILE };
     if flags & O_TMPFILE != 0 {
-        return Err(Errno::EOPNOTSUPP);
+        return open_unnamed(Walk::new(root, start, path)?, flags, mode);
     }
     if flags & O_CREAT != 0 && flags & O_DIRECTORY != 0 {
         return Err(Errno::EINVAL);
@@ -45,6 +46,31 @@ pub fn open(
         (walk.finish(flags & O_NOFOLLOW == 0)?, false)
     };
     open_dentry(&dentry, if created { flags & !O_TRUNC } else { flags })
+}
+
+/// Makes a file without a name in the directory at the walk's end, and opens it (`O_TMPFILE`). It may be given a name
+/// unless `O_EXCL`. `EINVAL`, `ENOTDIR`, `EOPNOTSUPP` where files cannot be made, `ENOMEM`, `ENFILE`.
+fn open_unnamed(mut walk: Walk<'_>, flags: u32, mode: u32) -> Result<Arc<File>> {
+    if flags & (O_DIRECTORY | O_CREAT) != O_DIRECTORY || flags & O_ACCMODE == O_RDONLY {
+        return Err(Errno::EINVAL);
+    }
+    let dir = walk.finish(flags & O_NOFOLLOW == 0)?;
+    if !dir.inode().is_dir() {
+        return Err(Errno::ENOTDIR);
+    }
+    if dir.inode().quota().is_none() {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    admit()?;
+    let inode = namespace::file_inode(dir.inode(), mode, b"");
+    inode.inherit(dir.inode());
+    inode.set_nlink(0);
+    if flags & O_EXCL == 0 {
+        inode.set_linkable();
+    }
+    let name = alloc::format!("#{}", inode.ino());
+    let dentry = Dentry::detached(&dir, name.as_bytes(), inode);
+    File::new(dentry, flags & !(OPEN_ONLY | O_DIRECTORY), Box::new(RegularFile))
 }
 
 /// The file at the walk's end, and whether it was made for this.
@@ -64,7 +90,9 @@ fn find_or_create(mut walk: Walk<'_>, flags: u32, mode: u32) -> Result<(Arc<Dent
             }
             Err(Errno::ENOENT) if walk.wants_dir() => return Err(Errno::EISDIR),
             Err(Errno::ENOENT) => {
-                let inode = namespace::file_inode(walk.here().inode().dev(), mode, b"");
+                let dir = walk.here().inode();
+                let inode = namespace::file_inode(dir, mode, b"");
+                inode.inherit(dir);
                 match namespace::add(By::User, walk.here(), name, inode) {
                     // Somebody was faster: what they made is there now.
                     Err(Errno::EEXIST) => {}
@@ -93,11 +121,15 @@ pub fn open_dentry(dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<File>> {
             Box::new(RegularFile)
         }
         Content::Text(_) => Box::new(TextOps::new()),
+        Content::Special(ops) => ops(),
         Content::Char(_) => {
             let opened = chrdev::open(inode, kept)?;
             return File::device(dentry.clone(), kept, opened);
         }
-        Content::Anonymous => return Err(Errno::ENXIO),
+        Content::Fifo(fifo) => fifo.open(kept)?,
+        Content::Anonymous | Content::Block(_) | Content::Socket(_) | Content::SocketName(_) => {
+            return Err(Errno::ENXIO);
+        }
         Content::Symlink(_) | Content::Magic(_) => return Err(Errno::ELOOP),
     };
     File::new(dentry.clone(), kept, ops)

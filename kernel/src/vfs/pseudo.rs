@@ -14,12 +14,12 @@ use super::namespace::{self, By, dir_inode};
 
 /// The root of a filesystem numbered `dev` that user space cannot make names in.
 pub fn root(dev: u32) -> Arc<Dentry> {
-    Dentry::root(dir_inode(dev, 0o755, false))
+    Dentry::root(dir_inode(dev, 0o755, None))
 }
 
 /// The directory at `path` below `at`, made where it is not there. May sleep.
 pub fn dir(at: &Arc<Dentry>, path: &str) -> Result<Arc<Dentry>> {
-    path.split('/').try_fold(at.clone(), |at, name| namespace::ensure_dir(&at, name.as_bytes(), 0o755, false))
+    path.split('/').try_fold(at.clone(), |at, name| namespace::ensure_dir(&at, name.as_bytes(), 0o755))
 }
 
 /// An inode for a text file.

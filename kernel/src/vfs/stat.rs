@@ -3,10 +3,11 @@
 
 use zerocopy::{Immutable, IntoBytes};
 
+use super::attributes::Time;
 use super::file::File;
 use super::inode::{Content, Inode};
 
-const NS_PER_S: u64 = 1_000_000_000;
+const NS_PER_S: i64 = 1_000_000_000;
 const BLOCK_SIZE: u32 = 4096;
 
 /// `struct stat` (`asm-generic/stat.h`).
@@ -74,28 +75,34 @@ pub struct Statx {
     pub spare: [u64; 13],
 }
 
-/// The fields of `struct statx` that are filled in (`STATX_BASIC_STATS`).
-const STATX_BASIC_STATS: u32 = 0x7ff;
+/// The fields of `struct statx` that are always filled in: `STATX_BASIC_STATS`, `STATX_MNT_ID`.
+const STATX_FILLED: u32 = 0x7ff | 0x1000;
+const STATX_ATTR_MOUNT_ROOT: u64 = 0x2000;
 
 impl Stat {
     /// The attributes of an inode. May sleep.
     pub fn of(inode: &Inode) -> Stat {
-        let (seconds, nanos) = (inode.mtime() / NS_PER_S, inode.mtime() % NS_PER_S);
+        let [atime, mtime, ctime] = inode.times();
+        let (uid, gid) = inode.owner();
+        let (seconds, nanos) =
+            (|ns: Time| ns.div_euclid(NS_PER_S), |ns: Time| ns.rem_euclid(NS_PER_S) as u64);
         Stat {
             st_dev: inode.dev().into(),
             st_ino: inode.ino(),
             st_mode: inode.mode(),
             st_nlink: inode.nlink(),
-            st_rdev: inode.char_node().map_or(0, |node| node.rdev.encode().into()),
+            st_uid: uid,
+            st_gid: gid,
+            st_rdev: inode.rdev().map_or(0, |rdev| rdev.encode().into()),
             st_size: inode.size() as i64,
             st_blksize: BLOCK_SIZE as i32,
             st_blocks: blocks(inode) as i64,
-            st_atime: seconds as i64,
-            st_atime_nsec: nanos,
-            st_mtime: seconds as i64,
-            st_mtime_nsec: nanos,
-            st_ctime: seconds as i64,
-            st_ctime_nsec: nanos,
+            st_atime: seconds(atime),
+            st_atime_nsec: nanos(atime),
+            st_mtime: seconds(mtime),
+            st_mtime_nsec: nanos(mtime),
+            st_ctime: seconds(ctime),
+            st_ctime_nsec: nanos(ctime),
             ..Stat::default()
         }
     }
@@ -110,24 +117,30 @@ impl Stat {
     }
 }
 
-impl From<&Stat> for Statx {
-    fn from(stat: &Stat) -> Statx {
-        let time = StatxTime { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as u32, pad: 0 };
+impl Statx {
+    /// The same attributes in the larger structure; `mount_root` for the root of a filesystem.
+    pub fn new(stat: &Stat, mount_root: bool) -> Statx {
+        let time = |tv_sec, nsec: u64| StatxTime { tv_sec, tv_nsec: nsec as u32, pad: 0 };
         let rdev = heaps::DevT::decode(stat.st_rdev as u32);
         Statx {
-            stx_mask: STATX_BASIC_STATS,
+            stx_mask: STATX_FILLED,
             stx_blksize: BLOCK_SIZE,
+            stx_attributes: if mount_root { STATX_ATTR_MOUNT_ROOT } else { 0 },
+            stx_attributes_mask: STATX_ATTR_MOUNT_ROOT,
             stx_nlink: stat.st_nlink,
+            stx_uid: stat.st_uid,
+            stx_gid: stat.st_gid,
             stx_mode: stat.st_mode as u16,
             stx_ino: stat.st_ino,
             stx_size: stat.st_size as u64,
             stx_blocks: stat.st_blocks as u64,
-            stx_atime: time,
-            stx_ctime: time,
-            stx_mtime: time,
+            stx_atime: time(stat.st_atime, stat.st_atime_nsec),
+            stx_ctime: time(stat.st_ctime, stat.st_ctime_nsec),
+            stx_mtime: time(stat.st_mtime, stat.st_mtime_nsec),
             stx_rdev_major: rdev.major(),
             stx_rdev_minor: rdev.minor(),
             stx_dev_minor: stat.st_dev as u32,
+            stx_mnt_id: stat.st_dev,
             ..Statx::default()
         }
     }

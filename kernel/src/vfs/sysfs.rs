@@ -30,6 +30,7 @@ fn fill() -> Result<Arc<Dentry>> {
     let driver = pseudo::dir(&root, "bus/platform/drivers/tee_heap")?;
     pseudo::add(&driver, "bind", 0o200, pseudo::write_only(modules::bind))?;
     pseudo::add(&driver, "unbind", 0o200, pseudo::write_only(modules::unbind))?;
+    pseudo::add(&driver, "unplug", 0o200, pseudo::write_only(modules::unplug))?;
     let modules = pseudo::dynamic_inode(DEV, 0o755, Box::new(Modules));
     namespace::add(By::Kernel, &root, b"module", modules)?;
     Ok(root)

@@ -66,7 +66,7 @@ impl FileOps for TextOps {
 
     fn llseek(&self, file: &File, offset: i64, whence: Whence) -> Result<u64> {
         match whence {
-            Whence::End => Err(Errno::EINVAL),
+            Whence::End | Whence::Data | Whence::Hole => Err(Errno::EINVAL),
             _ => seek_within(file, 0, offset, whence),
         }
     }

@@ -7,6 +7,8 @@
 //! | [`judge`] | the verdict as a function of observations; pure, tested on the host |
 //! | [`lab`] | runs scenarios one after another and writes a record for each |
 //! | [`guest`] | the kernel's interfaces the programs share: counts, reports, providers, heaps |
+//! | [`fuzz`] | any call with any arguments, in processes made to be thrown away |
+//! | [`shell`] | a small shell, for where there is no other |
 //! | [`stress`] | many threads on the same heaps, reloading them under one another |
 //! | [`misuse`] | wrong use, case by case: each expects a clear refusal and a living kernel |
 //!
@@ -16,10 +18,12 @@
 #![deny(unsafe_code)]
 extern crate alloc;
 
+pub mod fuzz;
 pub mod guest;
 pub mod judge;
 pub mod lab;
 pub mod misuse;
 pub mod rt;
 pub mod scenarios;
+pub mod shell;
 pub mod stress;

@@ -32,6 +32,8 @@ pub struct ThisModule {
     pub probe: Option<Entry>,
     /// Unbinds it.
     pub remove: Option<Entry>,
+    /// Unbinds it after it has gone, and its memory with it.
+    pub unplug: Option<Entry>,
 }
 
 /// A name as the descriptor holds it.

@@ -8,6 +8,12 @@ use alloc::boxed::Box;
 
 use heaps::{HeapOps, PhysAddr, Result, Run};
 
+/// A sleeping lock of the kernel's.
+pub trait RawLock: Send + Sync {
+    /// Does `work`, once, with the lock held. May sleep.
+    fn with(&self, work: &mut dyn FnMut());
+}
+
 macro_rules! exports {
     ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),*) $(-> $ret:ty)?;)*) => {
         /// The kernel's side: a function for each name.
@@ -75,6 +81,17 @@ exports! {
     fn take_contiguous(pages: usize) -> Result<Run>;
     /// Gives back what [`take_contiguous`] gave.
     fn give_back_contiguous(run: Run);
+    /// The caller is in a provider's `allocate`, where it can be made to wait. May sleep.
+    fn meet_allocate();
+    /// The caller is about to free `pages` page frames from `start`: reports it if user space maps one of them.
+    fn freed(start: PhysAddr, pages: usize);
+    /// Sleeps, uninterruptibly, until `drained` says that all of a provider's memory is back. It is asked again after
+    /// each [`wake_drained`].
+    fn wait_drained(drained: &mut dyn FnMut() -> bool);
+    /// Wakes those who wait until memory is back, whichever provider's.
+    fn wake_drained();
+    /// A sleeping lock, with the rank of a provider's own. `ENOMEM`.
+    fn new_lock() -> Result<Box<dyn RawLock>>;
     /// Registers a heap called `name`, on behalf of the module whose descriptor is at `this`, and returns its handle.
     /// `EINVAL` for a name that cannot be a file's, `ENODEV` for an address that is no module's; `EBUSY`, `EEXIST`,
     /// `ENOMEM`; an error frees `ops`. May sleep. Only from a module's entries.
@@ -82,4 +99,6 @@ exports! {
     /// Unregisters the heap of this handle. `EBUSY` when the discipline refuses: it is registered still. `ENODEV` for
     /// a handle that is none. May sleep. Only from a module's entries.
     fn unregister_heap(this: usize, handle: u64) -> Result<()>;
+    /// The same for a heap whose device has gone, and its memory with it.
+    fn unplug_heap(this: usize, handle: u64) -> Result<()>;
 }

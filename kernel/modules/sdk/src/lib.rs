@@ -2,7 +2,7 @@
 //!
 //! - [`abi`]: the module's descriptor, and the version magic that ties a module to one kernel;
 //! - [`exports`]: the functions the kernel offers to modules;
-//! - [`module`](macro@module), [`provider`], [`machine`], [`runtime`]: the module's side. A module is a type that
+//! - [`module`](macro@module), [`provider`], [`machine`], [`sync`], [`runtime`]: the module's side. A module is a type that
 //!   implements [`Provider`], and one use of the macro.
 //!
 //! Kernel and modules are compiled apart, but by one compiler from one tree, and share Rust types across the
@@ -20,6 +20,8 @@ mod macros;
 pub mod provider;
 #[cfg(target_os = "none")]
 pub mod runtime;
+#[cfg(target_os = "none")]
+pub mod sync;
 
 pub use abi::Params;
 pub use heaps::{Errno, HeapOps, Result, SgTable};

@@ -4,6 +4,7 @@ use heaps::exporter::Contiguous;
 use heaps::{Pages, PhysAddr, Result, Run};
 
 use crate::exports;
+pub use crate::exports::{freed, meet_allocate, wait_drained, wake_drained};
 
 /// The kernel's page frames.
 pub struct Machine;

@@ -30,6 +30,7 @@ macro_rules! module {
             exit: Some(|| GLUE.exit()),
             probe: if $unbinds { Some(|| GLUE.probe($crate::Module::new(&THIS_MODULE))) } else { None },
             remove: if $unbinds { Some(|| GLUE.remove()) } else { None },
+            unplug: if $unbinds { Some(|| GLUE.unplug()) } else { None },
         };
 
         $(
@@ -60,6 +61,7 @@ macro_rules! library {
             exit: None,
             probe: None,
             remove: None,
+            unplug: None,
         };
 
         // The functions have the interface's types, and the linker keeps them.

@@ -46,6 +46,10 @@ impl Heap {
     fn unregister(&self) -> Result<()> {
         exports::unregister_heap(self.module.0, self.handle)
     }
+
+    fn unplug(&self) -> Result<()> {
+        exports::unplug_heap(self.module.0, self.handle)
+    }
 }
 
 struct State<P> {
@@ -98,9 +102,18 @@ impl<P: Provider> Glue<P> {
 
     /// Unregisters the heap. `ENODEV` when it is not there, `EBUSY` when refused.
     pub fn remove(&self) -> Result<()> {
+        self.end(Heap::unregister)
+    }
+
+    /// The same when the device has gone, and its memory with it.
+    pub fn unplug(&self) -> Result<()> {
+        self.end(Heap::unplug)
+    }
+
+    fn end(&self, end: fn(&Heap) -> Result<()>) -> Result<()> {
         let mut state = self.state.try_lock().ok_or(Errno::EBUSY)?;
         let heap = &mut state.as_mut().ok_or(Errno::ENODEV)?.heap;
-        heap.as_ref().ok_or(Errno::ENODEV)?.unregister()?;
+        end(heap.as_ref().ok_or(Errno::ENODEV)?)?;
         *heap = None;
         Ok(())
     }

@@ -9,16 +9,21 @@ use super::percpu::{self, work};
 use super::vectors::TrapFrame;
 use super::{gic, irq, layout, timer, uaccess};
 use crate::arch::fault::{FaultKind, UserFault};
+use crate::debug::kmsg;
 use crate::debug::oops::{self, Cause};
+use crate::debug::strace;
 use crate::drivers::console;
+use crate::time::timer as timers;
 use crate::{process, sched, syscall};
 
-/// Sets this CPU's vectors.
+/// Sets this CPU's vectors: those that trace system calls where they are traced.
 pub fn init_cpu() {
     unsafe extern "C" {
         static exception_vectors: u8;
+        static tracing_vectors: u8;
     }
-    VBAR_EL1.set((&raw const exception_vectors).addr() as u64);
+    let vectors = if strace::is_on() { &raw const tracing_vectors } else { &raw const exception_vectors };
+    VBAR_EL1.set(vectors.addr() as u64);
     // SAFETY: FP and SIMD are for EL0 only; the kernel is compiled without. PAN on, here and at every entry.
     unsafe {
         asm!("msr cpacr_el1, {fpen}", "isb", ".arch_extension pan", "msr pan, #1", fpen = in(reg) 3u64 << 20,
@@ -35,6 +40,17 @@ extern "C" fn user_sync(frame: &mut TrapFrame) {
     if esr >> 26 & 0x3f == EC_SVC {
         irq::irq_enable();
         syscall::dispatch(frame);
+    } else {
+        fault_from_user(frame, esr);
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn user_sync_traced(frame: &mut TrapFrame) {
+    let esr = ESR_EL1.get();
+    if esr >> 26 & 0x3f == EC_SVC {
+        irq::irq_enable();
+        strace::call(frame);
     } else {
         fault_from_user(frame, esr);
     }
@@ -70,7 +86,7 @@ fn user_fault(esr: u64, far: u64, elr: u64) -> UserFault {
 
 #[unsafe(no_mangle)]
 extern "C" fn user_irq(_: &mut TrapFrame) {
-    handle_interrupts();
+    handle_interrupts(true);
 }
 
 #[unsafe(no_mangle)]
@@ -88,16 +104,18 @@ extern "C" fn user_work(frame: &mut TrapFrame) {
         sched::schedule();
     }
     console::send_posted();
+    kmsg::wake_readers();
+    timers::run_due();
     process::before_user(frame);
     irq::irq_disable();
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn kernel_irq(_: &mut TrapFrame) {
-    handle_interrupts();
+    handle_interrupts(false);
 }
 
-fn handle_interrupts() {
+fn handle_interrupts(in_user: bool) {
     let cpu = percpu::this();
     loop {
         let intid = gic::acknowledge();
@@ -106,7 +124,7 @@ fn handle_interrupts() {
         }
         cpu.interrupts.fetch_add(1, Ordering::Relaxed);
         match intid {
-            timer::INTERRUPT => sched::tick(),
+            timer::INTERRUPT => sched::tick(in_user),
             gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),
             gic::SGI_STOP => oops::stop_this_cpu(),
             spi => {

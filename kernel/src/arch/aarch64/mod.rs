@@ -3,7 +3,7 @@
 //! * [`head`], [`vectors`], [`exceptions`]: the first instructions, and the ways in and out
 //! * [`layout`], [`table`], [`mmu`], [`pgtable`], [`tlb`], [`phys`], [`mem`], [`uaccess`]: memory
 //! * [`context`], [`percpu`], [`smp`]: CPUs and what runs on them
-//! * [`gic`], [`timer`], [`uart`], [`power`], [`mte`]: devices and features
+//! * [`gic`], [`timer`], [`rtc`], [`uart`], [`power`], [`mte`], [`rng`]: devices and features
 
 pub mod backtrace;
 pub mod cache;
@@ -20,6 +20,8 @@ pub mod percpu;
 pub mod pgtable;
 pub mod phys;
 pub mod power;
+pub mod rng;
+pub mod rtc;
 pub mod smp;
 pub mod table;
 pub mod timer;
@@ -38,7 +40,7 @@ pub use pgtable::{PageTable, UserRoot, deactivate};
 pub use phys::{boot_image, copy_page, read_phys, write_phys, zero_pages};
 pub use power::power_off;
 pub use table::BLOCK_SIZE;
-pub use timer::now_ns;
+pub use timer::{counter_frequency, now_ns};
 pub use tls::{current_tls, set_current_tls};
 pub use uaccess::{Fault, copy_from_user, copy_to_user};
 pub use vectors::TrapFrame;

@@ -5,7 +5,7 @@ use core::cell::UnsafeCell;
 use core::mem::{ManuallyDrop, offset_of};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use aarch64_cpu::registers::{Readable, TPIDR_EL1, Writeable};
+use aarch64_cpu::registers::{MIDR_EL1, Readable, TPIDR_EL1, Writeable};
 
 use crate::sched::{Task, TaskRef};
 
@@ -35,6 +35,8 @@ pub struct PerCpu {
     pub in_oops: AtomicBool,
     /// Interrupts that were handled.
     pub interrupts: AtomicU64,
+    /// What it is: its main identification register.
+    pub midr: AtomicU64,
 }
 
 /// Offset of `work`, for the way back to user space.
@@ -63,6 +65,7 @@ impl PerCpu {
             online: AtomicBool::new(false),
             in_oops: AtomicBool::new(false),
             interrupts: AtomicU64::new(0),
+            midr: AtomicU64::new(0),
         }
     }
 
@@ -92,6 +95,7 @@ static OVERFLOW_STACKS: [OverflowStack; MAX_CPUS] =
 /// Makes `id`'s data this CPU's. The first thing a CPU does in Rust.
 pub fn init(id: usize) {
     let cpu = &PERCPU[id];
+    cpu.midr.store(MIDR_EL1.get(), Ordering::Relaxed);
     cpu.id.store(id as u32, Ordering::Relaxed);
     let stack = OVERFLOW_STACKS[id].0.get().addr();
     cpu.overflow_stack.store(stack + OVERFLOW_STACK, Ordering::Relaxed);

@@ -18,6 +18,11 @@ pub fn init_clock() {
     NS_PER_COUNT.store((NS_PER_SEC << 16) / CNTFRQ_EL0.get().max(1), Ordering::Relaxed);
 }
 
+/// How often the counter counts, in hertz.
+pub fn counter_frequency() -> u64 {
+    CNTFRQ_EL0.get()
+}
+
 /// Lets user space read the counter, as Linux does, and stops a timer the firmware may have left.
 pub fn init_cpu() {
     CNTKCTL_EL1.set(3);

@@ -41,12 +41,16 @@ pub fn enable_input(intid: u32) {
     }
 }
 
-/// The console's transmitter.
+/// The console's line.
 pub struct Console;
 
-impl crate::drivers::console::ConsoleOut for Console {
+impl crate::drivers::console::Wire for Console {
     fn put(&self, bytes: &[u8]) {
         bytes.iter().for_each(|&byte| send(byte));
+    }
+
+    fn take(&self) -> Option<u8> {
+        receive()
     }
 }
 
@@ -65,7 +69,7 @@ fn receive() -> Option<u8> {
     (flags.read() & FR_RX_EMPTY == 0).then(|| data.read() as u8)
 }
 
-/// A shared peripheral interrupt came in; hands received bytes on if it is ours.
+/// A shared peripheral interrupt came in; lets the console take what was received if it is ours.
 pub fn interrupt(intid: u32) {
     if intid != INTERRUPT.load(Ordering::Relaxed) {
         return;
@@ -73,5 +77,5 @@ pub fn interrupt(intid: u32) {
     if let Some(clear) = register(ICR) {
         clear.write(RX_INTERRUPTS);
     }
-    crate::drivers::console::input(&mut receive);
+    crate::drivers::console::input();
 }

@@ -106,10 +106,7 @@ global_asm!(
     add     sp, sp, #16
     .endm
 
-    .section .text.vectors, "ax"
-    .balign 2048
-    .global exception_vectors
-exception_vectors:
+    .macro vectors user_sync
     // Current EL with SP_EL0: never used.
     .rept 4
     .balign 128
@@ -133,7 +130,7 @@ exception_vectors:
     b       entry_unexpected
     // Lower EL, AArch64.
     .balign 128
-    b       entry_user_sync
+    b       \user_sync
     .balign 128
     b       entry_user_irq
     .balign 128
@@ -145,9 +142,23 @@ exception_vectors:
     .balign 128
     b       entry_user_other
     .endr
+    .endm
+
+    .section .text.vectors, "ax"
+    .balign 2048
+    .global exception_vectors
+exception_vectors:
+    vectors entry_user_sync
+    // The same where system calls are traced.
+    .balign 2048
+    .global tracing_vectors
+tracing_vectors:
+    vectors entry_user_sync_traced
 
 entry_user_sync:
     from_user user_sync
+entry_user_sync_traced:
+    from_user user_sync_traced
 entry_user_irq:
     from_user user_irq
 entry_user_other:

@@ -10,6 +10,10 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use heaps::{Errno, Result};
 use spin::Once;
 
+/// The terminal is gone.
+const SIGHUP: u32 = 1;
+/// Go on after a stop.
+const SIGCONT: u32 = 18;
 /// Read by a background group.
 pub const SIGTTIN: u32 = 21;
 /// Change by a background group.
@@ -26,6 +30,8 @@ pub struct Caller {
     pub pgid: u32,
     /// Its session.
     pub sid: u32,
+    /// It has given the session's terminal up.
+    pub gave_up: bool,
 }
 
 /// What the process layer knows of sessions. No function is called with a lock held.
@@ -44,6 +50,9 @@ pub trait Jobs: Sync {
 
     /// Sends a signal to all of a group.
     fn send(&self, pgid: u32, signal: u32);
+
+    /// The caller gives its session's terminal up.
+    fn give_up(&self);
 }
 
 static JOBS: Once<&'static dyn Jobs> = Once::new();
@@ -80,7 +89,8 @@ fn send_all(posted: u64) {
 /// The calling process, if this is its controlling terminal. `ENOTTY`.
 fn owner() -> Result<Caller> {
     let caller = JOBS.get().and_then(|jobs| jobs.caller());
-    caller.filter(|caller| caller.sid == SESSION.load(Ordering::Relaxed)).ok_or(Errno::ENOTTY)
+    let owns = |caller: &Caller| caller.sid == SESSION.load(Ordering::Relaxed) && !caller.gave_up;
+    caller.filter(owns).ok_or(Errno::ENOTTY)
 }
 
 /// Whether `/dev/tty` may be opened: where there are processes, only by those that the terminal controls. `ENXIO`.
@@ -108,29 +118,57 @@ pub fn hold_back(signal: u32) -> Result<()> {
     Err(Errno::EINTR)
 }
 
-/// `TIOCSCTTY`: the terminal is the caller's session's, whose leader it has to be. `EPERM`.
-pub fn take_terminal() -> Result<()> {
+/// `TIOCSCTTY`: the terminal is the caller's session's, whose leader it has to be; if it is another's, it is taken from
+/// that where `steals` says so. `EPERM`.
+pub fn take_terminal(steals: bool) -> Result<()> {
     let caller = JOBS.get().and_then(|jobs| jobs.caller()).ok_or(Errno::EPERM)?;
     if caller.pid != caller.sid {
         return Err(Errno::EPERM);
     }
-    match SESSION.compare_exchange(0, caller.sid, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => FOREGROUND.store(caller.pgid, Ordering::Relaxed),
-        Err(has) if has == caller.sid => {}
-        Err(_) => return Err(Errno::EPERM),
+    match SESSION.load(Ordering::Relaxed) {
+        has if has == caller.sid => return Ok(()),
+        0 => {}
+        _ if steals => {}
+        _ => return Err(Errno::EPERM),
+    }
+    SESSION.store(caller.sid, Ordering::Relaxed);
+    FOREGROUND.store(caller.pgid, Ordering::Relaxed);
+    Ok(())
+}
+
+/// `TIOCNOTTY`: the caller has no terminal any more; if it leads the session, nobody in it has. `ENOTTY`.
+pub fn give_up_terminal() -> Result<()> {
+    let caller = owner()?;
+    match (JOBS.get(), caller.pid == caller.sid) {
+        (_, true) => leader_left(caller.sid),
+        (Some(jobs), false) => jobs.give_up(),
+        (None, false) => {}
     }
     Ok(())
 }
 
-/// `TIOCNOTTY`: the terminal is nobody's any more, if it is the leader who says so; others have no terminal of their
-/// own to give up. `ENOTTY`.
-pub fn give_up_terminal() -> Result<()> {
-    let caller = owner()?;
-    if caller.pid == caller.sid {
-        SESSION.store(0, Ordering::Relaxed);
-        FOREGROUND.store(0, Ordering::Relaxed);
+/// The leader of a session has ended or given its terminal up: the terminal is nobody's, and those in the foreground
+/// hear of it. Called with no lock held.
+pub fn leader_left(sid: u32) {
+    if SESSION.compare_exchange(sid, 0, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        return;
     }
-    Ok(())
+    let group = FOREGROUND.swap(0, Ordering::Relaxed);
+    if let Some(jobs) = JOBS.get().filter(|_| group != 0) {
+        jobs.send(group, SIGHUP);
+        jobs.send(group, SIGCONT);
+    }
+}
+
+/// The number of the device that is a session's controlling terminal, as `st_rdev` says it, and the group in its
+/// foreground; 0 and -1 for none.
+pub fn terminal_of(sid: u32) -> (u32, i32) {
+    match SESSION.load(Ordering::Relaxed) {
+        session if session == sid && sid != 0 => {
+            (super::CONSOLE.encode(), FOREGROUND.load(Ordering::Relaxed) as i32)
+        }
+        _ => (0, -1),
+    }
 }
 
 /// `TIOCGSID`. `ENOTTY`.
@@ -146,8 +184,8 @@ pub fn foreground() -> Result<u32> {
 /// `TIOCSPGRP`: a group of the session is in the foreground. `ENOTTY`, `EINVAL`, `ESRCH`, `EPERM`, and as
 /// [`hold_back`].
 pub fn set_foreground(pgid: i32) -> Result<()> {
+    hold_back(SIGTTOU).map_err(|e| if e == Errno::EIO { Errno::ENOTTY } else { e })?;
     let caller = owner()?;
-    hold_back(SIGTTOU)?;
     let pgid = u32::try_from(pgid).map_err(|_| Errno::EINVAL)?;
     match JOBS.get().and_then(|jobs| jobs.session_of(pgid)) {
         None => Err(Errno::ESRCH),

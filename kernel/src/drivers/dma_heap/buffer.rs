@@ -6,23 +6,22 @@ use alloc::sync::Arc;
 
 use heaps::dma_buf::MapRequest;
 use heaps::uapi::ioctl::Command;
-use heaps::{DmaBuf, PAGE_SHIFT, PhysAddr, Result};
-use spin::Once;
+use heaps::{DmaBuf, Errno, PAGE_SHIFT, PhysAddr, Result};
 
 use super::caller::Caller;
 use super::platform::Kernel;
 use crate::vfs::Inode;
 use crate::vfs::file::{File, FileOps, Ioctl, Whence};
-use crate::vfs::inode::{Content, S_IFREG};
+use crate::vfs::inode::Content;
 use crate::vfs::mmap::{Mmap, MmapRequest};
+use crate::vfs::poll::PollQueue;
 
 /// The number of the filesystem that buffers are in.
 const DEV: u32 = 9;
 
-/// The inode that all buffers share; no name leads to it, so it cannot be opened again.
-pub fn inode() -> &'static Arc<Inode> {
-    static INODE: Once<Arc<Inode>> = Once::new();
-    INODE.call_once(|| Arc::new(Inode::new(DEV, S_IFREG | 0o600, Content::Anonymous)))
+/// An inode for a buffer, of no type, as Linux gives it; no name leads to it, so it cannot be opened again.
+pub fn inode() -> Arc<Inode> {
+    Arc::new(Inode::new(DEV, 0o600, Content::Anonymous))
 }
 
 /// A buffer's file. Dropping it drops the file's hold on the buffer.
@@ -51,7 +50,21 @@ impl FileOps for Buffer {
     ) -> Result<()> {
         let (offset, len) = (first << PAGE_SHIFT, (pages as usize) << PAGE_SHIFT);
         let again = MapRequest { offset, len, shared: true, write: false, file_writable: true };
-        self.0.mmap(again)?.try_for_each(|run| each(run.start(), run.pages()))
+        match self.0.mmap(again) {
+            // Revoked: nothing to map.
+            Err(Errno::ENODEV) => Ok(()),
+            window => window?.try_for_each(|run| each(run.start(), run.pages())),
+        }
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.0.is_revoked()
+    }
+
+    fn poll_queue(&self) -> Option<&PollQueue> {
+        // Without fences a buffer is always ready: nobody is ever notified.
+        static NEVER: PollQueue = PollQueue::new();
+        Some(&NEVER)
     }
 
     fn show_fdinfo(&self, to: &mut String, references: usize) {

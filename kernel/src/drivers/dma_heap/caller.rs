@@ -33,7 +33,7 @@ impl heaps::FdTable<Kernel> for Descriptors<'_> {
     type Slot = Reservation;
 
     fn new_file(&self, buffer: DmaBuf<Kernel>, access: u32) -> Result<Arc<File>> {
-        File::anonymous(buffer::inode().clone(), access, Box::new(Buffer(buffer)))
+        File::anonymous(buffer::inode(), access, Box::new(Buffer(buffer)))
     }
 
     fn reserve(&self, cloexec: bool) -> Result<Reservation> {

@@ -3,6 +3,7 @@
 //! * `platform`: what the subsystem asks of the kernel
 //! * `heap`: an open `/dev/dma_heap/NAME`
 //! * `buffer`: a dma-buf's descriptor
+//! * [`regions`]: memory that was set aside for heaps at boot
 #![forbid(unsafe_code)]
 
 mod buffer;
@@ -11,34 +12,16 @@ mod heap;
 #[cfg_attr(not(target_os = "none"), path = "machine_host.rs")]
 mod machine;
 mod platform;
+pub mod regions;
 #[cfg(test)]
 mod tests;
 
-use heaps::exporter::CmaRegion;
-use heaps::{PhysAddr, Registry, Result};
-use spin::Once;
+use heaps::Registry;
 
-pub use platform::Kernel;
+pub use platform::{Kernel, TRACE_PUTS};
 
 /// The major number of heap devices.
 pub const MAJOR: u32 = 252;
 
 /// Every heap of the machine.
 pub static HEAPS: Registry<Kernel> = Registry::new(MAJOR);
-
-static CMA: Once<CmaRegion<Kernel>> = Once::new();
-
-/// Makes what all buffers share. Once, at boot: made by the first buffer, it would look like its leak.
-pub fn init() {
-    buffer::inode();
-}
-
-/// Gives the `pages` page frames from `base` to contiguous buffers, for good. Called once, at boot.
-pub fn set_cma_region(base: PhysAddr, pages: usize) -> Result<()> {
-    CMA.try_call_once(|| CmaRegion::new(base, pages)).map(drop)
-}
-
-/// The region contiguous buffers come from, if there is one.
-pub fn cma_region() -> Option<&'static CmaRegion<Kernel>> {
-    CMA.get()
-}

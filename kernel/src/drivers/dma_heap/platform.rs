@@ -3,20 +3,26 @@
 
 use alloc::boxed::Box;
 use alloc::format;
+use core::sync::atomic::{AtomicBool, Ordering};
 
-use heaps::platform::Event;
+use heaps::platform::{Event, Point};
 use heaps::refcount::Fault;
 use heaps::{CdevPtr, DevT, HeapFile, Pages, PhysAddr, Platform, Result};
 
 use super::heap::OpenHeap;
 use super::machine;
+use crate::debug::meet;
+use crate::mm::spaces;
 use crate::modules::Module;
 use crate::process::{self, Thread};
 use crate::sync::order;
-use crate::sync::sleep::RawSleepRwLock;
+use crate::sync::sleep::{RawSleepMutex, RawSleepRwLock};
 use crate::sync::spin::RawSpin;
 use crate::vfs::{FileOps, devtmpfs};
 use crate::{arch, chrdev, sync};
+
+/// Whether every put of a heap's reference is logged.
+pub static TRACE_PUTS: AtomicBool = AtomicBool::new(false);
 
 /// This kernel.
 pub struct Kernel;
@@ -44,7 +50,7 @@ impl Pages for Kernel {
 }
 
 impl Platform for Kernel {
-    type ListLock = RawSpin<{ order::HEAP_LIST }>;
+    type ListLock = RawSleepMutex<{ order::HEAP_LIST }>;
     type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
     type BufferLock = RawSpin<{ order::BUFFER }>;
     type PoolLock = RawSpin<{ order::CONTIG }>;
@@ -77,6 +83,10 @@ impl Platform for Kernel {
         devtmpfs::device_destroy(devt);
     }
 
+    fn unmap_revoked() {
+        spaces::unmap_revoked();
+    }
+
     fn name_object(object: *const u8, kind: &'static str) {
         machine::name_object(object, kind);
     }
@@ -85,7 +95,20 @@ impl Platform for Kernel {
         machine::refcount_fault(fault);
     }
 
-    fn trace(_event: Event) {}
+    fn trace(event: Event) {
+        // The others have no listener.
+        if let Event::HeapPut { minor } = event {
+            log::info!("dma_heap {minor}: put");
+        }
+    }
+
+    fn traces_puts() -> bool {
+        TRACE_PUTS.load(Ordering::Relaxed)
+    }
+
+    fn meet(point: Point, minor: u32) {
+        meet::arrive(point, Some(minor));
+    }
 }
 
 /// A place to sleep, for the subsystem.

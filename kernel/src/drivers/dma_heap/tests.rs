@@ -10,6 +10,7 @@ use heaps::{Discipline, Errno, Result};
 
 use super::HEAPS;
 use crate::arch::USER_ARENA;
+use crate::dt::{Purpose, Reserved};
 use crate::mm::{module, user};
 use crate::modules::testing;
 use crate::syscall::attr::sys_fstat;
@@ -35,7 +36,8 @@ fn machine() -> (Process, MutexGuard<'static, ()>) {
         ROOT.call_once(|| mounts::boot(b"").unwrap());
         crate::drivers::mem::init().unwrap();
         crate::drivers::console::init().unwrap();
-        super::set_cma_region(heaps::PhysAddr::from_pfn(0x80000), 1024).unwrap();
+        let (range, purpose) = (0x8000_0000..0x8040_0000, Purpose::Pool { default: true });
+        super::regions::init(&[Reserved { range, purpose, name: "reserved" }]).unwrap();
     });
     let root = ROOT.get().unwrap().clone();
     let process = Process { files: FdTable::new(), fs: FsContext::new(root) };
@@ -270,7 +272,15 @@ fn the_console_s_nodes_print_and_know_their_settings() {
     }
     let fd = p.open("/dev/tty", O_RDWR | O_NONBLOCK).unwrap();
     assert_eq!(p.read(fd, 10), Err(Errno::EAGAIN));
-    let mut keys = b"hi\r".iter().copied();
-    crate::drivers::console::input(&mut || keys.next());
+    crate::drivers::console::tests::type_keys(b"hi\r");
     assert_eq!(p.read(fd, 10).unwrap(), b"hi\n");
+}
+
+#[test]
+fn a_region_can_be_looked_into() {
+    let (p, _alone) = machine();
+    let read = |name: &str| cat(&p, &format!("/sys/kernel/debug/cma/reserved/{name}"));
+    assert_eq!((read("count"), read("base_pfn")), ("1024\n".into(), "524288\n".into()));
+    assert_eq!((read("used"), read("maxchunk")), ("0\n".into(), "1024\n".into()));
+    assert!(read("map").starts_with("1 pages a character\n       0 ......"), "{}", read("map"));
 }

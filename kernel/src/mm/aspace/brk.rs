@@ -23,7 +23,10 @@ impl AddressSpace {
                 return layout.brk;
             }
         } else if new > old {
-            let room = commit::admit((new - old) / PAGE_SIZE as u64).is_ok() && layout.admit_areas(1).is_ok();
+            let prot = Prot::READ | Prot::WRITE;
+            let room = layout.admit_bytes(new - old, prot, VmFlags::HEAP, (0, 0)).is_ok()
+                && commit::admit((new - old) / PAGE_SIZE as u64).is_ok()
+                && layout.admit_areas(1).is_ok();
             if !room || layout.areas.overlaps(old, new + PAGE_SIZE as u64) {
                 return layout.brk;
             }

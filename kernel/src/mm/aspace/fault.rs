@@ -3,7 +3,8 @@
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
 use super::layout::Layout;
-use super::{AddressSpace, STACK_GAP, STACK_LIMIT, USER_END};
+use super::mappers::PageFor;
+use super::{AddressSpace, STACK_GAP, USER_END};
 use crate::mm::frames::{self, Frame};
 use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
 use crate::mm::{MemKind, Prot, commit};
@@ -68,6 +69,17 @@ impl AddressSpace {
         layout.resolve(addr & !(PAGE - 1), access)
     }
 
+    /// Touches every page there is that can be.
+    pub fn populate_all(&self) {
+        let mut at = 0;
+        loop {
+            let next = self.lock().areas.first_from(at).map(|vma| (vma.start, vma.end));
+            let Some((start, end)) = next else { return };
+            self.populate(start, end);
+            at = end;
+        }
+    }
+
     /// Touches every page of a range, until the first that cannot be.
     pub fn populate(&self, start: u64, end: u64) {
         let pages = (start..end).step_by(PAGE_SIZE);
@@ -129,13 +141,15 @@ impl Layout {
         let page = addr & !(PAGE - 1);
         let above = self.areas.first_from(addr).ok_or(FaultError::Unmapped)?;
         let (start, end) = (above.start, above.end);
-        if !above.flags.contains(VmFlags::GROWSDOWN) || end - page > STACK_LIMIT {
+        if !above.flags.contains(VmFlags::GROWSDOWN) || end - page > self.limits.stack {
             return Err(FaultError::Unmapped);
         }
         if self.areas.last_below(start).is_some_and(|vma| vma.end + STACK_GAP > page) {
             return Err(FaultError::Unmapped);
         }
-        self.areas.insert(Vma { start: page, end: start, ..above.clone() });
+        let grown = Vma { start: page, end: start, ..above.clone() };
+        self.admit_bytes(start - page, grown.prot, grown.flags, (0, 0)).map_err(|_| FaultError::Unmapped)?;
+        self.areas.insert(grown);
         Ok(())
     }
 }
@@ -145,9 +159,20 @@ fn first_touch(vma: &Vma, page: u64, access: Access) -> Result<(PhysAddr, Prot),
     let index = (page - vma.start) / PAGE;
     let frame = match &vma.backing {
         Backing::Anonymous => commit::zeroed_page()?,
-        Backing::Content { source, offset, len } => {
+        Backing::Content { file, offset, len } => {
+            let (source, offset) = (&*file.source, offset + index * PAGE);
             let left = len.map(|len| len.saturating_sub(index * PAGE));
-            content_page(&**source, offset + index * PAGE, left)?
+            if access != Access::Write
+                && left.is_none_or(|left| left >= PAGE)
+                && let Some(frame) = file_page(source, offset / PAGE, PageFor::Looking)?
+            {
+                return Ok((frame, vma.shared_prot()));
+            }
+            content_page(source, offset, left)?
+        }
+        Backing::File { file, first } => {
+            let frame = file_page(&*file.source, first + index, PageFor::Sharing)?;
+            return Ok((frame.ok_or(FaultError::NoPage)?, vma.prot));
         }
         Backing::Shared { pages, first } => return Ok((pages.page(first + index)?, vma.prot)),
         // Mapped whole when the area was made: a page that is missing was revoked.
@@ -155,6 +180,11 @@ fn first_touch(vma: &Vma, page: u64, access: Access) -> Result<(PhysAddr, Prot),
     };
     debug_assert!(access.allowed(vma.prot));
     Ok((frame.into_raw(), vma.prot))
+}
+
+/// The file's own page, where it has pages.
+fn file_page(source: &dyn MapSource, index: u64, want: PageFor) -> Result<Option<PhysAddr>, FaultError> {
+    Ok(source.pages().map_or(Ok(None), |pages| pages.page(index, want))?)
 }
 
 /// A private copy of the page of content at `offset`, of which `left` bytes count.

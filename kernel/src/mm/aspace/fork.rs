@@ -1,21 +1,33 @@
 //! The copy of an address space that a forked child gets: pages shared until one side writes (Linux: `dup_mmap`).
 
+use alloc::sync::{Arc, Weak};
+
 use heaps::Result;
 
-use super::AddressSpace;
 use super::layout::Layout;
+use super::{AddressSpace, Space};
 use crate::arch::PageTable;
-use crate::mm::vma::{VmFlags, Vma};
-use crate::mm::{MemKind, Prot, frames};
+use crate::mm::vma::{Backing, VmFlags, Vma};
+use crate::mm::{MemKind, Prot, frames, spaces};
+use crate::sync::Mutex;
 
 impl AddressSpace {
     /// A copy with the same contents. `ENOMEM`. May sleep.
     pub fn fork(&self) -> Result<AddressSpace> {
-        let mut child = AddressSpace::new()?;
-        let copied = {
-            let mut parent = self.lock();
-            parent.copy_into(child.layout.get_mut())
-        };
+        let table = PageTable::new()?;
+        let root = table.root();
+        let mut place = spaces::Place::reserve()?;
+        let mut copied = Ok(());
+        let mut parent = self.lock();
+        let layout = Arc::new_cyclic(|me| {
+            let mut child = Layout::new(table);
+            copied = parent.copy_into(&mut child, me);
+            Mutex::new(child)
+        });
+        // Found by now by who comes to the parent after this.
+        place.enter(&layout);
+        drop(parent);
+        let child = AddressSpace { layout, root, _place: place };
         // A child that failed half-way gives its shares back as it drops; the parent's pages, read-only now,
         // turn writable again at the next write.
         copied.map(|()| child)
@@ -23,17 +35,28 @@ impl AddressSpace {
 }
 
 impl Layout {
-    fn copy_into(&mut self, child: &mut Layout) -> Result<()> {
-        (child.brk_start, child.brk) = (self.brk_start, self.brk);
+    fn copy_into(&mut self, child: &mut Layout, space: &Weak<Space>) -> Result<()> {
+        (child.brk_start, child.brk, child.limits) = (self.brk_start, self.brk, self.limits);
         for vma in self.areas.iter().filter(|vma| !vma.flags.contains(VmFlags::DONTFORK)) {
             // The area first: should a page fail, dropping the child finds those before it.
             child.admit_areas(1)?;
-            child.add(vma.clone())?;
+            child.add(Vma { backing: vma.backing.for_space(space)?, ..vma.clone() })?;
             if vma.backing.copies_on_write() {
                 share_pages(&mut self.table, &mut child.table, vma)?;
             }
         }
         Ok(())
+    }
+}
+
+impl Backing {
+    /// The same for a child's address space. `ENOMEM`.
+    fn for_space(&self, space: &Weak<Space>) -> Result<Backing> {
+        let mut backing = self.clone();
+        if let Backing::File { file, .. } | Backing::Content { file, .. } = &mut backing {
+            *file = file.again(space)?;
+        }
+        Ok(backing)
     }
 }
 

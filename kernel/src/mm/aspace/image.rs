@@ -19,6 +19,11 @@ impl AddressSpace {
         layout.add(vma)
     }
 
+    /// Where `len` bytes could be placed. `ENOMEM`.
+    pub fn find_free(&self, len: u64) -> Result<u64> {
+        self.lock().areas.find_free(len).ok_or(Errno::ENOMEM)
+    }
+
     /// Lets the heap start at `at`, rounded up to a page.
     pub fn set_brk_start(&self, at: u64) {
         let mut layout = self.lock();

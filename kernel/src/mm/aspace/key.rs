@@ -25,6 +25,10 @@ impl AddressSpace {
         Ok(match &vma.backing {
             Backing::Shared { pages, first } => FutexKey(Arc::as_ptr(pages).addr(), within(*first)),
             Backing::Runs { source, first } => FutexKey(Arc::as_ptr(source).addr(), within(*first)),
+            Backing::File { file, first } => {
+                let pages = file.source.pages().ok_or(Errno::EFAULT)?;
+                FutexKey(core::ptr::from_ref(pages.mappers()).addr(), within(*first))
+            }
             Backing::Anonymous | Backing::Content { .. } => self.private_key(addr),
         })
     }

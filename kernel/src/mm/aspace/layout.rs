@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
-use super::{MAX_AREAS, MMAP_TOP, USER_END, USER_START};
+use super::{MAX_AREAS, MMAP_TOP, MemoryLimits, USER_END, USER_START};
 use crate::arch::PageTable;
 use crate::mm::admit::admit;
 use crate::mm::vma::{Backing, Vma};
@@ -21,6 +21,8 @@ pub struct Layout {
     pub brk_start: u64,
     /// Where the heap ends, as asked for: not page-aligned.
     pub brk: u64,
+    /// How much may be mapped.
+    pub limits: MemoryLimits,
 }
 
 /// Files that areas held, to be released once the lock is.
@@ -58,7 +60,13 @@ impl Released {
 impl Layout {
     /// Nothing mapped.
     pub fn new(table: PageTable) -> Layout {
-        Layout { areas: VmaTree::new(USER_START, MMAP_TOP), table, brk_start: 0, brk: 0 }
+        Layout {
+            areas: VmaTree::new(USER_START, MMAP_TOP),
+            table,
+            brk_start: 0,
+            brk: 0,
+            limits: MemoryLimits::default(),
+        }
     }
 
     /// `ENOMEM` unless `more` areas may be added. To remove some is always possible.
@@ -127,8 +135,11 @@ impl Layout {
                     let (pa, pages) = core::mem::replace(&mut whole, (pa, pages));
                     if pages == 0 { Ok(()) } else { put(pa, pages) }
                 })
-                .and_then(|()| put(whole.0, whole.1));
-            debug_assert!(mapped.is_err() || at == vma.end, "a source with fewer pages than were mapped");
+                .and_then(|()| if whole.1 == 0 { Ok(()) } else { put(whole.0, whole.1) });
+            debug_assert!(
+                mapped.is_err() || at == vma.end || source.is_revoked(),
+                "a source with fewer pages than were mapped"
+            );
             if mapped.is_err() {
                 self.unmap_pages(&vma);
                 return mapped;

@@ -71,6 +71,8 @@ impl AddressSpace {
         {
             start = better;
         }
+        let shared = if flags.contains(MapFlags::SHARED) { VmFlags::SHARED } else { VmFlags::empty() };
+        layout.admit_bytes(len, request.prot, shared, (start, start + len))?;
         if flags.contains(MapFlags::FIXED) && layout.areas.overlaps(start, start + len) {
             layout.clear(start, start + len, &mut released)?;
         }

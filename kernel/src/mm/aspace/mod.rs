@@ -5,6 +5,8 @@
 //! * [`fault`]: a page at its first touch, copies on write, the stack's growth
 //! * [`fork`]: the copy a child gets
 //! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
+//! * [`revoke`]: taking fixed memory away
+//! * [`mappers`]: which address spaces map a file, and unmapping what goes from it everywhere
 //! * [`shared`]: anonymous pages that several address spaces see; [`show`]: what `/proc` says
 //!
 //! Everything here may sleep. No file is released, and no user memory touched, with the lock held.
@@ -15,22 +17,29 @@ pub mod fork;
 pub mod image;
 pub mod key;
 pub mod layout;
+pub mod limits;
 pub mod map;
+pub mod mappers;
 pub mod protect;
 pub mod remap;
+pub mod revoke;
 pub mod shared;
 pub mod show;
 
 #[cfg(test)]
 mod tests;
 
+use alloc::sync::{Arc, Weak};
+
 use heaps::Result;
 
 use crate::arch::{self, PageTable};
+use crate::mm::spaces;
 use crate::sync::{Mutex, MutexGuard, order};
 
 pub use fault::{Access, FaultError};
 use layout::Layout;
+pub use limits::MemoryLimits;
 pub use map::{MapFlags, MapRequest};
 
 /// First byte that may be mapped: a null pointer with a small offset always faults.
@@ -46,10 +55,14 @@ pub const STACK_GAP: u64 = 1 << 20;
 /// Areas an address space may have (Linux: `sysctl vm.max_map_count`).
 pub const MAX_AREAS: usize = 65530;
 
+/// The state of an address space under its lock. A file that is mapped knows it by a weak reference.
+pub type Space = Mutex<Layout, { order::MMAP }>;
+
 /// A process' memory. Dropping the last reference unmaps all of it: not under a spinning lock.
 pub struct AddressSpace {
-    layout: Mutex<Layout, { order::MMAP }>,
+    layout: Arc<Space>,
     root: arch::UserRoot,
+    _place: spaces::Place,
 }
 
 impl AddressSpace {
@@ -57,7 +70,15 @@ impl AddressSpace {
     pub fn new() -> Result<AddressSpace> {
         let table = PageTable::new()?;
         let root = table.root();
-        Ok(AddressSpace { layout: Mutex::new(Layout::new(table)), root })
+        let mut place = spaces::Place::reserve()?;
+        let layout = Arc::new(Mutex::new(Layout::new(table)));
+        place.enter(&layout);
+        Ok(AddressSpace { layout, root, _place: place })
+    }
+
+    /// What a file that is mapped into it knows it by.
+    pub fn space(&self) -> Weak<Space> {
+        Arc::downgrade(&self.layout)
     }
 
     /// What a CPU needs to see it.
@@ -72,10 +93,13 @@ impl AddressSpace {
 
 impl Drop for AddressSpace {
     fn drop(&mut self) {
-        let layout = self.layout.get_mut();
-        // Each area goes with its pages unmapped first; nobody holds the lock, so files may go at once.
-        while let Some(vma) = layout.take_first(0, USER_END) {
-            drop(vma);
+        // Each area goes with its pages unmapped first, and its file once the lock is free again: somebody who cuts a
+        // file may be looking.
+        loop {
+            let vma = self.lock().take_first(0, USER_END);
+            if vma.is_none() {
+                break;
+            }
         }
     }
 }

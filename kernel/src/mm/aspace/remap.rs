@@ -67,6 +67,7 @@ impl Layout {
                 self.clear(old + new_len, old + old_len, released)?;
                 return Ok(old);
             }
+            self.admit_bytes(new_len - old_len, vma.prot, vma.flags, (0, 0))?;
             commit::admit((new_len - old_len) / PAGE_SIZE as u64)?;
             if tail && self.extend(old + old_len, old + new_len) {
                 return Ok(old);

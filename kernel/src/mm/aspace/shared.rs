@@ -1,6 +1,7 @@
 //! Anonymous pages that several address spaces see: `MAP_SHARED|MAP_ANONYMOUS` across fork (Linux: `mm/shmem.c`).
 
 use alloc::collections::BTreeMap;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::{PhysAddr, Result};
 
@@ -10,15 +11,27 @@ use crate::mm::frames::{self, Frame};
 use crate::sync::{Mutex, order};
 
 /// Pages by number, allocated at the first touch of anyone.
-#[derive(Default)]
 pub struct SharedPages {
+    number: u64,
     pages: Mutex<BTreeMap<u64, Frame>, { order::SHARED_PAGES }>,
+}
+
+impl Default for SharedPages {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl SharedPages {
     /// No page yet.
-    pub const fn new() -> SharedPages {
-        SharedPages { pages: Mutex::new(BTreeMap::new()) }
+    pub fn new() -> SharedPages {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        SharedPages { number: NEXT.fetch_add(1, Ordering::Relaxed), pages: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// What tells it from others.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Page `index`, with a share of it for the caller. `ENOMEM`. May sleep.

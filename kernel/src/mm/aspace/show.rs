@@ -6,7 +6,7 @@ use heaps::{Errno, PAGE_SIZE, Result};
 
 use super::AddressSpace;
 use crate::mm::Prot;
-use crate::mm::vma::{Backing, VmFlags, Vma};
+use crate::mm::vma::{Backing, Origin, VmFlags, Vma};
 
 impl AddressSpace {
     /// One line per area, as in `/proc/PID/maps`. `ENOMEM`: there may be very many. May sleep.
@@ -36,20 +36,40 @@ impl AddressSpace {
     }
 }
 
+/// Where the name begins: after three words of addresses and 25 other characters, on a 64-bit Linux.
+const NAME_AT: usize = 73;
+/// The filesystem that anonymous shared memory is in.
+const ANONYMOUS_DEV: u32 = 1;
+
 fn line(vma: &Vma) -> String {
     let may = |prot, yes| if vma.prot.contains(prot) { yes } else { '-' };
     let (r, w, x) = (may(Prot::READ, 'r'), may(Prot::WRITE, 'w'), may(Prot::EXEC, 'x'));
     let s = if vma.flags.contains(VmFlags::SHARED) { 's' } else { 'p' };
+    let (offset, Origin { dev, ino, name }) = origin(vma);
+    let head =
+        alloc::format!("{:08x}-{:08x} {r}{w}{x}{s} {offset:08x} 00:{dev:02x} {ino} ", vma.start, vma.end);
+    if name.is_empty() {
+        return head;
+    }
+    let name = String::from_utf8_lossy(&name);
+    alloc::format!("{head:<NAME_AT$}{}", name.replace('\n', "\\012"))
+}
+
+/// The byte of its origin that an area starts with, and the origin.
+fn origin(vma: &Vma) -> (u64, Origin) {
     let page = PAGE_SIZE as u64;
-    let offset = match &vma.backing {
-        Backing::Anonymous => 0,
-        Backing::Shared { first, .. } | Backing::Runs { first, .. } => first * page,
-        Backing::Content { offset, .. } => *offset,
-    };
-    let name = match vma.flags {
-        flags if flags.contains(VmFlags::GROWSDOWN) => " [stack]",
-        flags if flags.contains(VmFlags::HEAP) => " [heap]",
-        _ => "",
-    };
-    alloc::format!("{:08x}-{:08x} {r}{w}{x}{s} {offset:08x} 00:00 0{name}", vma.start, vma.end)
+    let made_up = |name: &str| Origin { dev: 0, ino: 0, name: name.into() };
+    match &vma.backing {
+        Backing::Runs { source, first } => (first * page, source.origin()),
+        Backing::File { file, first } => (first * page, file.source.origin()),
+        Backing::Content { file, offset, .. } => (*offset, file.source.origin()),
+        Backing::Shared { .. } if vma.flags.contains(VmFlags::SIGPAGE) => (0, made_up("[sigpage]")),
+        Backing::Shared { pages, first } => {
+            let name = b"/dev/zero (deleted)".to_vec();
+            (first * page, Origin { dev: ANONYMOUS_DEV, ino: pages.number(), name })
+        }
+        Backing::Anonymous if vma.flags.contains(VmFlags::GROWSDOWN) => (0, made_up("[stack]")),
+        Backing::Anonymous if vma.flags.contains(VmFlags::HEAP) => (0, made_up("[heap]")),
+        Backing::Anonymous => (0, made_up("")),
+    }
 }

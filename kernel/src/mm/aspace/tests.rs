@@ -7,8 +7,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 use proptest::prelude::*;
 
+use super::mappers::{FilePages, Mapped};
 use super::*;
-use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
+use crate::mm::vma::{Backing, MapSource, Origin, VmFlags, Vma};
 use crate::mm::{Prot, frames};
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -53,6 +54,14 @@ impl Drop for Source {
 }
 
 impl MapSource for Source {
+    fn origin(&self) -> Origin {
+        Origin { dev: 0x12, ino: 34, name: b"/a\nfile".to_vec() }
+    }
+
+    fn pages(&self) -> Option<&dyn FilePages> {
+        None
+    }
+
     fn read_content(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
         let size = 3 * PAGE + PAGE / 2;
         let len = into.len().min(size.saturating_sub(offset) as usize);
@@ -153,7 +162,8 @@ fn protection_follows_and_contents_survive() {
 fn file_content_is_copied_and_its_end_is_respected() {
     let live = Arc::new(AtomicUsize::new(0));
     let mm = AddressSpace::new().unwrap();
-    let backing = Backing::Content { source: Source::backing(&live), offset: 0, len: None };
+    let file = Mapped::new(Source::backing(&live), &mm.space(), false).unwrap();
+    let backing = Backing::Content { file, offset: 0, len: None };
     let at = mm.map(MapRequest { backing: Some(backing), ..anon(0, 5, MapFlags::PRIVATE) }).unwrap();
     assert_eq!((peek(&mm, at), peek(&mm, at + PAGE)), (1, 2));
     assert_eq!((peek(&mm, at + 3 * PAGE), peek(&mm, at + 4 * PAGE - 1)), (4, 0));
@@ -235,6 +245,23 @@ fn remap_keeps_contents_in_place_and_elsewhere() {
     assert_eq!(mm.fault(at, Access::Read), Err(FaultError::Unmapped));
     assert_eq!(mm.remap(to, 6 * PAGE, PAGE, 0, 0), Ok(to));
     assert_eq!(mm.fault(to + PAGE, Access::Read), Err(FaultError::Unmapped));
+}
+
+#[test]
+fn areas_are_shown_as_linux_does() {
+    let live = Arc::new(AtomicUsize::new(0));
+    let mm = AddressSpace::new().unwrap();
+    let backing = Backing::Runs { source: Source::backing(&live), first: 2 };
+    let at = 0x100_0000;
+    mm.map(MapRequest { backing: Some(backing), ..anon(at, 1, MapFlags::SHARED | MapFlags::FIXED) }).unwrap();
+    mm.map(anon(at + PAGE, 1, MapFlags::PRIVATE | MapFlags::FIXED)).unwrap();
+    mm.map(anon(at + 2 * PAGE, 1, MapFlags::SHARED | MapFlags::FIXED)).unwrap();
+    let text = mm.maps().unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], format!("{:<73}/a\\012file", "01000000-01001000 rw-s 00002000 00:12 34"));
+    assert_eq!(lines[1], "01001000-01002000 rw-p 00000000 00:00 0 ");
+    assert!(lines[2].starts_with("01002000-01003000 rw-s 00000000 00:01 "), "{}", lines[2]);
+    assert!(lines[2].ends_with(" /dev/zero (deleted)") && lines[2].find('/') == Some(73), "{}", lines[2]);
 }
 
 #[test]

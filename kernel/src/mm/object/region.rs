@@ -75,6 +75,8 @@ pub(super) struct Region {
     quarantined_objects: usize,
     quarantined_bytes: usize,
     quarantine_limit: usize,
+    /// Bytes of blocks on the classes' free lists.
+    idle_bytes: usize,
     /// One block kept for what is under way when nothing else fits: free bytes may be many and all in small pieces.
     spare: Option<NonNull<u8>>,
     spare_len: usize,
@@ -98,6 +100,7 @@ impl Region {
             quarantined_objects: 0,
             quarantined_bytes: 0,
             quarantine_limit: 0,
+            idle_bytes: 0,
             spare: None,
             spare_len: 0,
             serial: 0,
@@ -225,12 +228,9 @@ impl Region {
     #[cold]
     #[inline(never)]
     fn fresh(&mut self, class: u8, size: usize, align: usize) -> Option<u32> {
-        if let Some(record) = self.carve(class, size, align) {
-            return Some(record);
-        }
-        self.drain();
-        self.reclaim();
-        match self.carve(class, size, align) {
+        let carved = self.carve(class, size, align);
+        let carved = carved.or_else(|| self.reclaim(size).then(|| self.carve(class, size, align))?);
+        match carved {
             None if self.open_spare() => self.carve(class, size, align),
             record => record,
         }
@@ -298,6 +298,7 @@ impl Region {
         self.quarantined_objects -= 1;
         self.quarantined_bytes -= block;
         if let Some(list) = self.free.get_mut(usize::from(class)) {
+            self.idle_bytes += block;
             return list.push(self.base, record);
         }
         self.give_back(record, block, lead);
@@ -315,22 +316,81 @@ impl Region {
         }
     }
 
-    /// Gives what idles on the classes' free lists back, so that it serves any size: a burst of one size would keep
-    /// the memory from all others. Downwards, for the list allocator looks for each block's place from below.
-    fn reclaim(&mut self) {
+    /// Gives what idles and what is quarantined back, so that it serves any size: a burst of one size would keep the
+    /// memory from all others. Not for less than `worth` bytes: it looks at every object. Returns whether it did.
+    fn reclaim(&mut self, worth: usize) -> bool {
+        if self.idle_bytes + self.quarantined_bytes < worth {
+            return false;
+        }
+        self.drain();
         self.free = [List::EMPTY; classes::COUNT];
+        self.slabs = [const { 0..0 }; classes::COUNT];
+        self.idle_bytes = 0;
+        self.take_all();
+        // What is between two blocks in use is free. Downwards, for the list allocator looks for each block's place from
+        // below, and finds it at once.
+        let spare = self.spare.map_or(0, |spare| spare.addr().get());
+        let mut end = self.end;
         for word in (0..self.records.len()).rev() {
             let mut bits = self.records[word];
             while bits != 0 {
                 let bit = 63 - bits.leading_zeros();
                 bits &= !(1 << bit);
                 let record = word as u32 * 64 + bit;
+                let object = self.object(record);
                 let r = self.at(record);
-                if r.state == State::Idle {
-                    let (block, lead) = (r.block as usize, usize::from(r.lead) * UNIT);
-                    self.give_back(record, block, lead);
+                let (block, lead, idle) =
+                    (r.block as usize, usize::from(r.lead) * UNIT, r.state == State::Idle);
+                let start = object.addr() - lead;
+                // The spare block has no record.
+                if (start..end).contains(&spare) {
+                    self.release(spare + self.spare_len..end);
+                    end = spare;
+                }
+                if idle {
+                    self.records[word] &= !(1 << bit);
+                    // SAFETY: the object is nobody's; its tags become those of memory that is none.
+                    unsafe { mte::set_tags(object, block - lead, 0) };
+                } else {
+                    self.release(start + block..end);
+                    end = start;
                 }
             }
+        }
+        let start = self.blocks_at();
+        if (start..end).contains(&spare) {
+            self.release(spare + self.spare_len..end);
+            end = spare;
+        }
+        self.release(start..end);
+        true
+    }
+
+    /// Where the blocks begin, above the bitmap.
+    fn blocks_at(&self) -> usize {
+        self.base + size_of_val(self.records)
+    }
+
+    /// Makes the list allocator forget what is free: all is taken, until it is [released](Self::release).
+    fn take_all(&mut self) {
+        let (start, len) = (self.blocks_at() as *mut u8, self.end - self.blocks_at());
+        // SAFETY: the memory is the region's. The allocator writes a hole's two words at its start, which are put back
+        // when it has handed that hole out, whole.
+        unsafe {
+            let kept = start.cast::<[u64; 2]>().read();
+            self.blocks = Heap::empty();
+            self.blocks.init(start, len);
+            let all = self.blocks.allocate_first_fit(Layout::from_size_align_unchecked(len, UNIT));
+            debug_assert!(all.is_ok_and(|all| all.as_ptr() == start));
+            start.cast::<[u64; 2]>().write(kept);
+        }
+    }
+
+    /// Hands memory that no block is in to the list allocator, after [`take_all`](Self::take_all).
+    fn release(&mut self, free: Range<usize>) {
+        if let Some(start) = NonNull::new(free.start as *mut u8).filter(|_| !free.is_empty()) {
+            // SAFETY: whole units between blocks, which nobody has, and which the allocator thinks taken.
+            unsafe { self.blocks.deallocate(start, Layout::from_size_align_unchecked(free.len(), UNIT)) };
         }
     }
 
@@ -341,12 +401,15 @@ impl Region {
 
     /// Sets the spare block aside again, if there is room for it. Returns whether it is there.
     pub(super) fn restock(&mut self) -> bool {
-        if self.spare.is_none() {
-            self.drain();
-            self.reclaim();
-            let layout = Layout::from_size_align(self.spare_len, UNIT).ok();
-            self.spare = layout.and_then(|layout| self.blocks.allocate_first_fit(layout).ok());
+        if self.spare.is_none() && !self.set_spare_aside() && self.reclaim(self.spare_len / 4) {
+            self.set_spare_aside();
         }
+        self.has_spare()
+    }
+
+    fn set_spare_aside(&mut self) -> bool {
+        let layout = Layout::from_size_align(self.spare_len, UNIT).ok();
+        self.spare = layout.and_then(|layout| self.blocks.allocate_first_fit(layout).ok());
         self.has_spare()
     }
 
@@ -360,7 +423,9 @@ impl Region {
 
     #[inline]
     fn pop_free(&mut self, class: u8) -> Option<u32> {
-        self.free.get_mut(usize::from(class))?.pop(self.base)
+        let record = self.free.get_mut(usize::from(class))?.pop(self.base)?;
+        self.idle_bytes -= self.at(record).block as usize;
+        Some(record)
     }
 
     /// The record of the object that starts at `ptr`, if there is one.

@@ -65,7 +65,8 @@ const _: () = assert!(UCONTEXT == 128 && CONTEXT == 128 + 176 && FP == CONTEXT +
 const _: () = assert!(size_of::<FpContext>() == 528 + 16 && FRAME_SIZE.is_multiple_of(16));
 
 /// Puts a frame on the user's stack and lets it go on in the handler. `EFAULT` where there is no stack.
-pub fn push(thread: &Thread, regs: &mut TrapFrame, info: &Info, action: &Action) -> Result<()> {
+pub fn push(thread: &Thread, regs: &mut TrapFrame, taken: &Taken, action: &Action) -> Result<()> {
+    let info = &taken.info;
     let stack = *thread.alt_stack.lock();
     let top = match on_stack(&stack, regs.sp) || stack.flags & 2 != 0 || action.flags & SA_ONSTACK == 0 {
         true => regs.sp,
@@ -74,7 +75,7 @@ pub fn push(thread: &Thread, regs: &mut TrapFrame, info: &Info, action: &Action)
     let at = top.checked_sub(FRAME_SIZE).ok_or(Errno::EFAULT)? & !15;
     let suspended = thread.has_saved_mask.load(Ordering::Relaxed);
     let before = if suspended { thread.saved_mask.load(Ordering::Relaxed) } else { thread.mask() };
-    user::write(at, &describe(regs, info, before, stack))?;
+    user::write(at, &describe(regs, taken, before, stack))?;
     let record = at + FP + RESERVED;
     user::write(record, &[regs.x[29], regs.x[30]])?;
 
@@ -116,7 +117,10 @@ pub fn on_stack(stack: &SignalStack, sp: u64) -> bool {
     stack.flags & 2 == 0 && sp > stack.sp && sp - stack.sp <= stack.size
 }
 
-fn describe(regs: &TrapFrame, info: &Info, mask: SigSet, stack: SignalStack) -> SigFrame {
+fn describe(regs: &TrapFrame, taken: &Taken, mask: SigSet, stack: SignalStack) -> SigFrame {
+    let info = &taken.info;
+    let mut more = [0; 13];
+    more[0] = taken.value;
     let mut fp = FpState::default();
     arch::fp_save_current(&mut fp);
     let (v, fpsr, fpcr) = fp.to_parts();
@@ -127,7 +131,7 @@ fn describe(regs: &TrapFrame, info: &Info, mask: SigSet, stack: SignalStack) -> 
         code: info.code,
         pad_code: 0,
         detail: info.detail,
-        more: [0; 13],
+        more,
         uc_flags: 0,
         uc_link: 0,
         stack,

@@ -2,25 +2,31 @@
 //!
 //! * [`deliver`]: acting on a pending signal on the way back to user space
 //! * [`frame`]: what a handler finds on its stack, and the way back
+//! * [`queue`]: why pending signals were sent; [`signalfd`]: reading them from a file
 #![forbid(unsafe_code)]
 
 pub mod deliver;
 pub mod frame;
+pub mod queue;
+pub mod signalfd;
 
 use core::sync::atomic::Ordering;
 
-use arrayvec::ArrayVec;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::group::Process;
 use super::thread::{State, Thread};
 use super::{stop, tree};
+use crate::vfs::file::POLLIN;
+use queue::{Queue, Taken, To};
 
 /// A set of signals: bit n-1 for signal n.
 pub type SigSet = u64;
 /// The largest signal number.
 pub const MAX_SIGNAL: u32 = 64;
 
+/// The terminal is gone, or whoever looked after the group.
+pub const SIGHUP: u32 = 1;
 /// Illegal instruction.
 pub const SIGILL: u32 = 4;
 /// Breakpoint.
@@ -128,25 +134,22 @@ pub struct Info {
     pub detail: u64,
 }
 
-/// Pending signals whose reason is kept; of more, only that they are pending.
-const INFOS: usize = 16;
-
 /// A process' dispositions, and why the pending signals were sent.
 pub struct Signals {
     actions: [Action; MAX_SIGNAL as usize],
-    infos: ArrayVec<Info, INFOS>,
+    queue: Queue,
 }
 
 impl Default for Signals {
     fn default() -> Self {
-        Signals { actions: [Action::default(); MAX_SIGNAL as usize], infos: ArrayVec::new() }
+        Signals { actions: [Action::default(); MAX_SIGNAL as usize], queue: Queue::default() }
     }
 }
 
 impl Signals {
     /// The same dispositions with nothing pending, for fork.
     pub fn fork(&self) -> Signals {
-        Signals { actions: self.actions, infos: ArrayVec::new() }
+        Signals { actions: self.actions, queue: Queue::default() }
     }
 
     /// What is done about a signal.
@@ -167,25 +170,17 @@ impl Signals {
         }
     }
 
+    /// Forgets why a signal was sent: it is not pending any more.
+    pub(super) fn forget(&mut self, signal: u32) {
+        self.queue.forget(signal);
+    }
+
     /// Whether sending it has no effect at all.
     pub fn ignores(&self, signal: u32) -> bool {
         match self.action(signal).handler {
             IGNORE => true,
             DEFAULT => IGNORED & bit(signal) != 0,
             _ => false,
-        }
-    }
-
-    fn note(&mut self, info: Info) {
-        if !self.infos.iter().any(|known| known.signal == info.signal) {
-            let _ = self.infos.try_push(info);
-        }
-    }
-
-    fn take_info(&mut self, signal: u32) -> Info {
-        match self.infos.iter().position(|info| info.signal == signal) {
-            Some(at) => self.infos.swap_remove(at),
-            None => Info { signal, code: SI_USER, detail: 0 },
         }
     }
 }
@@ -220,6 +215,37 @@ impl State {
         self.mask.store(mask & !UNBLOCKABLE, Ordering::Relaxed);
     }
 
+    /// Adds a signal to its own.
+    fn post(&self, signals: &mut Signals, what: Taken) {
+        let signal = bit(what.info.signal);
+        let before = self.pending.fetch_or(signal, Ordering::AcqRel);
+        signals.queue.push(self.as_target(), what, before & signal != 0);
+    }
+
+    /// How the queue knows it.
+    fn as_target(&self) -> To {
+        To::Thread(core::ptr::from_ref(self).addr())
+    }
+
+    /// Takes one of the pending signals of `set`: the lowest, its own before its process', SIGKILL before all and what
+    /// an instruction raised before the rest. SIGKILL stays with the process, for every thread to see.
+    fn dequeue(&self, signals: &mut Signals, set: SigSet) -> Option<Taken> {
+        let process = self.process();
+        let own = self.pending.load(Ordering::Acquire) & set;
+        let all = own | process.pending.load(Ordering::Acquire) & set;
+        let set =
+            [bit(SIGKILL), SYNCHRONOUS, !0].into_iter().map(|first| all & first).find(|&set| set != 0)?;
+        let signal = set.trailing_zeros() + 1;
+        let is_own = own & bit(signal) != 0;
+        let (to, from) =
+            if is_own { (self.as_target(), &self.pending) } else { (To::Process, &process.pending) };
+        let (taken, more) = signals.queue.take(to, signal);
+        if !more && (is_own || signal != SIGKILL) {
+            from.fetch_and(!bit(signal), Ordering::AcqRel);
+        }
+        Some(taken)
+    }
+
     /// Pending signals, its own and the process'.
     pub fn pending(&self) -> SigSet {
         self.pending.load(Ordering::Acquire) | self.process().pending.load(Ordering::Acquire)
@@ -234,39 +260,61 @@ fn dropped(process: &Process, signals: &Signals, signal: u32, mask: SigSet) -> b
 
 /// Sends a signal to a process: any of its threads that does not block it takes it.
 pub fn send_process(process: &Process, info: Info) {
-    stop::prepare(process, info.signal);
+    send_process_with(process, Taken { info, value: 0 });
+}
+
+/// [`send_process`], with a value. Returns whether the signal is not ignored.
+pub fn send_process_with(process: &Process, what: Taken) -> bool {
+    let signal = what.info.signal;
+    stop::prepare(process, signal);
     let threads = match tree::lock().node(process.pid()) {
         Some(node) => node.threads.clone(),
-        None => return,
+        None => return false,
     };
-    let taker = threads.iter().find(|thread| thread.mask() & bit(info.signal) == 0);
+    let taker = threads.iter().find(|thread| thread.mask() & bit(signal) == 0);
     let mask = taker.or(threads.first()).map_or(0, |thread| thread.mask());
     let mut signals = process.signals.lock();
-    if dropped(process, &signals, info.signal, mask) {
-        return;
+    if dropped(process, &signals, signal, mask) {
+        return false;
     }
-    signals.note(info);
-    process.pending.fetch_or(bit(info.signal), Ordering::AcqRel);
+    let before = process.pending.fetch_or(bit(signal), Ordering::AcqRel);
+    signals.queue.push(To::Process, what, before & bit(signal) != 0);
     drop(signals);
-    if info.signal == SIGKILL {
+    if signal == SIGKILL {
         threads.iter().for_each(|thread| thread.kick());
     } else if let Some(taker) = taker {
         taker.kick();
     }
+    signalfd::WATCHED.notify(POLLIN);
+    true
 }
 
 /// Sends a signal to one thread.
 pub fn send_thread(thread: &Thread, info: Info) {
-    let process = thread.process();
-    stop::prepare(process, info.signal);
+    send_thread_with(thread, Taken { info, value: 0 });
+}
+
+/// [`send_thread`], with a value. Returns whether the signal is not ignored.
+pub fn send_thread_with(thread: &Thread, what: Taken) -> bool {
+    let (process, signal) = (thread.process(), what.info.signal);
+    stop::prepare(process, signal);
     let mut signals = process.signals.lock();
-    if dropped(process, &signals, info.signal, thread.mask()) {
-        return;
+    if dropped(process, &signals, signal, thread.mask()) {
+        return false;
     }
-    signals.note(info);
-    thread.pending.fetch_or(bit(info.signal), Ordering::AcqRel);
+    thread.post(&mut signals, what);
     drop(signals);
     thread.kick();
+    signalfd::WATCHED.notify(POLLIN);
+    true
+}
+
+/// Sends the calling thread SIGPIPE: what it writes, nobody will read.
+pub fn broken_pipe() {
+    if let Some(thread) = super::current() {
+        let detail = u64::from(thread.process().pid());
+        send_thread(&thread, Info { signal: SIGPIPE, code: SI_USER, detail });
+    }
 }
 
 /// Sends a signal that the calling thread raised itself and cannot go on without: if it blocks or ignores it, it dies.
@@ -278,6 +326,5 @@ pub fn force(thread: &Thread, info: Info) {
         signals.set_action(info.signal, Action::default());
         thread.set_mask(thread.mask() & !bit(info.signal));
     }
-    signals.note(info);
-    thread.pending.fetch_or(bit(info.signal), Ordering::AcqRel);
+    thread.post(&mut signals, Taken { info, value: 0 });
 }

@@ -4,9 +4,11 @@
 #![forbid(unsafe_code)]
 
 mod fd;
+mod kmsg;
 #[cfg(target_os = "none")]
-mod meminfo;
+pub mod machine;
 mod pid;
+mod status;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -15,6 +17,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use heaps::{Errno, Result};
 use spin::Once;
@@ -22,7 +25,7 @@ use spin::Once;
 use super::dentry::Dentry;
 use super::dynamic::{DynDir, DynEntry, TextFile};
 use super::fdtable::FdTable;
-use super::inode::{Inode, S_IFDIR, S_IFLNK, S_IFREG};
+use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFREG};
 use super::{mounts, namespace, pseudo};
 use crate::modules;
 use crate::sync::{SpinLock, order};
@@ -52,11 +55,23 @@ pub trait Process: Send + Sync {
     /// Its current directory.
     fn cwd(&self) -> Option<Arc<Dentry>>;
 
+    /// Its root directory.
+    fn root(&self) -> Option<Arc<Dentry>>;
+
     /// Its name, at most 15 bytes.
     fn comm(&self) -> String;
 
-    /// Its arguments, each with a NUL at its end.
-    fn cmdline(&self) -> Arc<Vec<u8>>;
+    /// Its arguments, each with a NUL at its end. `ENOMEM`. May sleep.
+    fn cmdline(&self) -> Result<Vec<u8>>;
+
+    /// Its environment, each variable with a NUL at its end. `ENOMEM`. May sleep.
+    fn environ(&self) -> Result<Vec<u8>>;
+
+    /// Its soft and hard resource limits, by number.
+    fn limits(&self) -> [(u64, u64); 16];
+
+    /// The lowest number of a thread of it from `tid` on.
+    fn next_thread(&self, tid: i32) -> Option<i32>;
 
     /// Its mappings, one on a line, as in `/proc/PID/maps`. `ENOMEM`. May sleep.
     fn maps(&self) -> Result<String>;
@@ -66,22 +81,57 @@ pub trait Process: Send + Sync {
 }
 
 /// What `stat` and `status` say about a process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Figures {
     /// `R`, `S`, `D`, `T` or `Z`.
     pub state: char,
+    /// The number of its process; its own is that of a thread.
+    pub tgid: i32,
     /// Its parent.
     pub ppid: i32,
     /// Its process group.
     pub pgrp: i32,
     /// Its session.
     pub session: i32,
+    /// Its controlling terminal's device number, 0 for none, and the group in the foreground there.
+    pub terminal: (u32, i32),
     /// How many threads it has.
     pub threads: usize,
+    /// The time it, and the children it waited for, took of CPUs in user space and in the kernel, in nanoseconds.
+    pub cpu_time: ((u64, u64), (u64, u64)),
+    /// When it was started, in nanoseconds since boot.
+    pub started: u64,
+    /// The CPU it ran on last.
+    pub processor: usize,
+    /// The signal its parent gets at its end.
+    pub exit_signal: u32,
+    /// Its users and groups: real, effective, saved, for files; and its capabilities: inheritable, permitted, effective.
+    pub ids: [[u32; 4]; 2],
+    /// See `ids`.
+    pub caps: [u64; 3],
+    /// Pending signals, its own and the process'; blocked, ignored and caught ones.
+    pub signals: SignalSets,
+    /// Where its arguments and its environment are.
+    pub strings: [Range<u64>; 2],
     /// Bytes mapped.
     pub vm_bytes: usize,
     /// Bytes in page frames.
     pub rss_bytes: usize,
+}
+
+/// Sets of signals, bit n-1 for signal n.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SignalSets {
+    /// Sent to the thread.
+    pub pending: u64,
+    /// Sent to the process.
+    pub shared: u64,
+    /// Held back.
+    pub blocked: u64,
+    /// Dropped.
+    pub ignored: u64,
+    /// Handled.
+    pub caught: u64,
 }
 
 static PROCESSES: Once<&'static dyn Processes> = Once::new();
@@ -108,10 +158,11 @@ pub fn root() -> &'static Arc<Dentry> {
     ROOT.call_once(|| {
         create_file("modules", 0o444, pseudo::read_only(show_modules));
         create_file("mounts", 0o444, pseudo::read_only(|| Ok(mounts::proc_mounts())));
-        create_file("uptime", 0o444, pseudo::read_only(|| Ok(uptime())));
         create_file("filesystems", 0o444, pseudo::read_only(|| Ok(filesystems())));
         #[cfg(target_os = "none")]
-        create_file("meminfo", 0o444, pseudo::read_only(|| Ok(meminfo::show())));
+        machine::create_files();
+        let kmsg = Inode::new(DEV, S_IFREG | 0o400, Content::Special(kmsg::open));
+        FILES.lock().push(("kmsg", Arc::new(kmsg)));
         Dentry::root(pseudo::dynamic_inode(DEV, 0o555, Box::new(Root)))
     })
 }
@@ -126,13 +177,8 @@ fn show_modules() -> Result<String> {
     Ok(text)
 }
 
-fn uptime() -> String {
-    let hundredths = crate::arch::now_ns() / 10_000_000;
-    format!("{}.{:02} 0.00\n", hundredths / 100, hundredths % 100)
-}
-
 fn filesystems() -> String {
-    ["rootfs", "devtmpfs", "proc", "sysfs", "debugfs"].map(|name| format!("nodev\t{name}\n")).concat()
+    mounts::Kind::ALL.map(|kind| format!("nodev\t{}\n", kind.name())).concat()
 }
 
 /// `/proc`. Cookies: first the files, then `self`, then the processes by number.
@@ -153,7 +199,7 @@ impl DynDir for Root {
         }
         let pid = number(name)?;
         process(pid)?;
-        Ok(pseudo::dynamic_inode(DEV, 0o555, Box::new(pid::PidDir(pid))))
+        Ok(pseudo::dynamic_inode(DEV, 0o555, Box::new(pid::PidDir { pid, thread: false })))
     }
 
     fn next(&self, from: u64) -> Option<DynEntry> {

@@ -10,14 +10,19 @@ use alloc::vec::Vec;
 use heaps::{Errno, Result};
 
 use super::fd::{FdDir, Shows};
-use super::{DEV, Figures, Process, process};
+use super::{DEV, Process, number, process, status};
 use crate::vfs::dentry::Dentry;
 use crate::vfs::dynamic::{DynDir, DynEntry};
 use crate::vfs::inode::{Content, Inode, MagicLink, S_IFDIR, S_IFLNK, S_IFREG};
 use crate::vfs::{mounts, pseudo};
 
-/// The directory of a process.
-pub struct PidDir(pub i32);
+/// The directory of a process, or of one of its threads.
+pub struct PidDir {
+    /// Its number.
+    pub pid: i32,
+    /// Whether it is that of a thread: threads have no threads.
+    pub thread: bool,
+}
 
 type Show = fn(&dyn Process, i32) -> Result<String>;
 type Target = fn(&dyn Process) -> Option<Arc<Dentry>>;
@@ -26,47 +31,64 @@ enum Entry {
     Text(Show),
     Link(Target),
     Fds(Shows),
+    Threads,
 }
 
-const ENTRIES: [(&str, Entry); 10] = [
+static ENTRIES: [(&str, Entry); 18] = [
     ("fd", Entry::Fds(Shows::Files)),
     ("fdinfo", Entry::Fds(Shows::Info)),
     ("exe", Entry::Link(|process| process.exe())),
     ("cwd", Entry::Link(|process| process.cwd())),
+    ("root", Entry::Link(|process| process.root())),
     ("comm", Entry::Text(|process, _| Ok(format!("{}\n", process.comm())))),
-    ("cmdline", Entry::Text(cmdline)),
+    ("cmdline", Entry::Text(|process, _| text(&process.cmdline()?))),
+    ("environ", Entry::Text(|process, _| text(&process.environ()?))),
+    ("limits", Entry::Text(|process, _| Ok(status::limits(&process.limits())))),
     ("maps", Entry::Text(|process, _| process.maps())),
+    ("mountinfo", Entry::Text(|_, _| Ok(mounts::mountinfo()))),
     ("mounts", Entry::Text(|_, _| Ok(mounts::proc_mounts()))),
-    ("stat", Entry::Text(stat)),
-    ("status", Entry::Text(status)),
+    ("oom_score", Entry::Text(|_, _| Ok("0\n".into()))),
+    ("personality", Entry::Text(|_, _| Ok("00000000\n".into()))),
+    ("stat", Entry::Text(|process, pid| Ok(status::stat(process, pid)))),
+    ("statm", Entry::Text(|process, _| Ok(status::statm(process)))),
+    ("status", Entry::Text(|process, pid| Ok(status::status(process, pid)))),
+    ("task", Entry::Threads),
 ];
+
+impl PidDir {
+    fn entries(&self) -> &'static [(&'static str, Entry)] {
+        if self.thread { &ENTRIES[..ENTRIES.len() - 1] } else { &ENTRIES }
+    }
+}
 
 impl DynDir for PidDir {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
-        let pid = self.0;
+        let pid = self.pid;
         process(pid)?;
-        let (_, entry) = ENTRIES.iter().find(|(n, _)| n.as_bytes() == name).ok_or(Errno::ENOENT)?;
+        let (_, entry) = self.entries().iter().find(|(n, _)| n.as_bytes() == name).ok_or(Errno::ENOENT)?;
         Ok(match *entry {
             Entry::Text(show) => {
                 let show = move || show(&*process(pid).map_err(|_| Errno::ESRCH)?, pid);
-                pseudo::text_inode(DEV, 0o444, pseudo::read_only(show))
+                let mode = if name == b"environ" { 0o400 } else { 0o444 };
+                pseudo::text_inode(DEV, mode, pseudo::read_only(show))
             }
             Entry::Link(target) => {
                 let link = Content::Magic(Box::new(Link { pid, target }));
                 Arc::new(Inode::new(DEV, S_IFLNK | 0o777, link))
             }
             Entry::Fds(shows) => pseudo::dynamic_inode(DEV, 0o500, Box::new(FdDir { pid, shows })),
+            Entry::Threads => pseudo::dynamic_inode(DEV, 0o555, Box::new(Threads(pid))),
         })
     }
 
     fn next(&self, from: u64) -> Option<DynEntry> {
-        process(self.0).ok()?;
+        process(self.pid).ok()?;
         let cookie = from.max(2);
-        let (name, entry) = ENTRIES.get(cookie as usize - 2)?;
+        let (name, entry) = self.entries().get(cookie as usize - 2)?;
         let kind = match entry {
             Entry::Text(_) => S_IFREG,
             Entry::Link(_) => S_IFLNK,
-            Entry::Fds(_) => S_IFDIR,
+            Entry::Fds(_) | Entry::Threads => S_IFDIR,
         };
         Some(DynEntry { cookie, name: name.as_bytes().to_vec(), kind })
     }
@@ -87,9 +109,29 @@ impl MagicLink for Link {
     }
 }
 
-/// The 52 fields of `/proc/PID/stat`; those that are not kept are 0.
-fn cmdline(process: &dyn Process, _: i32) -> Result<String> {
-    let bytes = process.cmdline();
+/// `/proc/PID/task`: a directory for each thread, as for a process.
+struct Threads(i32);
+
+impl DynDir for Threads {
+    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
+        let tid = number(name)?;
+        match process(self.0)?.next_thread(tid) {
+            Some(found) if found == tid => {
+                Ok(pseudo::dynamic_inode(DEV, 0o555, Box::new(PidDir { pid: tid, thread: true })))
+            }
+            _ => Err(Errno::ENOENT),
+        }
+    }
+
+    fn next(&self, from: u64) -> Option<DynEntry> {
+        let from = i32::try_from(from.max(2) - 2).ok()?;
+        let tid = process(self.0).ok()?.next_thread(from)?;
+        Some(DynEntry { cookie: tid as u64 + 2, name: format!("{tid}").into_bytes(), kind: S_IFDIR })
+    }
+}
+
+/// Bytes as text; what is none is replaced. `ENOMEM`.
+fn text(bytes: &[u8]) -> Result<String> {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         text.try_reserve(chunk.valid().len() + 3).map_err(|_| Errno::ENOMEM)?;
@@ -99,30 +141,4 @@ fn cmdline(process: &dyn Process, _: i32) -> Result<String> {
         }
     }
     Ok(text)
-}
-
-fn stat(process: &dyn Process, pid: i32) -> Result<String> {
-    let Figures { state, ppid, pgrp, session, threads, vm_bytes, rss_bytes } = process.figures();
-    let (comm, rss) = (process.comm(), rss_bytes / heaps::PAGE_SIZE);
-    let head = format!("{pid} ({comm}) {state} {ppid} {pgrp} {session} 0 -1 0 0 0 0 0 0 0 0 0 20 0");
-    Ok(format!("{head} {threads} 0 0 {vm_bytes} {rss}{}\n", " 0".repeat(28)))
-}
-
-fn status(process: &dyn Process, pid: i32) -> Result<String> {
-    let Figures { state, ppid, threads, vm_bytes, rss_bytes, .. } = process.figures();
-    let word = match state {
-        'R' => "running",
-        'S' => "sleeping",
-        'D' => "disk sleep",
-        'T' => "stopped",
-        'Z' => "zombie",
-        _ => "unknown",
-    };
-    let (comm, vm, rss) = (process.comm(), vm_bytes / 1024, rss_bytes / 1024);
-    let fds = process.files().map_or(0, |files| files.limit());
-    Ok(format!(
-        "Name:\t{comm}\nState:\t{state} ({word})\nTgid:\t{pid}\nPid:\t{pid}\nPPid:\t{ppid}\n\
-         Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t{fds}\nVmSize:\t{vm:8} kB\nVmRSS:\t{rss:8} kB\n\
-         Threads:\t{threads}\n"
-    ))
 }

@@ -12,6 +12,7 @@ use crate::vfs::flags::*;
 use crate::vfs::namespace;
 
 struct Made {
+    pid: i32,
     files: Arc<FdTable>,
     exe: Arc<Dentry>,
 }
@@ -51,12 +52,28 @@ impl Process for Made {
         None
     }
 
+    fn root(&self) -> Option<Arc<Dentry>> {
+        None
+    }
+
     fn comm(&self) -> String {
         "made up".into()
     }
 
-    fn cmdline(&self) -> Arc<Vec<u8>> {
-        Arc::new(b"made\0up\0".to_vec())
+    fn cmdline(&self) -> Result<Vec<u8>> {
+        Ok(b"made\0up\0".to_vec())
+    }
+
+    fn environ(&self) -> Result<Vec<u8>> {
+        Ok(b"HOME=/\0".to_vec())
+    }
+
+    fn limits(&self) -> [(u64, u64); 16] {
+        [(0, u64::MAX); 16]
+    }
+
+    fn next_thread(&self, tid: i32) -> Option<i32> {
+        (tid <= self.pid).then_some(self.pid)
     }
 
     fn maps(&self) -> Result<String> {
@@ -65,7 +82,16 @@ impl Process for Made {
 
     fn figures(&self) -> Figures {
         let (vm_bytes, rss_bytes) = (8192, 4096);
-        Figures { state: 'R', ppid: 1, pgrp: 1, session: 1, threads: 1, vm_bytes, rss_bytes }
+        Figures {
+            state: 'R',
+            ppid: 1,
+            pgrp: 1,
+            session: 1,
+            threads: 1,
+            vm_bytes,
+            rss_bytes,
+            ..Default::default()
+        }
     }
 }
 
@@ -75,7 +101,7 @@ pub fn as_process(files: &Arc<FdTable>, exe: &Arc<Dentry>) -> i32 {
     set_processes(&All);
     let pid = NEXT.fetch_add(1, Ordering::Relaxed);
     CURRENT.set(pid);
-    MADE.lock().unwrap().insert(pid, Arc::new(Made { files: files.clone(), exe: exe.clone() }));
+    MADE.lock().unwrap().insert(pid, Arc::new(Made { pid, files: files.clone(), exe: exe.clone() }));
     pid
 }
 
@@ -84,8 +110,8 @@ fn process() -> (Caller, i32) {
     let p = Caller::new();
     // Everyone's root cannot be mounted twice; a link to it will do.
     let proc = Dentry::root(root().inode().clone());
-    let at = namespace::ensure_dir(p.fs.root(), b"proc", 0o755, true).unwrap();
-    namespace::mount(&at, &proc).unwrap();
+    let at = namespace::ensure_dir(p.fs.root(), b"proc", 0o755).unwrap();
+    namespace::cover(&at, &proc).unwrap();
     p.create("/prog", b"ELF");
     let exe = p.ctx().resolve(AT_FDCWD, b"/prog", true).unwrap();
     let pid = as_process(&p.files, &exe);
@@ -100,6 +126,19 @@ fn self_leads_to_the_caller() {
     assert_eq!(p.contents("/proc/self/exe").unwrap(), b"ELF");
     assert_eq!(p.contents("/proc/self/comm").unwrap(), b"made up\n");
     assert!(p.contents("/proc/self/maps").unwrap().ends_with(b"/prog\n"));
+    assert_eq!(p.contents("/proc/self/cmdline").unwrap(), b"made\0up\0");
+    assert_eq!(p.contents("/proc/self/environ").unwrap(), b"HOME=/\0");
+    assert_eq!(p.list("/proc/self/task"), [".", "..", &format!("{pid}")]);
+    assert_eq!(p.contents(&format!("/proc/self/task/{pid}/statm")).unwrap(), b"2 1 0 0 0 0 0\n");
+    assert!(p.open(&format!("/proc/self/task/{pid}/task"), O_RDONLY).is_err(), "threads have no threads");
+    let limits = String::from_utf8(p.contents("/proc/self/limits").unwrap()).unwrap();
+    assert!(
+        limits
+            .starts_with("Limit                     Soft Limit           Hard Limit           Units     \n")
+    );
+    assert!(
+        limits.contains("\nMax open files            0                    unlimited            files     \n")
+    );
     let stat = String::from_utf8(p.contents("/proc/self/stat").unwrap()).unwrap();
     assert_eq!(stat.replace("(made up)", "(x)").split(' ').count(), 52);
     assert!(

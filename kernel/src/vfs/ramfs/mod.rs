@@ -1,7 +1,12 @@
-//! A filesystem in memory: its directories are dentries, its files are [`data::Data`]. Models `fs/ramfs`.
+//! A filesystem in memory: its directories are dentries, its files are [`data::Data`]. Models `mm/shmem.c`, where it is
+//! tmpfs.
 #![forbid(unsafe_code)]
 
 pub mod data;
+#[cfg(test)]
+mod mapped_tests;
+mod pages;
+pub mod seals;
 
 use alloc::sync::Arc;
 
@@ -10,28 +15,27 @@ use heaps::{Errno, Result};
 use super::dentry::Dentry;
 use super::file::{File, FileOps, Position, Whence, seek_within};
 use super::flags::O_APPEND;
-use super::inode::Content;
 use super::io::{Sink, Source};
 use super::mmap::{Mmap, MmapRequest};
 use super::namespace::dir_inode;
+use super::quota::Quota;
+use crate::mm::aspace::mappers::FilePages;
 
-/// A new, empty filesystem numbered `dev`.
+/// A new, empty filesystem numbered `dev` that may take half of memory.
 pub fn new(dev: u32) -> Arc<Dentry> {
-    Dentry::root(dir_inode(dev, 0o755, true))
+    Dentry::root(dir_inode(dev, 0o755, Some(Quota::half_of_memory())))
 }
 
 /// An open regular file.
 pub struct RegularFile;
 
 fn bytes(file: &File) -> Result<&data::Data> {
-    match file.inode().content() {
-        Content::Regular(data) => Ok(data),
-        _ => Err(Errno::EIO),
-    }
+    file.inode().data().ok_or(Errno::EIO)
 }
 
 impl FileOps for RegularFile {
     fn read_at(&self, file: &File, to: &mut dyn Sink, pos: u64) -> Result<usize> {
+        file.inode().access();
         bytes(file)?.read(to, pos)
     }
 
@@ -46,17 +50,26 @@ impl FileOps for RegularFile {
     }
 
     fn llseek(&self, file: &File, offset: i64, whence: Whence) -> Result<u64> {
-        seek_within(file, file.inode().size(), offset, whence)
+        let pos = match whence {
+            Whence::Data | Whence::Hole => {
+                let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+                bytes(file)?.seek(from, whence == Whence::Data)?
+            }
+            _ => return seek_within(file, file.inode().size(), offset, whence),
+        };
+        file.set_pos(pos);
+        Ok(pos)
     }
 
-    fn mmap(&self, _: &File, request: &MmapRequest) -> Result<Mmap> {
-        if request.shared && request.write {
-            return Err(Errno::ENODEV);
+    fn mmap(&self, file: &File, request: &MmapRequest) -> Result<Mmap> {
+        let sealed = bytes(file)?.seals() & (seals::WRITE | seals::FUTURE_WRITE) != 0;
+        if sealed && request.shared && request.write {
+            return Err(Errno::EPERM);
         }
-        Ok(Mmap::Content)
+        Ok(Mmap::Pages { may_write: !sealed })
     }
 
-    fn map_content(&self, file: &File, offset: u64, into: &mut [u8]) -> Result<usize> {
-        Ok(bytes(file)?.read_at(offset, into))
+    fn pages<'f>(&self, file: &'f File) -> Option<&'f dyn FilePages> {
+        bytes(file).ok().map(|data| data as _)
     }
 }

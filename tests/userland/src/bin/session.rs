@@ -21,8 +21,12 @@ const TCGETS: Command = Command::from_raw(0x5401);
 const TCSETS: Command = Command::from_raw(0x5402);
 const TIOCSCTTY: Command = Command::from_raw(0x540e);
 const TIOCSWINSZ: Command = Command::from_raw(0x5414);
+/// In `c_iflag`: keys stop and start output, characters are UTF-8.
+const IXON_IUTF8: u32 = 0o2000 | 0o40000;
 /// In `c_oflag`: output is processed, and a newline returns the carriage.
 const OPOST_ONLCR: u32 = 1 | 4;
+/// In `c_lflag`: all editing keys.
+const IEXTEN: u32 = 0o100000;
 
 fn run(args: Args) -> i32 {
     let argv: Vec<&str> = args.rest().skip(2).collect();
@@ -56,7 +60,9 @@ fn take_terminal(mut window: [u16; 4]) -> Result<(), Errno> {
     // c_iflag, c_oflag, c_cflag, c_lflag, then bytes.
     let mut termios = [0u32; 9];
     file::ioctl(console.raw(), TCGETS, &mut termios)?;
+    termios[0] |= IXON_IUTF8;
     termios[1] |= OPOST_ONLCR;
+    termios[3] |= IEXTEN;
     file::ioctl(console.raw(), TCSETS, &mut termios)?;
     file::ioctl(console.raw(), TIOCSWINSZ, &mut window)?;
     for standard in 0..3 {

@@ -93,6 +93,8 @@ fn protection(tap: &mut Tap) {
         SEGV,
         "and it cannot be read",
     );
+    tap.is(pages.protect(PAGE, PAGE, abi::PROT_WRITE), Ok(()), "mprotect to writing alone");
+    tap.is(child(|| assert_eq!(pages.get(PAGE), 7)), Ok(Status::Exited(0)), "it can be read all the same");
     tap.is(pages.protect(PAGE, PAGE, abi::PROT_RW), Ok(()), "mprotect back");
     pages.put(PAGE + 1, 9);
     tap.is((pages.get(PAGE), pages.get(PAGE + 1)), (7, 9), "its data were kept all along");

@@ -15,7 +15,17 @@ pub struct Heap {
 impl Heap {
     /// Opens heap `name`.
     pub fn open(name: &str) -> Result<Heap> {
-        Fd::open(&format!("{DEV_DIR}{name}"), abi::O_RDWR | abi::O_CLOEXEC).map(|fd| Heap { fd })
+        Heap::open_path(&format!("{DEV_DIR}{name}"))
+    }
+
+    /// Opens whatever heap `path` leads to.
+    pub fn open_path(path: &str) -> Result<Heap> {
+        Fd::open(path, abi::O_RDWR | abi::O_CLOEXEC).map(|fd| Heap { fd })
+    }
+
+    /// The device number of heap `name`'s node.
+    pub fn number(name: &str) -> Result<u64> {
+        file::stat_at(abi::AT_FDCWD, &format!("{DEV_DIR}{name}"), 0).map(|stat| stat.rdev)
     }
 
     /// The descriptor's number.

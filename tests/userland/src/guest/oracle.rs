@@ -9,20 +9,29 @@ use heaps::uapi::errno::Result;
 /// Directory of the lab's files.
 pub const DIRECTORY: &str = "/sys/kernel/debug/lastref";
 
+/// Written a name, the kernel looks for the heap that has it, as a driver would.
+pub const FIND: &str = "/sys/kernel/debug/lastref/find";
+
+/// Switches the tracepoint at every put of a heap's reference on (`1`) and off (`0`).
+pub const TRACE_PUTS: &str = "/sys/kernel/debug/lastref/trace_puts";
+
 /// Name of the discipline in force.
 pub fn discipline() -> Result<String> {
     read_text("/sys/kernel/debug/lastref/discipline").map(|text| String::from(text.trim()))
 }
 
-/// Has the allocator take from the kernel, before anything is counted, what a taking of counts and the
-/// writing of a record need: the program's own growth must not look like a leak.
+/// Has the program take from the kernel, before anything is counted, what a taking of counts and the writing of a
+/// record need, its own code included: the program's own growth must not look like a leak.
 pub fn warm_up() {
     // The stack, too.
     core::hint::black_box([0u8; 1 << 16]);
     let mut held = Vec::with_capacity(128);
     for shift in 4..15 {
-        held.extend((0..8).map(|_| Vec::<u8>::with_capacity(1 << shift)));
+        // Touched to its end: a piece that is only had may have pages that are not there yet.
+        held.extend((0..8).map(|_| core::hint::black_box(alloc::vec![1u8; 1 << shift])));
     }
+    // And the rest of the program, whatever of it has not run yet. Where that cannot be, counts may differ.
+    let _ = crate::rt::arch::memory::lock_all();
 }
 
 /// Empties the quarantine and takes the counts.

@@ -60,7 +60,13 @@ pub fn tee_image() -> Result<Vec<u8>> {
 impl Provider {
     /// Loads the module as it is, which registers heap `heap`.
     pub fn load(heap: &str) -> Result<Provider> {
-        load_module(TEE_MODULE, &format!("name={heap}"))?;
+        Provider::load_with(heap, "")
+    }
+
+    /// Loads it with further parameters: `memory=own` has it give out memory of its own (64 KiB), `exit=wait` has its end wait until all of its memory is back,
+    /// `exit=wait-locked` under the lock that memory is given back under.
+    pub fn load_with(heap: &str, parameters: &str) -> Result<Provider> {
+        load_module(TEE_MODULE, &format!("name={heap} {parameters}"))?;
         Ok(Provider { module: String::from("tee_heap"), heap: String::from(heap) })
     }
 
@@ -76,6 +82,11 @@ impl Provider {
     /// Takes the device from its driver: unregisters the heap without asking who uses it.
     pub fn unbind(&self) -> Result<()> {
         write_text("/sys/bus/platform/drivers/tee_heap/unbind", &self.module)
+    }
+
+    /// Has the device go, and its memory with it (hot unplug).
+    pub fn unplug(&self) -> Result<()> {
+        write_text("/sys/bus/platform/drivers/tee_heap/unplug", &self.module)
     }
 
     /// delete_module, without waiting.

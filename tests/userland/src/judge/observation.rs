@@ -1,11 +1,17 @@
 //! What a scenario writes down as it goes: its steps, and at most one conclusion.
 //!
 //! ```text
+//! begin open h1
 //! step open h1 -> fd 3
+//! begin ioctl ALLOC
 //! step ioctl ALLOC -> ENODEV
 //! conclude ok the old descriptor is refused
 //! ```
+//!
+//! A step that was begun and has no outcome is one that did not come back: the scenario, or one of its processes,
+//! died in it or is in it still.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -21,6 +27,8 @@ pub enum Conclusion {
     WrongHeap(String),
     /// A heap that was unregistered can still be found, or keeps its name.
     Zombie(String),
+    /// Something waits, and nothing that the waiting task can be sent ends it.
+    Hang(String),
     /// The scenario itself could not be played, or data was not what was written.
     Failed(String),
 }
@@ -32,6 +40,7 @@ impl fmt::Display for Conclusion {
             Conclusion::Refused(errno) => ("refused", errno),
             Conclusion::WrongHeap(text) => ("wrong-heap", text),
             Conclusion::Zombie(text) => ("zombie", text),
+            Conclusion::Hang(text) => ("hang", text),
             Conclusion::Failed(text) => ("failed", text),
         };
         write!(f, "{word} {text}")
@@ -48,6 +57,7 @@ impl Conclusion {
             "refused" => Conclusion::Refused(rest),
             "wrong-heap" => Conclusion::WrongHeap(rest),
             "zombie" => Conclusion::Zombie(rest),
+            "hang" => Conclusion::Hang(rest),
             "failed" => Conclusion::Failed(rest),
             _ => return None,
         })
@@ -67,7 +77,13 @@ impl Observation {
     /// Reads the file's text.
     pub fn parse(text: &str) -> Observation {
         let mut seen = Observation::default();
+        let mut begun = Vec::new();
         for line in text.lines() {
+            if let Some(what) = line.strip_prefix("begin ") {
+                begun.push((what, seen.lines.len()));
+                seen.lines.push(format!("{what} -> did not come back"));
+                continue;
+            }
             if let Some(rest) = line.strip_prefix("conclude ") {
                 let read = Conclusion::parse(rest);
                 seen.conclusion = match (seen.conclusion.take(), read) {
@@ -76,9 +92,26 @@ impl Observation {
                     (Some(_), _) => Some(Conclusion::Failed("concluded twice".into())),
                 };
             }
-            seen.lines.push(line.strip_prefix("step ").unwrap_or(line).into());
+            let line = line.strip_prefix("step ").unwrap_or(line);
+            let is_outcome = |(what, _): &(&str, usize)| {
+                line.strip_prefix(what).is_some_and(|rest| rest.starts_with(" -> "))
+            };
+            if let Some(at) = begun.iter().rposition(is_outcome) {
+                let (what, began) = begun.remove(at);
+                seen.came_back(what, began);
+            }
+            seen.lines.push(line.into());
         }
         seen
+    }
+
+    /// The step begun in line `began` has an outcome: its line goes, or says that it began where others came between.
+    fn came_back(&mut self, what: &str, began: usize) {
+        if began + 1 == self.lines.len() {
+            self.lines.truncate(began);
+        } else {
+            self.lines[began] = format!("{what} ...");
+        }
     }
 }
 
@@ -92,6 +125,24 @@ mod tests {
         assert_eq!(seen.lines, ["open -> fd 3", "unbind -> EBUSY", "conclude refused EBUSY"]);
         assert_eq!(seen.conclusion, Some(Conclusion::Refused("EBUSY".into())));
         assert_eq!(Observation::parse("step open -> fd 3\n").conclusion, None);
+    }
+
+    #[test]
+    fn a_step_without_an_outcome_did_not_come_back() {
+        let seen = Observation::parse(
+            "begin open\nstep open -> fd 3\nbegin a: ioctl\nbegin unbind\nstep unbind -> ok\n\
+             step a: ioctl -> ENODEV\nbegin close\n",
+        );
+        assert_eq!(
+            seen.lines,
+            [
+                "open -> fd 3",
+                "a: ioctl ...",
+                "unbind -> ok",
+                "a: ioctl -> ENODEV",
+                "close -> did not come back"
+            ]
+        );
     }
 
     #[test]

@@ -8,10 +8,13 @@ use alloc::vec::Vec;
 pub struct Report {
     /// Its number since boot.
     pub sequence: u64,
-    /// `use-after-free`, `use-after-unload`, `out-of-bounds`, `invalid-free`, `refcount`, `lock-order`, `oops`.
+    /// `use-after-free`, `use-after-unload`, `out-of-bounds`, `invalid-free`, `refcount`, `lock-order`, `deadlock`,
+    /// `frame-state`, `oops`.
     pub kind: String,
     /// Where the kernel was: `pc=[<ffff...>]`.
     pub place: String,
+    /// The lock held, and the one wanted if it is another, `HELD,WANTED`, where that is the matter; else empty.
+    pub locks: String,
     /// The whole line.
     pub line: String,
 }
@@ -25,6 +28,7 @@ pub fn parse(text: &str) -> Vec<Report> {
                 sequence: words.next()?.parse().ok()?,
                 kind: words.next()?.into(),
                 place: words.next()?.into(),
+                locks: words.find_map(|word| word.strip_prefix("locks=")).unwrap_or_default().into(),
                 line: line.into(),
             })
         })
@@ -39,6 +43,12 @@ pub fn fresh(before: &[Report], after: Vec<Report>) -> Vec<Report> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn locks_are_read_where_there_are_any() {
+        let read = parse("1 deadlock pc=x locks=A,B pid=1 comm=s\n2 oops pc=x pid=1 comm=s\n");
+        assert_eq!((read[0].locks.as_str(), read[1].locks.as_str()), ("A,B", ""));
+    }
 
     #[test]
     fn lines_are_read_and_old_ones_dropped() {

@@ -44,15 +44,17 @@ pub enum Verdict {
     InvalidFree,
     /// A reference count was used wrongly.
     Refcount,
-    /// Locks were taken in an order that can deadlock.
-    Deadlock,
+    /// These locks were taken in an order that can deadlock, or did: the one held, and the one wanted unless it is the same.
+    Deadlock(String),
+    /// The kernel freed pages that user space maps.
+    FrameState,
     /// The kernel faulted.
     Oops,
     /// A descriptor or name led to another heap.
     WrongHeap,
     /// An unregistered heap can still be found, or keeps its name.
     Zombie,
-    /// The scenario did not end.
+    /// The scenario did not end, or something that it waited for cannot.
     Hang,
     /// The scenario could not be played or found wrong data, or the counts make no sense.
     Failed(String),
@@ -63,6 +65,7 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Refused(errno) => write!(f, "refused({errno})"),
             Verdict::Leak(what, bytes) => write!(f, "leak({what}, {bytes} B)"),
+            Verdict::Deadlock(locks) => write!(f, "deadlock({locks})"),
             Verdict::Failed(why) => write!(f, "failed({why})"),
             plain => f.write_str(plain.word()),
         }
@@ -81,7 +84,8 @@ impl Verdict {
             Verdict::OutOfBounds => "out-of-bounds",
             Verdict::InvalidFree => "invalid-free",
             Verdict::Refcount => "refcount",
-            Verdict::Deadlock => "deadlock",
+            Verdict::Deadlock(_) => "deadlock",
+            Verdict::FrameState => "frame-state",
             Verdict::Oops => "oops",
             Verdict::WrongHeap => "wrong-heap",
             Verdict::Zombie => "zombie",
@@ -102,7 +106,8 @@ impl Verdict {
             "out-of-bounds" => Verdict::OutOfBounds,
             "invalid-free" => Verdict::InvalidFree,
             "refcount" => Verdict::Refcount,
-            "lock-order" => Verdict::Deadlock,
+            "lock-order" | "deadlock" => Verdict::Deadlock(report.locks.clone()),
+            "frame-state" => Verdict::FrameState,
             "oops" => Verdict::Oops,
             other => Verdict::Failed(format!("unknown report {other}")),
         }
@@ -135,6 +140,7 @@ pub fn judge(fresh: &[Report], ended: Ended, conclusion: Option<&Conclusion>, de
         Some(Conclusion::Failed(why)) => return plain(Verdict::Failed(why.clone())),
         Some(Conclusion::WrongHeap(_)) => return plain(Verdict::WrongHeap),
         Some(Conclusion::Zombie(_)) => return plain(Verdict::Zombie),
+        Some(Conclusion::Hang(_)) => return plain(Verdict::Hang),
         Some(Conclusion::Refused(errno)) => Some(errno),
         Some(Conclusion::Ok(_)) => None,
     };
@@ -223,6 +229,7 @@ mod tests {
         assert_eq!(verdict("", FINE, Some(Conclusion::Refused("EBUSY".into())), ""), "refused(EBUSY)");
         assert_eq!(verdict("", FINE, Some(Conclusion::WrongHeap("".into())), ""), "wrong-heap");
         assert_eq!(verdict("", FINE, Some(Conclusion::Zombie("".into())), "heaps 1"), "zombie");
+        assert_eq!(verdict("", FINE, Some(Conclusion::Hang("".into())), ""), "hang");
     }
 
     #[test]
@@ -238,12 +245,15 @@ mod tests {
             ("out-of-bounds", "out-of-bounds"),
             ("invalid-free", "invalid-free"),
             ("refcount", "refcount"),
-            ("lock-order", "deadlock"),
+            ("lock-order", "deadlock()"),
+            ("frame-state", "frame-state"),
             ("use-after-unload", "use-after-unload"),
             ("oops", "oops"),
         ] {
             assert_eq!(verdict(&format!("1 {kind} pc=x pid=1 comm=a"), FINE, Some(ok()), ""), is);
         }
+        let again = "1 deadlock pc=x locks=HEAP_LIST pid=1 comm=a";
+        assert_eq!(verdict(again, FINE, Some(ok()), ""), "deadlock(HEAP_LIST)");
         assert_eq!(
             verdict("1 surprise pc=x pid=1 comm=a", FINE, Some(ok()), ""),
             "failed(unknown report surprise)"

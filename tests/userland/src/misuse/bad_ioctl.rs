@@ -1,10 +1,11 @@
 //! Every field of a heap's and a buffer's ioctls, wrong in every way: sizes, flags, numbers, pointers, and
 //! no room for the descriptor at the last step. Nothing may be left behind by a refusal.
 
-use super::{exhaustion, nothing_left};
+use super::exhaustion;
 use crate::guest::buffer::Buffer;
 use crate::guest::heap::Heap;
 use crate::guest::oracle;
+use crate::guest::tidy::nothing_left;
 use crate::rt::abi::{self, PAGE, nr};
 use crate::rt::arch::wild::{Arg, syscall};
 use crate::rt::tap::Tap;

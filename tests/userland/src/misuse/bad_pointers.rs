@@ -1,7 +1,7 @@
 //! Addresses that are not the program's, in every place where a system call takes one: EFAULT.
 
-use super::nothing_left;
 use crate::guest::oracle;
+use crate::guest::tidy::nothing_left;
 use crate::rt::abi::{self, PAGE, nr};
 use crate::rt::arch::wild::{Arg, syscall};
 use crate::rt::tap::Tap;

@@ -1,12 +1,13 @@
 //! Taking all there is of something, being refused, and giving it back.
 
-use super::nothing_left;
 use crate::guest::buffer::Buffer;
 use crate::guest::heap::Heap;
 use crate::guest::oracle;
+use crate::guest::tidy::nothing_left;
 use crate::rt::abi::{self, PAGE};
 use crate::rt::tap::Tap;
 use crate::rt::{Fd, Mapping, Status, file, process};
+use alloc::format;
 use alloc::vec::Vec;
 use heaps::uapi::Errno;
 
@@ -42,6 +43,43 @@ pub fn descriptors(tap: &mut Tap) {
         drop(held);
         tap.is(file::dup(0).map(|fd| drop(Fd::from_raw(fd))), Ok(()), "there is room again");
     }
+}
+
+/// Where directories are made until there is no more memory for any.
+const TREE: &str = "/tmp/many";
+/// How many in one.
+const IN_ONE: usize = 512;
+
+/// Small objects until the kernel has no room for one more: in its heap, not in page frames.
+pub fn objects(tap: &mut Tap) {
+    let _ = file::mkdir(TREE);
+    let (mut made, mut error) = (0, None);
+    while error.is_none() {
+        let outer = made / IN_ONE;
+        if made % IN_ONE == 0 {
+            error = file::mkdir(&format!("{TREE}/{outer}")).err();
+        }
+        if error.is_none() {
+            error = file::mkdir(&format!("{TREE}/{outer}/{made}")).err();
+            made += usize::from(error.is_none());
+        }
+    }
+    crate::say!("# {made} directories");
+    tap.is(error, Some(Errno::ENOMEM), "mkdir until ENOMEM");
+    tap.ok(made >= 1000, "which came late enough");
+    tap.is(process::in_child(|| 0), Err(Errno::ENOMEM), "no process can be started");
+    let mut removed = 0;
+    for n in (0..made).rev() {
+        let outer = n / IN_ONE;
+        removed += usize::from(file::unlink(&format!("{TREE}/{outer}/{n}"), abi::AT_REMOVEDIR).is_ok());
+        if n % IN_ONE == 0 {
+            let _ = file::unlink(&format!("{TREE}/{outer}"), abi::AT_REMOVEDIR);
+        }
+    }
+    tap.is(removed, made, "all are removed again");
+    let _ = file::unlink(&format!("{TREE}/{}", made / IN_ONE), abi::AT_REMOVEDIR);
+    tap.is(file::unlink(TREE, abi::AT_REMOVEDIR), Ok(()), "and what they were in");
+    tap.is(process::in_child(|| 0), Ok(Status::Exited(0)), "a process can be started");
 }
 
 pub fn memory(tap: &mut Tap) {

@@ -4,17 +4,17 @@
 //! they are compared around the case: being refused must not leave anything behind.
 
 mod bad_arguments;
+mod bad_clone;
 mod bad_exec;
 mod bad_ioctl;
 mod bad_pointers;
+mod cpu_timers;
 mod exhaustion;
 mod traps;
 
-use crate::guest::oracle;
-use crate::judge::{Counts, counts};
+use crate::guest::tidy;
 use crate::rt::tap::Tap;
 use crate::rt::{Status, process};
-use crate::say;
 use heaps::uapi::errno::Result;
 
 /// A case of wrong use.
@@ -27,7 +27,7 @@ pub struct Case {
 }
 
 /// All cases.
-pub const CASES: [Case; 13] = [
+pub const CASES: [Case; 16] = [
     Case { name: "jump-to-zero", what: "branch where nothing is", run: traps::jumps },
     Case { name: "privileged", what: "instructions of higher levels", run: traps::privileged },
     Case { name: "breakpoint", what: "a breakpoint nobody set", run: traps::breakpoint },
@@ -35,6 +35,7 @@ pub const CASES: [Case; 13] = [
     Case { name: "unaligned", what: "accesses off their boundary", run: traps::unaligned },
     Case { name: "deep-stack", what: "recursion without end", run: traps::deep_stack },
     Case { name: "bad-arguments", what: "numbers that mean nothing", run: bad_arguments::run },
+    Case { name: "bad-clone", what: "processes that cannot be made so", run: bad_clone::run },
     Case {
         name: "kernel-pointers",
         what: "addresses that are not the program's",
@@ -42,42 +43,17 @@ pub const CASES: [Case; 13] = [
     },
     Case { name: "edge-pointers", what: "structures half in a mapping", run: bad_pointers::edges },
     Case { name: "bad-ioctl", what: "every field of a heap's and a buffer's ioctls", run: bad_ioctl::run },
+    Case { name: "cpu-timers", what: "timers that go by CPU time", run: cpu_timers::run },
     Case { name: "exec-garbage", what: "files that are no programs", run: bad_exec::run },
     Case { name: "exhaust-fds", what: "all descriptors", run: exhaustion::descriptors },
+    Case { name: "exhaust-objects", what: "all of the kernel's own memory", run: exhaustion::objects },
     Case { name: "exhaust-memory", what: "all memory", run: exhaustion::memory },
 ];
 
 impl Case {
     /// Runs it: the exit status of its TAP.
-    ///
-    /// Once unheard before it counts, counting included: the tables that the kernel keeps for good, once grown, are no
-    /// leak, nor is what counting takes from this program. What every run leaves behind is.
     pub fn run(&self) -> i32 {
-        let mut tap = Tap::new();
-        oracle::warm_up();
-        self.play(&mut Tap::rehearsal());
-        self.play(&mut tap);
-        tap.done()
-    }
-
-    fn play(&self, tap: &mut Tap) {
-        let before = oracle::settled_counts();
-        let _ = oracle::mark();
-        (self.run)(tap);
-        nothing_left(tap, before, "nothing was left behind");
-    }
-}
-
-/// Checks that the counts are what they were.
-fn nothing_left(tap: &mut Tap, before: Result<Counts>, what: &str) {
-    match (before, oracle::settled_counts()) {
-        (Ok(before), Ok(after)) => {
-            if !tap.is(counts::delta(&before, &after), Counts::new(), what) {
-                let survivors = oracle::survivors().unwrap_or_default();
-                survivors.lines().for_each(|line| say!("# {line}"));
-            }
-        }
-        _ => tap.skip(what, "this kernel has no counts to read"),
+        tidy::run(self.run)
     }
 }
 

@@ -39,6 +39,11 @@ impl Args {
         }
     }
 
+    /// The environment, each variable as `NAME=VALUE`.
+    pub fn environment(self) -> impl Iterator<Item = &'static str> {
+        (0..).map_while(move |i| self.stack.variable(i))
+    }
+
     /// The auxiliary vector's value of type `kind` (`AT_*`), if it is there.
     pub fn aux(self, kind: usize) -> Option<usize> {
         self.stack.aux(kind)

@@ -7,15 +7,19 @@ pub mod arch;
 mod args;
 pub mod out;
 pub mod rng;
+pub mod scratch;
 pub mod tap;
 
 pub use arch::file::{self, Fd, Stat};
+pub use arch::job;
 pub use arch::lock::Lock;
 pub use arch::memory::Mapping;
 pub use arch::process::{self, Status};
 pub use arch::thread::{self, Thread};
-pub use arch::{module, time};
+pub use arch::wild::{Arg, syscall};
+pub use arch::{module, signal, socket, time};
 pub use args::Args;
+pub use scratch::Scratch;
 
 /// Makes `fn run(args: Args) -> i32` (by whatever name) the program: entered by the kernel on the guest, by `std` on the
 /// host (where every system call says `ENOSYS`). The value returned is the exit status.

@@ -4,7 +4,7 @@ use crate::guest::buffer::Buffer;
 use crate::guest::heap::Heap;
 use crate::guest::provider::Provider;
 use crate::judge::Conclusion;
-use crate::rt::{Fd, Mapping, abi, file};
+use crate::rt::{Fd, Mapping, abi, file, socket};
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
@@ -24,6 +24,8 @@ pub struct Stop(pub String);
 /// Where a scenario takes its steps.
 pub struct Stage {
     log: Fd,
+    /// Who takes them, where it is not the scenario's first process.
+    who: &'static str,
     concluded: bool,
 }
 
@@ -31,22 +33,41 @@ impl Stage {
     /// A stage that appends to the observation file.
     pub fn new() -> Result<Stage> {
         let flags = abi::O_WRONLY | abi::O_CREAT | abi::O_APPEND | abi::O_CLOEXEC;
-        Ok(Stage { log: Fd::open(OBSERVATION, flags)?, concluded: false })
+        Ok(Stage { log: Fd::open(OBSERVATION, flags)?, who: "", concluded: false })
     }
 
-    fn line(&self, line: fmt::Arguments<'_>) {
+    /// The same for another process of the scenario, called `who`.
+    pub(super) fn of_actor(&self, who: &'static str) -> Result<Stage> {
+        Ok(Stage { log: Fd::from_raw(file::dup(self.log.raw())?), who, concluded: false })
+    }
+
+    fn line(&self, word: &str, line: fmt::Arguments<'_>) {
+        let (who, colon) = (self.who, if self.who.is_empty() { "" } else { ": " });
         // One write a line, so that a kill between two steps leaves whole lines.
-        let _ = file::write_all(self.log.raw(), format!("{line}\n").as_bytes());
+        let _ = file::write_all(self.log.raw(), format!("{word} {who}{colon}{line}\n").as_bytes());
     }
 
-    /// Writes down a step and what came of it.
+    /// Writes down something that was seen.
     pub fn note(&self, what: fmt::Arguments<'_>, result: impl fmt::Display) {
-        self.line(format_args!("step {what} -> {result}"));
+        self.line("step", format_args!("{what} -> {result}"));
     }
 
-    fn took<T>(&self, what: fmt::Arguments<'_>, result: Result<T>) -> Result<T> {
+    /// Takes a step: writes down that it begins, and then what came of it.
+    pub fn taken<T>(&self, what: fmt::Arguments<'_>, step: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.shown(what, step, |_| String::from("ok"))
+    }
+
+    /// The same, where success has something to show.
+    fn shown<T>(
+        &self,
+        what: fmt::Arguments<'_>,
+        step: impl FnOnce() -> Result<T>,
+        show: impl FnOnce(&T) -> String,
+    ) -> Result<T> {
+        self.line("begin", what);
+        let result = step();
         match &result {
-            Ok(_) => self.note(what, "ok"),
+            Ok(value) => self.note(what, show(value)),
             Err(e) => self.note(what, e),
         }
         result
@@ -55,7 +76,7 @@ impl Stage {
     /// Says what the scenario found. Once a scenario, as soon as it is known: what follows may kill it.
     pub fn conclude(&mut self, conclusion: Conclusion) {
         self.concluded = true;
-        self.line(format_args!("conclude {conclusion}"));
+        self.line("conclude", format_args!("{conclusion}"));
     }
 
     /// Whether a conclusion was written.
@@ -70,33 +91,39 @@ impl Stage {
 
     /// Loads the provider; may be refused.
     pub fn reload(&self, heap: &str) -> Result<Provider> {
-        self.took(format_args!("finit_module tee_heap name={heap}"), Provider::load(heap))
+        self.taken(format_args!("finit_module tee_heap name={heap}"), || Provider::load(heap))
+    }
+
+    /// Loads the provider with further parameters. Has to work.
+    pub fn load_with(&self, heap: &str, parameters: &str) -> core::result::Result<Provider, Stop> {
+        let what = format_args!("finit_module tee_heap name={heap} {parameters}");
+        must("load", self.taken(what, || Provider::load_with(heap, parameters)))
     }
 
     /// Loads a numbered copy of the provider beside others; may be refused.
     pub fn load_beside(&self, heap: &str, instance: u32) -> Result<Provider> {
-        let loaded = Provider::load_instance(heap, instance);
-        self.took(format_args!("init_module tee_heap_{instance} name={heap}"), loaded)
+        let what = format_args!("init_module tee_heap_{instance} name={heap}");
+        self.taken(what, || Provider::load_instance(heap, instance))
     }
 
     /// Unregisters the heap by taking the device from its driver.
     pub fn unbind(&self, provider: &Provider) -> Result<()> {
-        self.took(format_args!("unbind {}", provider.module), provider.unbind())
+        self.taken(format_args!("unbind {}", provider.module), || provider.unbind())
+    }
+
+    /// Has the device go, and its memory with it.
+    pub fn unplug(&self, provider: &Provider) -> Result<()> {
+        self.taken(format_args!("unplug {}", provider.module), || provider.unplug())
     }
 
     /// Unloads the provider's module.
     pub fn unload(&self, provider: &Provider) -> Result<()> {
-        self.took(format_args!("delete_module {}", provider.module), provider.unload())
+        self.taken(format_args!("delete_module {}", provider.module), || provider.unload())
     }
 
     /// Opens a heap by name; may be refused.
     pub fn try_open(&self, heap: &str) -> Result<Heap> {
-        let opened = Heap::open(heap);
-        match &opened {
-            Ok(fd) => self.note(format_args!("open {heap}"), format_args!("fd {}", fd.raw())),
-            Err(e) => self.note(format_args!("open {heap}"), e),
-        }
-        opened
+        self.shown(format_args!("open {heap}"), || Heap::open(heap), |fd| format!("fd {}", fd.raw()))
     }
 
     /// Opens a heap by name. Has to work.
@@ -104,15 +131,38 @@ impl Stage {
         must("open", self.try_open(heap))
     }
 
+    /// Opens the node of an open heap again, through /proc; may be refused.
+    pub fn reopen(&self, heap: &Heap) -> Result<Heap> {
+        let path = format!("/proc/self/fd/{}", heap.raw());
+        self.shown(format_args!("open {path}"), || Heap::open_path(&path), |fd| format!("fd {}", fd.raw()))
+    }
+
+    /// The name of the heap that buffers from this descriptor come from. Has to work.
+    pub fn exporter_of(&self, heap: &Heap) -> core::result::Result<String, Stop> {
+        let buffer = match self.try_allocate(heap) {
+            Ok(buffer) => buffer,
+            Err(e) => return Ok(format!("{e}")),
+        };
+        let name = self.exporter(&buffer)?;
+        self.close_buffer(buffer)?;
+        Ok(name)
+    }
+
+    /// The exporter's name in a buffer's fdinfo. Has to work.
+    pub fn exporter(&self, buffer: &Buffer) -> core::result::Result<String, Stop> {
+        let exporter = || {
+            let info = buffer.fdinfo()?;
+            let name = info.lines().find_map(|line| line.strip_prefix("exp_name:"));
+            name.map(|name| String::from(name.trim())).ok_or(Errno::EIO)
+        };
+        let what = format_args!("exp_name in /proc/self/fdinfo/{}", buffer.raw());
+        must("fdinfo", self.shown(what, exporter, String::clone))
+    }
+
     /// Asks a heap for a buffer; may be refused.
     pub fn try_allocate(&self, heap: &Heap) -> Result<Buffer> {
-        let got = heap.allocate(LENGTH);
         let what = format_args!("ioctl ALLOC {LENGTH} on fd {}", heap.raw());
-        match &got {
-            Ok(buffer) => self.note(what, format_args!("fd {}", buffer.raw())),
-            Err(e) => self.note(what, e),
-        }
-        got
+        self.shown(what, || heap.allocate(LENGTH), |buffer| format!("fd {}", buffer.raw()))
     }
 
     /// Asks a heap for a buffer. Has to work.
@@ -127,9 +177,16 @@ impl Stage {
         Ok(device)
     }
 
+    /// The device number of a heap's node, which is not opened for it. Has to work.
+    pub fn number(&self, heap: &str) -> core::result::Result<u64, Stop> {
+        let device = must("stat", Heap::number(heap))?;
+        self.note(format_args!("stat {heap}"), format_args!("rdev {device:#x}"));
+        Ok(device)
+    }
+
     /// Maps a buffer. Has to work.
     pub fn map(&self, buffer: &Buffer) -> core::result::Result<Mapping, Stop> {
-        must("mmap", self.took(format_args!("mmap fd {}", buffer.raw()), buffer.map()))
+        must("mmap", self.taken(format_args!("mmap fd {}", buffer.raw()), || buffer.map()))
     }
 
     /// Writes a pattern of `seed` over a mapping.
@@ -155,20 +212,21 @@ impl Stage {
 
     /// Unmaps.
     pub fn unmap(&self, mapping: Mapping) -> core::result::Result<(), Stop> {
-        must("munmap", self.took(format_args!("munmap"), mapping.unmap()))
+        must("munmap", self.taken(format_args!("munmap"), || mapping.unmap()))
     }
 
     /// Uses a buffer's descriptor in every way there is: SYNC, SET_NAME, size, fdinfo.
     pub fn use_buffer(&self, buffer: &Buffer) -> core::result::Result<(), Stop> {
         let fd = buffer.raw();
-        must("SYNC", self.took(format_args!("ioctl SYNC start, end on fd {fd}"), buffer.sync()))?;
+        must("SYNC", self.taken(format_args!("ioctl SYNC start, end on fd {fd}"), || buffer.sync()))?;
         must(
             "SET_NAME",
-            self.took(format_args!("ioctl SET_NAME outliver on fd {fd}"), buffer.set_name("outliver")),
+            self.taken(format_args!("ioctl SET_NAME outliver on fd {fd}"), || buffer.set_name("outliver")),
         )?;
         let size = must("lseek", buffer.size())?;
         self.note(format_args!("lseek fd {fd} to its end"), size);
-        let info = must("fdinfo", self.took(format_args!("read /proc/self/fdinfo/{fd}"), buffer.fdinfo()))?;
+        let info =
+            must("fdinfo", self.taken(format_args!("read /proc/self/fdinfo/{fd}"), || buffer.fdinfo()))?;
         for line in info.lines().filter(|line| line.starts_with("exp_name") || line.starts_with("name")) {
             self.note(format_args!("fdinfo"), line.trim().replace('\t', " "));
         }
@@ -181,16 +239,29 @@ impl Stage {
         Ok(())
     }
 
+    /// Sends a buffer's descriptor along with a byte. Has to work.
+    pub fn send_buffer(&self, to: &Fd, buffer: &Buffer) -> core::result::Result<(), Stop> {
+        let what = format_args!("sendmsg SCM_RIGHTS fd {}", buffer.raw());
+        must("sendmsg", self.taken(what, || socket::send_files(to.raw(), &[buffer.raw()])))
+    }
+
+    /// Receives a byte and the buffer that comes with it. Has to work.
+    pub fn receive_buffer(&self, from: &Fd) -> core::result::Result<Buffer, Stop> {
+        let show = |fd: &Fd| format!("fd {}", fd.raw());
+        let fd = self.shown(format_args!("recvmsg SCM_RIGHTS"), || socket::receive_file(from.raw()), show);
+        must("recvmsg", fd).map(|fd| Buffer::new(fd, LENGTH))
+    }
+
     /// Closes an open heap.
     pub fn close_heap(&self, heap: Heap) -> core::result::Result<(), Stop> {
         let fd = heap.raw();
-        must("close", self.took(format_args!("close heap fd {fd}"), heap.close()))
+        must("close", self.taken(format_args!("close heap fd {fd}"), || heap.close()))
     }
 
     /// Closes a buffer's descriptor.
     pub fn close_buffer(&self, buffer: Buffer) -> core::result::Result<(), Stop> {
         let fd = buffer.raw();
-        must("close", self.took(format_args!("close buffer fd {fd}"), buffer.close()))
+        must("close", self.taken(format_args!("close buffer fd {fd}"), || buffer.close()))
     }
 }
 

@@ -38,8 +38,59 @@ lastref_clone_thread:
     first = sym super::thread::first_step,
 );
 
+// The child of any clone, on whatever stack: it ends without touching memory. A signal handler that only returns,
+// and where it returns to. A return from a handler that never was.
+global_asm!(
+    r#"
+    .section .text.lastref_expendable, "ax"
+    .globl lastref_clone_and_exit
+lastref_clone_and_exit:
+    mov     x8, x6
+    svc     #0
+    cbz     x0, 1f
+    ret
+1:  mov     x8, #124
+    svc     #0
+    mov     x0, #0
+    mov     x8, #93
+    svc     #0
+    brk     #1
+
+    .globl lastref_sigreturn
+lastref_sigreturn:
+    mov     x9, sp
+    mov     x10, x30
+    mov     sp, x0
+    mov     x8, #139
+    svc     #0
+    mov     sp, x9
+    ret     x10
+
+    .globl lastref_empty_handler
+lastref_empty_handler:
+    ret
+    .globl lastref_restorer
+lastref_restorer:
+    mov     x8, #139
+    svc     #0
+    brk     #1
+    "#
+);
+
 unsafe extern "C" {
     fn lastref_clone_thread(flags: usize, stack: usize, ptid: usize, tls: usize, ctid: usize) -> isize;
+    fn lastref_clone_and_exit(
+        a: usize,
+        b: usize,
+        c: usize,
+        d: usize,
+        e: usize,
+        f: usize,
+        number: usize,
+    ) -> isize;
+    fn lastref_sigreturn(stack: usize);
+    fn lastref_empty_handler();
+    fn lastref_restorer();
 }
 
 /// The system call instruction.
@@ -80,4 +131,27 @@ pub fn thread_pointer() -> usize {
     // SAFETY: reads a register that EL0 owns.
     unsafe { asm!("mrs {}, tpidr_el0", out(reg) tp, options(nomem, nostack, preserves_flags)) };
     tp
+}
+
+/// Call `number`, clone or clone3, whose child ends at once without touching memory.
+///
+/// # Safety
+/// Whatever the child shares and the kernel writes for it is the caller's to lose.
+pub unsafe fn clone_and_exit(number: usize, [a, b, c, d, e, f]: [usize; 6]) -> isize {
+    // SAFETY: the caller's promise; the assembly keeps the C calling convention for the parent.
+    unsafe { lastref_clone_and_exit(a, b, c, d, e, f, number) }
+}
+
+/// rt_sigreturn from a frame at `stack`.
+///
+/// # Safety
+/// Wherever the frame leads, the process is the caller's to lose.
+pub unsafe fn sigreturn(stack: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { lastref_sigreturn(stack) }
+}
+
+/// Addresses of a signal handler that only returns, and of where it has to return to.
+pub fn empty_handler() -> (usize, usize) {
+    (lastref_empty_handler as *const () as usize, lastref_restorer as *const () as usize)
 }

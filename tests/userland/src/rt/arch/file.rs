@@ -52,7 +52,7 @@ pub fn open_raw(path: &str, flags: u32) -> Result<i32> {
 }
 
 /// openat; new files get mode 0644.
-pub fn open_at(dir: i32, path: &str, flags: u32) -> Result<i32> {
+pub fn open_at(dir: i32, path: impl AsRef<[u8]>, flags: u32) -> Result<i32> {
     with_path(path, |p| {
         // SAFETY: the kernel reads the C string at `p`.
         unsafe { call(nr::OPENAT, [dir as usize, p, flags as usize, 0o644, 0, 0]) }
@@ -123,6 +123,46 @@ pub fn dup(fd: i32) -> Result<i32> {
 /// dup3.
 pub fn dup3(fd: i32, to: i32, flags: u32) -> Result<i32> {
     plain_call!(nr::DUP3, fd, to, flags).map(|fd| fd as i32)
+}
+
+/// ftruncate.
+pub fn truncate(fd: i32, size: u64) -> Result<()> {
+    plain_call!(nr::FTRUNCATE, fd, size).map(drop)
+}
+
+/// flock.
+pub fn flock(fd: i32, operation: usize) -> Result<()> {
+    plain_call!(nr::FLOCK, fd, operation).map(drop)
+}
+
+/// memfd_create.
+pub fn memfd(name: &str, flags: usize) -> Result<Fd> {
+    // SAFETY: the kernel reads the C string at `p`.
+    with_path(name, |p| unsafe { call(nr::MEMFD_CREATE, [p, flags, 0, 0, 0, 0]) }).map(|fd| Fd(fd as i32))
+}
+
+/// A FIFO, mode 0644.
+pub fn make_fifo(path: &str) -> Result<()> {
+    let mode = (abi::S_IFIFO | 0o644) as usize;
+    // SAFETY: the kernel reads the C string at `p`.
+    with_path(path, |p| unsafe { call(nr::MKNODAT, [abi::AT_FDCWD as usize, p, mode, 0, 0, 0]) }).map(drop)
+}
+
+/// Mounts a tmpfs.
+pub fn mount_tmpfs(path: &str, options: &str) -> Result<()> {
+    with_path(path, |at| {
+        with_path("tmpfs", |kind| {
+            // SAFETY: the kernel reads the C strings.
+            with_path(options, |data| unsafe { call(nr::MOUNT, [kind, at, kind, 0, data, 0]) })
+        })
+    })
+    .map(drop)
+}
+
+/// umount2.
+pub fn unmount(path: &str, flags: usize) -> Result<()> {
+    // SAFETY: the kernel reads the C string at `p`.
+    with_path(path, |p| unsafe { call(nr::UMOUNT2, [p, flags, 0, 0, 0, 0]) }).map(drop)
 }
 
 /// fcntl with a number as argument (none of the `F_*` that take a pointer may be passed).
@@ -201,15 +241,21 @@ pub fn read_dir(fd: i32, into: &mut [u8]) -> Result<usize> {
     unsafe { call(nr::GETDENTS64, [fd as usize, into.as_mut_ptr() as usize, into.len(), 0, 0, 0]) }
 }
 
-/// The names and types (`DT_*`) in what [`read_dir`] filled in. A record cut short ends the walk.
-pub fn entries(mut bytes: &[u8]) -> impl Iterator<Item = (&str, u8)> {
+/// The names and types (`DT_*`) in what [`read_dir`] filled in. A record cut short, or a name that is not UTF-8, ends
+/// the walk.
+pub fn entries(bytes: &[u8]) -> impl Iterator<Item = (&str, u8)> {
+    raw_entries(bytes).map_while(|(name, kind)| Some((core::str::from_utf8(name).ok()?, kind)))
+}
+
+/// The same for names of any bytes.
+pub fn raw_entries(mut bytes: &[u8]) -> impl Iterator<Item = (&[u8], u8)> {
     core::iter::from_fn(move || {
         let length = u16::from_le_bytes([*bytes.get(16)?, *bytes.get(17)?]) as usize;
         let (record, rest) = bytes.split_at_checked(length)?;
         bytes = rest;
         let kind = *record.get(18)?;
         let name = record.get(19..)?.split(|&b| b == 0).next()?;
-        Some((core::str::from_utf8(name).ok()?, kind))
+        Some((name, kind))
     })
 }
 
@@ -219,11 +265,26 @@ pub fn mkdir(path: &str) -> Result<()> {
     with_path(path, |p| unsafe { call(nr::MKDIRAT, [abi::AT_FDCWD as usize, p, 0o755, 0, 0, 0]) }).map(drop)
 }
 
-/// unlinkat from the working directory; `AT_REMOVEDIR` among `flags` for directories.
-pub fn unlink(path: &str, flags: u32) -> Result<()> {
+/// mknodat from the working directory: a character device with this number, mode 0600.
+pub fn mknod(path: &str, device: u64) -> Result<()> {
+    let mode = (abi::S_IFCHR | 0o600) as usize;
     with_path(path, |p| {
         // SAFETY: the kernel reads the C string at `p`.
-        unsafe { call(nr::UNLINKAT, [abi::AT_FDCWD as usize, p, flags as usize, 0, 0, 0]) }
+        unsafe { call(nr::MKNODAT, [abi::AT_FDCWD as usize, p, mode, device as usize, 0, 0]) }
+    })
+    .map(drop)
+}
+
+/// unlinkat from the working directory; `AT_REMOVEDIR` among `flags` for directories.
+pub fn unlink(path: &str, flags: u32) -> Result<()> {
+    unlink_at(abi::AT_FDCWD, path, flags)
+}
+
+/// unlinkat from directory `dir`.
+pub fn unlink_at(dir: i32, path: impl AsRef<[u8]>, flags: u32) -> Result<()> {
+    with_path(path, |p| {
+        // SAFETY: the kernel reads the C string at `p`.
+        unsafe { call(nr::UNLINKAT, [dir as usize, p, flags as usize, 0, 0, 0]) }
     })
     .map(drop)
 }

@@ -24,3 +24,22 @@ pub unsafe fn clone_thread(_flags: usize, _stack: usize, _tls: usize, _ctid: usi
 pub fn thread_pointer() -> usize {
     0
 }
+
+/// Answers `ENOSYS`.
+///
+/// # Safety
+/// None needed; the signature is the guest's.
+pub unsafe fn clone_and_exit(_number: usize, _args: [usize; 6]) -> isize {
+    Errno::ENOSYS.to_syscall()
+}
+
+/// Does nothing.
+///
+/// # Safety
+/// None needed; the signature is the guest's.
+pub unsafe fn sigreturn(_stack: usize) {}
+
+/// There is no handler.
+pub fn empty_handler() -> (usize, usize) {
+    (0, 0)
+}

@@ -115,6 +115,12 @@ impl Drop for Mapping {
     }
 }
 
+/// mlockall of what is mapped now: all of the program is in memory then.
+pub fn lock_all() -> Result<()> {
+    const MCL_CURRENT: usize = 1;
+    plain_call!(nr::MLOCKALL, MCL_CURRENT).map(drop)
+}
+
 fn round_up(length: usize) -> usize {
     length.next_multiple_of(abi::PAGE)
 }

@@ -14,12 +14,16 @@ mod host;
 use host as machine;
 
 pub mod allocator;
+pub mod expendable;
 pub mod file;
 pub mod fp;
+pub mod job;
 pub mod lock;
 pub mod memory;
 pub mod module;
 pub mod process;
+pub mod signal;
+pub mod socket;
 pub mod start;
 pub mod thread;
 pub mod time;
@@ -55,14 +59,15 @@ use plain_call;
 const PATH_MAX: usize = 256;
 
 /// Runs `f` with the address of `path` as a C string.
-fn with_path<T>(path: &str, f: impl FnOnce(usize) -> Result<T>) -> Result<T> {
+fn with_path<T>(path: impl AsRef<[u8]>, f: impl FnOnce(usize) -> Result<T>) -> Result<T> {
+    let path = path.as_ref();
     let mut bytes = [0u8; PATH_MAX];
     if path.len() >= PATH_MAX {
         return Err(Errno::ENAMETOOLONG);
     }
-    if path.as_bytes().contains(&0) {
+    if path.contains(&0) {
         return Err(Errno::EINVAL);
     }
-    bytes[..path.len()].copy_from_slice(path.as_bytes());
+    bytes[..path.len()].copy_from_slice(path);
     f(bytes.as_ptr() as usize)
 }

@@ -123,6 +123,11 @@ pub fn kill(pid: i32, signal: u8) -> Result<()> {
     plain_call!(nr::KILL, pid, signal).map(drop)
 }
 
+/// tgkill.
+pub fn kill_thread(pid: i32, tid: i32, signal: u8) -> Result<()> {
+    plain_call!(nr::TGKILL, pid, tid, signal).map(drop)
+}
+
 /// getpid.
 pub fn id() -> i32 {
     plain_call!(nr::GETPID).unwrap_or(0) as i32

@@ -33,6 +33,19 @@ impl InitialStack {
         text.to_str().ok()
     }
 
+    /// Variable `i` of the environment, with its name; `None` past the end and where it is not UTF-8.
+    pub fn variable(self, i: usize) -> Option<&'static str> {
+        let first = self.argc() + 2;
+        // SAFETY: envp follows the null word behind argv and ends with one itself; it is not walked past that.
+        let text = unsafe {
+            if (first..=first + i).any(|at| self.word(at) == 0) {
+                return None;
+            }
+            CStr::from_ptr(self.word(first + i) as *const c_char)
+        };
+        text.to_str().ok()
+    }
+
     /// The value of auxiliary vector entry `kind`.
     pub fn aux(self, kind: usize) -> Option<usize> {
         let mut at = self.argc() + 2;

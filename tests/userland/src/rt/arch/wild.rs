@@ -5,7 +5,7 @@
 
 use super::call;
 use super::memory::Mapping;
-use crate::rt::abi::nr;
+use crate::rt::abi::{self, nr};
 use heaps::uapi::errno::Result;
 
 /// One argument.
@@ -15,6 +15,8 @@ pub enum Arg<'a> {
     Int(i64),
     /// An ioctl's number; only as its second argument.
     Command(u32),
+    /// `O_CLOEXEC` and `O_NONBLOCK` together.
+    FdFlags,
     /// An address below 64 KiB or with any of bits 48 to 55 set, outside the lower half: never the program's.
     Bad(usize),
     /// The address at this offset of a mapping, whose last page must be inaccessible when the kernel may
@@ -38,6 +40,8 @@ pub fn syscall(number: usize, args: &[Arg<'_>]) -> Result<usize> {
                 assert!(number == nr::IOCTL && i == 1);
                 command as usize
             }
+            // Below every address of the program's.
+            Arg::FdFlags => (abi::O_CLOEXEC | abi::O_NONBLOCK) as usize,
             Arg::Bad(address) => {
                 assert!(address < 0x1_0000 || address >> 48 & 0xff != 0, "somebody's address: {address:#x}");
                 address
