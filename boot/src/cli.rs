@@ -124,10 +124,10 @@ pub struct Options {
     /// name, the default one
     #[arg(long, global = true, value_name = "[NAME=]SIZE[@BASE]", value_parser = Region::parse_pool)]
     pub cma: Vec<Region>,
-    /// A region for a heap of that name alone (may be repeated)
+    /// A region set aside under that name (may be repeated)
     #[arg(long, global = true, value_name = "NAME=SIZE[@BASE]", value_parser = Region::parse_carveout)]
     pub carveout: Vec<Region>,
-    /// A region for a heap of that name, whose buffers no CPU can map (may be repeated)
+    /// A region set aside under that name, which user space is not to map (may be repeated)
     #[arg(long, global = true, value_name = "NAME=SIZE[@BASE]", value_parser = Region::parse_protected)]
     pub protected: Vec<Region>,
     /// The discipline heaps live by

@@ -328,6 +328,10 @@ mod tests {
         assert!(named.contains("symbolise::tests::somewhere+0x0 (boot/src/symbolise.rs:"), "{named}");
         assert!(named.ends_with(") end"), "{named}");
         assert_eq!(symboliser.line("[<1>] nothing here"), "[<1>] nothing here");
+        // The trace that follows begins with the same address, which is no return address.
+        assert!(symboliser.line(&format!(" [<{address:x}>]")).contains("somewhere+0x0"));
+        symboliser.line("pc=[<1>]");
+        assert!(!symboliser.line(&format!(" [<{address:x}>]")).contains("somewhere"));
         // In a module the offset counts, and copies of a module have its symbols.
         for module in ["heap", "heap_2"] {
             let named = symboliser.line(&format!("pc=[<7>]{{{module}+{address:#x}}} end"));
@@ -338,9 +342,5 @@ mod tests {
         }
         let unknown = format!("[<7>]{{heaps+{address:#x}}}");
         assert_eq!(symboliser.line(&unknown), unknown);
-        // The trace that follows begins with the same address, which is no return address.
-        assert!(symboliser.line(&format!(" [<{address:x}>]")).contains("somewhere+0x0"));
-        symboliser.line("pc=[<1>]");
-        assert!(!symboliser.line(&format!(" [<{address:x}>]")).contains("somewhere"));
     }
 }

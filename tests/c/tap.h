@@ -15,6 +15,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Only glibc knows the names of errors; these are those that the programs expect. */
+#ifndef __GLIBC__
+static inline const char *strerrorname_np(int error)
+{
+	switch (error) {
+#define TAP_NAME(name) case name: return #name;
+		TAP_NAME(EPERM) TAP_NAME(ENOENT) TAP_NAME(ESRCH) TAP_NAME(EINTR) TAP_NAME(E2BIG) TAP_NAME(ENOEXEC)
+		TAP_NAME(EBADF) TAP_NAME(ECHILD) TAP_NAME(EAGAIN) TAP_NAME(ENOMEM) TAP_NAME(EACCES) TAP_NAME(EFAULT)
+		TAP_NAME(EBUSY) TAP_NAME(EINVAL) TAP_NAME(EMFILE) TAP_NAME(EFBIG) TAP_NAME(ESPIPE) TAP_NAME(EPIPE)
+		TAP_NAME(ELOOP) TAP_NAME(ETIMEDOUT)
+#undef TAP_NAME
+	}
+	return "?";
+}
+#endif
+
 static int tap_run, tap_failed;
 
 /* An address at which nothing is. The compiler must not know it. */

@@ -1,5 +1,5 @@
-//! The C programs of `tests/c` against glibc, compiled statically by the usual cross compiler and run by the launcher.
-//! What they print is the same on Linux.
+//! The C programs of `tests/c`, compiled statically by the usual cross compiler and run by the launcher. What they
+//! print is the same on Linux; what stands in `NAME.expected` was printed there.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use lastref::reference;
 use libtest_mimic::Trial;
 
 use crate::launcher::{self, Ran};
-use crate::{tap, trial};
+use crate::{musl, tap, trial};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/c");
 const TRANSCRIPT: &str = include_str!("../c/heaps.expected");
@@ -16,27 +16,61 @@ const TRANSCRIPT: &str = include_str!("../c/heaps.expected");
 /// The programs that print TAP.
 const CHECKS: [&str; 7] = ["filecalls", "locks", "mapfile", "memfd", "mounts", "names", "procmaps"];
 
-/// The heaps with one CPU and with four, `c::heaps-1` and `c::heaps-4`, and one trial for each program that prints TAP.
+/// The programs that any system would run: against glibc and against musl.
+const COMMON: [&str; 6] = ["forks", "hello", "pthreads", "rights", "signals", "system"];
+
+/// A C library.
+#[derive(Clone, Copy)]
+enum Library {
+    Glibc,
+    Musl,
+}
+
+impl Library {
+    fn compile(self, name: &str) -> Result<Vec<u8>> {
+        match self {
+            Library::Glibc => reference::compile_static(&source(name)),
+            Library::Musl => musl::compile_static(&source(name)),
+        }
+    }
+}
+
+/// The heaps with one CPU and with four, `c::heaps-1` and `c::heaps-4`; one trial for each program that prints TAP; and
+/// for each common program one for each C library, `c::hello-glibc` and `c::hello-musl`.
 pub fn trials() -> Vec<Trial> {
+    let common = COMMON.into_iter().flat_map(|name| {
+        let libraries = [("glibc", Library::Glibc), ("musl", Library::Musl)];
+        libraries.map(|(with, library)| trial(format!("c::{name}-{with}"), move || common(name, library)))
+    });
     let heaps = ["1", "4"].map(|cpus| trial(format!("c::heaps-{cpus}"), move || heaps(cpus)));
     let checks = CHECKS.map(|name| trial(format!("c::{name}"), move || checks(name)));
-    heaps.into_iter().chain(checks).collect()
+    heaps.into_iter().chain(checks).chain(common).collect()
 }
 
 fn source(name: &str) -> PathBuf {
     Path::new(SOURCES).join(name).with_extension("c")
 }
 
-fn run(name: &str, cpus: &str) -> Result<Ran> {
+fn run(name: &str, library: Library, cpus: &str) -> Result<Ran> {
     let directory = tempfile::tempdir()?;
     let program = directory.path().join(name);
-    std::fs::write(&program, reference::compile_static(&source(name))?)?;
+    std::fs::write(&program, library.compile(name)?)?;
     launcher::run(["exec", "--smp", cpus, &program.to_string_lossy()])
 }
 
 fn heaps(cpus: &str) -> Result<()> {
-    let ran = run("heaps", cpus)?;
-    if let Some(difference) = first_difference(&ran.stdout, TRANSCRIPT) {
+    held_to(TRANSCRIPT, &run("heaps", Library::Glibc, cpus)?)
+}
+
+fn common(name: &str, library: Library) -> Result<()> {
+    let expected = source(name).with_extension("expected");
+    let expected = std::fs::read_to_string(&expected).with_context(|| expected.display().to_string())?;
+    held_to(&expected, &run(name, library, "2")?)
+}
+
+/// Holds what a program printed, and its status, to a transcript.
+fn held_to(transcript: &str, ran: &Ran) -> Result<()> {
+    if let Some(difference) = first_difference(&ran.stdout, transcript) {
         anyhow::bail!("{difference}\nit printed:\n{}\n{}", ran.stdout, ran.stderr);
     }
     ensure!(ran.status == 0, "all was printed, and yet the status is {}\n{}", ran.status, ran.stderr);
@@ -44,7 +78,7 @@ fn heaps(cpus: &str) -> Result<()> {
 }
 
 fn checks(name: &str) -> Result<()> {
-    let ran = run(name, "2")?;
+    let ran = run(name, Library::Glibc, "2")?;
     let said = || format!("it printed:\n{}\n{}", ran.stdout, ran.stderr);
     let summary = tap::parse(&ran.stdout).with_context(said)?;
     ensure!(summary.failed.is_empty(), "failed: {}\n{}", summary.failed.join("; "), said());

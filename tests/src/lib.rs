@@ -12,7 +12,7 @@
 //! | [`fuzz`] | any call with any arguments, sound and unsound |
 //! | [`stress`] | many threads on the same heaps, sound and unsound |
 //! | [`wrong_use`] | the launcher itself, used wrongly and rightly, as a process |
-//! | [`c_program`] | a C program against glibc, run by the launcher |
+//! | [`c_program`] | C programs, run by the launcher; [`musl`] compiles them against another library than glibc |
 //! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
 //! | [`reports`] | whether a detection report says what its reader needs |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
@@ -33,6 +33,7 @@ pub mod in_kernel;
 pub mod ktap;
 pub mod launcher;
 pub mod models;
+pub mod musl;
 pub mod programs;
 pub mod reports;
 pub mod shell;

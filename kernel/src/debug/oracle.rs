@@ -24,7 +24,6 @@ pub fn show() -> String {
         ("cma_free", regions::free_pages()),
         ("objects", objects),
         ("object_bytes", object_bytes),
-        ("quarantined", object::quarantined()),
         ("heaps", heaps.heaps),
         ("minors", heaps.minors),
         ("buffers", heaps.buffers),

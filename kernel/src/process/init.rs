@@ -12,7 +12,7 @@ use super::group::Process;
 use super::signal::Signals;
 use super::thread::{Files, Parts, Thread};
 use super::tree::{self, Number};
-use super::{image, jobs, procfs};
+use super::{image, jobs, limits, procfs};
 use crate::arch::TrapFrame;
 use crate::sched;
 use crate::vfs::flags::{O_RDWR, O_WRONLY};
@@ -24,6 +24,7 @@ pub fn start_init(root: &Arc<Dentry>, path: &[u8], args: &[&[u8]], env: &[&[u8]]
     image::init()?;
     procfs::init();
     jobs::init();
+    limits::init();
     let (thread, frame) = load(root, path, args, env)?;
     let mut number = Number::alloc()?;
     tree::lock().add_process(&mut number, thread.clone(), 0, 0)?;

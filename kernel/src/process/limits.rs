@@ -6,8 +6,11 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::signal::{self, Info, SI_USER, SIGXFSZ};
 use super::tree::MAX_THREADS;
+use super::{current, with_current};
 use crate::vfs::fdtable::DEFAULT_LIMIT;
+use crate::vfs::longest;
 
 /// CPU time, in seconds. Not enforced.
 pub const CPU: usize = 0;
@@ -65,6 +68,26 @@ pub const INITIAL: Limits = {
     all[14] = limit(0, 0);
     all
 };
+
+struct All;
+
+/// Tells the filesystems who knows how long files may be. At boot.
+pub fn init() {
+    longest::set_caller(&All);
+}
+
+impl longest::Caller for All {
+    fn longest(&self) -> u64 {
+        with_current(|thread| thread.process().limits()[FSIZE].soft).unwrap_or(INFINITY)
+    }
+
+    fn went_beyond(&self) {
+        if let Some(thread) = current() {
+            let info = Info { signal: SIGXFSZ, code: SI_USER, detail: u64::from(thread.process().pid()) };
+            signal::send_thread(&thread, info);
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

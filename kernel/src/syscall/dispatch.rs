@@ -218,6 +218,8 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::KILL => signal::sys_kill(thread, a as i32, b as u32),
         nr::TKILL => signal::sys_tgkill(thread, None, a as i32, b as u32),
         nr::TGKILL => signal::sys_tgkill(thread, Some(a as i32), b as i32, c as u32),
+        nr::RT_SIGQUEUEINFO => signal::sys_rt_sigqueueinfo(thread, a as i32, b as u32, c),
+        nr::RT_TGSIGQUEUEINFO => signal::sys_rt_tgsigqueueinfo(thread, a as i32, b as i32, c as u32, d),
         nr::RT_SIGACTION => signal::sys_rt_sigaction(thread, a as u32, b, c, d),
         nr::RT_SIGPROCMASK => signal::sys_rt_sigprocmask(thread, a as u32, b, c, d),
         nr::RT_SIGPENDING => signal::sys_rt_sigpending(thread, a, b),

@@ -9,7 +9,8 @@ use crate::mm::user;
 use crate::process::signal::frame;
 use crate::process::signal::queue::Taken;
 use crate::process::signal::{
-    Action, Info, MAX_SIGNAL, SI_TKILL, SI_USER, SigSet, SignalStack, UNBLOCKABLE, send_process, send_thread,
+    Action, Info, MAX_SIGNAL, SI_TKILL, SI_USER, SigSet, SignalStack, UNBLOCKABLE, send_process,
+    send_process_with, send_thread, send_thread_with,
 };
 use crate::process::{Thread, signal, tree};
 use crate::sync::WaitQueue;
@@ -45,24 +46,64 @@ pub fn sys_kill(thread: &Thread, pid: i32, signal: u32) -> Result<usize> {
     Ok(0)
 }
 
-/// `tgkill`, and `tkill` without a process.
-pub fn sys_tgkill(thread: &Thread, pid: Option<i32>, tid: i32, signal: u32) -> Result<usize> {
-    check(signal)?;
+/// The thread of a number, and of a process where one is named. `EINVAL`, `ESRCH`.
+fn target(pid: Option<i32>, tid: i32) -> Result<Thread> {
     if tid <= 0 || pid.is_some_and(|pid| pid <= 0) {
         return Err(Errno::EINVAL);
     }
-    let tid = tid as u32;
-    let target = {
-        let tree = tree::lock();
-        let of = tree.process_of(tid).ok_or(Errno::ESRCH)?;
-        if pid.is_some_and(|pid| pid as u32 != of) {
-            return Err(Errno::ESRCH);
-        }
-        tree.node(of).and_then(|node| node.threads.iter().find(|t| t.tid() == tid).cloned())
-    };
-    let target = target.ok_or(Errno::ESRCH)?;
+    let tree = tree::lock();
+    let thread = tree.thread(tid as u32).ok_or(Errno::ESRCH)?;
+    match pid {
+        Some(pid) if pid as u32 != thread.process().pid() => Err(Errno::ESRCH),
+        _ => Ok(thread.clone()),
+    }
+}
+
+/// `tgkill`, and `tkill` without a process.
+pub fn sys_tgkill(thread: &Thread, pid: Option<i32>, tid: i32, signal: u32) -> Result<usize> {
+    check(signal)?;
+    let target = target(pid, tid)?;
     if signal != 0 {
         send_thread(&target, Info { signal, code: SI_TKILL, detail: u64::from(thread.process().pid()) });
+    }
+    Ok(0)
+}
+
+/// `siginfo_t`, as far as it is passed on: number, error, reason; sender and user; value.
+type RawInfo = [u32; 8];
+
+/// What is to be sent with a signal that says itself why. `EFAULT`; `EPERM` for what only the kernel says, to others.
+fn reason(thread: &Thread, to: i32, signal: u32, at: u64) -> Result<Taken> {
+    let raw: RawInfo = user::read(at)?;
+    let code = raw[2] as i32;
+    if (code >= 0 || code == SI_TKILL) && to as u32 != thread.process().pid() {
+        return Err(Errno::EPERM);
+    }
+    check(signal)?;
+    let pair = |low: usize| u64::from(raw[low]) | u64::from(raw[low + 1]) << 32;
+    Ok(Taken { info: Info { signal, code, detail: pair(4) }, value: pair(6) })
+}
+
+/// `rt_sigqueueinfo`: to a process, with a reason and a value. As [`sys_kill`], `EFAULT`, `EPERM`.
+pub fn sys_rt_sigqueueinfo(thread: &Thread, pid: i32, signal: u32, info: u64) -> Result<usize> {
+    let what = reason(thread, pid, signal, info)?;
+    let found = u32::try_from(pid).ok().and_then(|tid| tree::lock().thread(tid).cloned());
+    let found = found.ok_or(Errno::ESRCH)?;
+    if signal != 0 {
+        send_process_with(found.process(), what);
+    }
+    Ok(0)
+}
+
+/// `rt_tgsigqueueinfo`: to a thread. As [`sys_tgkill`], `EFAULT`, `EPERM`.
+pub fn sys_rt_tgsigqueueinfo(thread: &Thread, pid: i32, tid: i32, signal: u32, info: u64) -> Result<usize> {
+    if pid <= 0 || tid <= 0 {
+        return Err(Errno::EINVAL);
+    }
+    let what = reason(thread, pid, signal, info)?;
+    let target = target(Some(pid), tid)?;
+    if signal != 0 {
+        send_thread_with(&target, what);
     }
     Ok(0)
 }

@@ -7,7 +7,8 @@ use heaps::{Errno, Result};
 use super::Ctx;
 use super::ctx::user_path;
 use crate::vfs::flags::AT_FDCWD;
-use crate::vfs::inode::{Content, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG};
+use crate::vfs::inode::{Content, Inode, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG};
+use crate::vfs::longest;
 use crate::vfs::ramfs::data::MAX_SIZE;
 
 const FALLOC_KEEP_SIZE: u32 = 1;
@@ -39,13 +40,18 @@ pub fn sys_ftruncate(ctx: &Ctx, fd: i32, size: i64) -> Result<usize> {
     if !file.writable() {
         return Err(Errno::EINVAL);
     }
-    file.inode().truncate(size).map(|()| 0)
+    truncate(file.inode(), size)
+}
+
+fn truncate(inode: &Inode, size: u64) -> Result<usize> {
+    longest::admit_size(inode.size(), size)?;
+    inode.truncate(size).map(|()| 0)
 }
 
 /// `truncate`. As [`sys_ftruncate`], and what walking the path says. May sleep.
 pub fn sys_truncate(ctx: &Ctx, path: u64, size: i64) -> Result<usize> {
     let size = offset(size)?;
-    ctx.resolve(AT_FDCWD, &user_path(path)?, true)?.inode().truncate(size).map(|()| 0)
+    truncate(ctx.resolve(AT_FDCWD, &user_path(path)?, true)?.inode(), size)
 }
 
 /// `fallocate`: allocating and punching holes. `EBADF`, `EINVAL`, `EOPNOTSUPP` for the other modes, `EFBIG`, `ENOSPC`,
@@ -69,6 +75,9 @@ pub fn sys_fallocate(ctx: &Ctx, fd: i32, mode: u32, start: i64, len: i64) -> Res
         (S_IFREG, _) => return Err(Errno::EOPNOTSUPP),
         _ => return Err(Errno::ENODEV),
     };
+    if mode == 0 {
+        longest::admit_size(data.size(), end)?;
+    }
     match mode {
         0 | FALLOC_KEEP_SIZE => data.allocate(start, len, mode == FALLOC_KEEP_SIZE)?,
         _ if mode & FALLOC_PUNCH_HOLE != 0 => data.punch_hole(start, len)?,

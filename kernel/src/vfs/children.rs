@@ -50,7 +50,17 @@ impl Children {
 
     fn place(&self, name: &[u8]) -> Result<usize, usize> {
         let prefix = prefix(name);
-        self.by_name.binary_search_by(|named| named.prefix.cmp(&prefix).then_with(|| (*named.name).cmp(name)))
+        let start = self.by_name.partition_point(|named| named.prefix < prefix);
+        let alike = &self.by_name[start..];
+        if is_whole(prefix) {
+            let there = alike.first().is_some_and(|named| named.prefix == prefix);
+            return if there { Ok(start) } else { Err(start) };
+        }
+        let alike = &alike[..alike.partition_point(|named| named.prefix == prefix)];
+        match alike.binary_search_by(|named| (*named.name).cmp(name)) {
+            Ok(at) => Ok(start + at),
+            Err(at) => Err(start + at),
+        }
     }
 
     /// What a name leads to.
@@ -126,10 +136,20 @@ impl Children {
 
 /// A name's first eight bytes as a number: where two differ, they are in the order of the names.
 fn prefix(name: &[u8]) -> u64 {
-    match name.first_chunk() {
-        Some(start) => u64::from_be_bytes(*start),
-        None => name.iter().rev().fold(0, |number, &byte| number >> 8 | u64::from(byte) << 56),
+    if let Some(start) = name.first_chunk() {
+        return u64::from_be_bytes(*start);
     }
+    if let (Some(start), Some(end)) = (name.first_chunk(), name.last_chunk()) {
+        // The two overlap unless the name has eight bytes: what the end repeats is shifted out.
+        let (start, end) = (u32::from_be_bytes(*start), u32::from_be_bytes(*end));
+        return u64::from(start) << 32 | u64::from(end) << ((8 - name.len()) * 8) & u64::from(u32::MAX);
+    }
+    name.iter().rev().fold(0, |number, &byte| number >> 8 | u64::from(byte) << 56)
+}
+
+/// Whether a [`prefix`] is all of its name: no byte of a name is zero.
+fn is_whole(prefix: u64) -> bool {
+    prefix.to_be_bytes()[7] == 0
 }
 
 #[cfg(test)]
@@ -137,6 +157,31 @@ mod tests {
     use super::*;
     use crate::vfs::namespace::dir_inode;
     use alloc::collections::BTreeMap;
+
+    #[test]
+    fn a_prefix_is_the_first_bytes_and_zeroes() {
+        for len in 0..8 {
+            let mut bytes = [0; 8];
+            bytes[..len].copy_from_slice(&b"abcdefgh"[..len]);
+            assert_eq!(prefix(&b"abcdefgh"[..len]), u64::from_be_bytes(bytes));
+        }
+        assert_eq!(prefix(b"abcdefgh"), prefix(b"abcdefghi"));
+    }
+
+    #[test]
+    fn names_that_begin_alike_are_told_apart() {
+        let names = ["abcdefgh", "abcdefgha", "abcdefghb", "abcdefg", "abcdefgi", "abcdefghab", "b", ""];
+        let mut table = Children::new();
+        for name in &names[..names.len() - 2] {
+            table.reserve().unwrap();
+            let child = Dentry::anonymous(name.as_bytes(), dir_inode(1, 0, None));
+            assert!(table.insert(name.as_bytes().into(), child).is_none());
+        }
+        let found = names.map(|name| table.get(name.as_bytes()).map(|child| child.name().to_vec()));
+        let there = names.map(|name| (name.len() > 1).then(|| name.as_bytes().to_vec()));
+        assert_eq!(found, there);
+        assert!(table.by_name.is_sorted_by_key(|named| named.name.clone()));
+    }
 
     proptest::proptest! {
         #[test]

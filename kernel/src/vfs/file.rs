@@ -234,6 +234,10 @@ enum Place {
     Anonymous(Arc<Inode>),
 }
 
+/// Who is told of a file's last close. Most files have none.
+#[derive(Default)]
+struct Links(Vec<Arc<dyn Link>>);
+
 /// An open file.
 pub struct File {
     // First, so that the last close starts with it.
@@ -246,7 +250,7 @@ pub struct File {
     /// Who is told when it becomes ready, if anybody ever is: a process, or a group below zero.
     signal_owner: AtomicI32,
     _use: Use,
-    links: SpinLock<Vec<Arc<dyn Link>>, { order::FILE_LINKS }>,
+    links: SpinLock<Option<Box<Links>>, { order::FILE_LINKS }>,
     _count: Counted,
 }
 
@@ -283,7 +287,7 @@ impl File {
             signal_owner: AtomicI32::new(0),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             _use: one,
-            links: SpinLock::new(Vec::new()),
+            links: SpinLock::new(None),
             _count: count,
         }))
     }
@@ -416,27 +420,34 @@ impl File {
 
     /// Lets `link` be told of the last close. `ENOMEM`.
     pub(super) fn add_link(&self, link: Arc<dyn Link>) -> Result<()> {
-        let mut links = self.links.lock();
-        links.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        links.push(link);
-        Ok(())
+        let mut some = self.links.lock();
+        let Links(links) = &mut **some.get_or_insert_default();
+        let room = links.try_reserve(1).map_err(|_| Errno::ENOMEM);
+        if room.is_ok() {
+            links.push(link);
+        }
+        forget_if_empty(&mut some);
+        room
     }
 
     /// Takes [`add_link`](Self::add_link) back.
     pub(super) fn remove_link(&self, link: &Arc<dyn Link>) {
-        let mut links = self.links.lock();
+        let mut some = self.links.lock();
+        let Some(Links(links)) = some.as_deref_mut() else { return };
         let found = links.iter().position(|other| poll::same(other, link));
         let removed = found.map(|at| links.swap_remove(at));
-        drop(links);
+        forget_if_empty(&mut some);
+        drop(some);
         drop(removed);
     }
 
     /// Who is told of the last close now. `ENOMEM`.
     pub(super) fn links(&self) -> Result<Vec<Arc<dyn Link>>> {
-        let links = self.links.lock();
         let mut all = Vec::new();
-        all.try_reserve_exact(links.len()).map_err(|_| Errno::ENOMEM)?;
-        all.extend(links.iter().cloned());
+        if let Some(Links(links)) = self.links.lock().as_deref() {
+            all.try_reserve_exact(links.len()).map_err(|_| Errno::ENOMEM)?;
+            all.extend(links.iter().cloned());
+        }
         Ok(all)
     }
 
@@ -485,11 +496,18 @@ pub fn verify_area(pos: u64, len: usize) -> Result<()> {
     end.map(drop).ok_or(Errno::EINVAL)
 }
 
+/// An emptied vector keeps its memory.
+fn forget_if_empty(links: &mut Option<Box<Links>>) {
+    if links.as_ref().is_some_and(|links| links.0.is_empty()) {
+        *links = None;
+    }
+}
+
 impl Drop for File {
     /// The last close, before anything is given back: nobody watches the file from here on, and its locks go.
     fn drop(&mut self) {
-        for link in core::mem::take(self.links.get_mut()) {
-            link.closed(self.opened.ops.poll_queue());
+        if let Some(links) = self.links.get_mut().take() {
+            links.0.into_iter().for_each(|link| link.closed(self.opened.ops.poll_queue()));
         }
         locks::release(self.inode(), Owner::Flock(self.id));
         locks::release(self.inode(), Owner::OpenFile(self.id));

@@ -34,6 +34,7 @@ pub mod initramfs;
 pub mod inode;
 pub mod io;
 pub mod locks;
+pub mod longest;
 pub mod memfd;
 pub mod mmap;
 pub mod mount_options;

@@ -35,8 +35,40 @@ pub struct Walk<'p> {
     root: &'p Arc<Dentry>,
     here: Arc<Dentry>,
     path: Cow<'p, [u8]>,
+    /// Where the steps that were taken end.
     at: usize,
+    next: Step,
     links: u32,
+}
+
+/// A step along a path.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    /// The bounds of its name, slashes before it skipped.
+    start: usize,
+    end: usize,
+    /// Whether nothing but slashes comes after it.
+    is_last: bool,
+}
+
+impl Step {
+    /// The step from `at` on.
+    fn along(path: &[u8], at: usize) -> Step {
+        let is_slash = |at: usize| path.get(at) == Some(&b'/');
+        let mut start = at;
+        while is_slash(start) {
+            start += 1;
+        }
+        let mut end = start;
+        while end < path.len() && path[end] != b'/' {
+            end += 1;
+        }
+        let mut rest = end;
+        while is_slash(rest) {
+            rest += 1;
+        }
+        Step { start, end, is_last: rest == path.len() }
+    }
 }
 
 impl<'p> Walk<'p> {
@@ -46,7 +78,14 @@ impl<'p> Walk<'p> {
             [] => Err(Errno::ENOENT),
             _ if path.len() >= PATH_MAX => Err(Errno::ENAMETOOLONG),
             _ => {
-                let mut walk = Walk { root, here: start.clone(), path: Cow::Borrowed(&[]), at: 0, links: 0 };
+                let mut walk = Walk {
+                    root,
+                    here: start.clone(),
+                    path: Cow::Borrowed(&[]),
+                    at: 0,
+                    next: Step::default(),
+                    links: 0,
+                };
                 walk.turn_to(Cow::Borrowed(path));
                 Ok(walk)
             }
@@ -61,12 +100,11 @@ impl<'p> Walk<'p> {
     /// Takes every step but the last. `ENOENT`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`.
     pub fn to_parent(&mut self) -> Result<()> {
         loop {
-            let (start, end) = self.step();
-            if self.rest_is_slashes(end) {
-                self.must_be_dir()?;
-                return Ok(());
+            let Step { start, end, is_last } = self.next;
+            if is_last {
+                return self.must_be_dir();
             }
-            self.at = end;
+            self.advance();
             match Self::last_of(&self.path[start..end])? {
                 Last::Here => self.must_be_dir()?,
                 Last::Up => self.up()?,
@@ -80,13 +118,12 @@ impl<'p> Walk<'p> {
 
     /// The last step. `ENAMETOOLONG`.
     pub fn last(&self) -> Result<Last<'_>> {
-        let (start, end) = self.step();
-        Self::last_of(&self.path[start..end])
+        Self::last_of(&self.path[self.next.start..self.next.end])
     }
 
     /// Whether the path ends in a slash, and so must lead to a directory.
     pub fn wants_dir(&self) -> bool {
-        self.path[self.at..].ends_with(b"/") || self.step().0 == self.path.len()
+        self.path.ends_with(b"/") || self.next.start == self.path.len()
     }
 
     /// Takes the last step, following links at the end where `follow` or a trailing slash says so.
@@ -124,20 +161,14 @@ impl<'p> Walk<'p> {
 
     /// Goes on along the link that the last step leads to; the target itself where that needs no walking.
     fn follow_last(&mut self, link: &Arc<Dentry>) -> Result<Option<Arc<Dentry>>> {
-        self.at = self.step().1;
+        self.advance();
         self.follow(link)
     }
 
-    /// The bounds of the next step, slashes before it skipped.
-    fn step(&self) -> (usize, usize) {
-        let rest = &self.path[self.at..];
-        let start = self.at + rest.iter().take_while(|&&b| b == b'/').count();
-        let len = self.path[start..].iter().take_while(|&&b| b != b'/').count();
-        (start, start + len)
-    }
-
-    fn rest_is_slashes(&self, from: usize) -> bool {
-        self.path[from..].iter().all(|&b| b == b'/')
+    /// The next step is taken.
+    fn advance(&mut self) {
+        self.at = self.next.end;
+        self.next = Step::along(&self.path, self.at);
     }
 
     fn last_of(name: &[u8]) -> Result<Last<'_>> {
@@ -201,8 +232,8 @@ impl<'p> Walk<'p> {
         if path.starts_with(b"/") {
             self.here = self.root.clone();
         }
+        (self.at, self.next) = (0, Step::along(&path, 0));
         self.path = path;
-        self.at = 0;
     }
 }
 

@@ -124,6 +124,8 @@ pub fn arguments(number: u64) -> Option<&'static [Kind]> {
 
         nr::KILL | nr::TKILL => &[Int, Signal],
         nr::TGKILL => &[Int, Int, Signal],
+        nr::RT_SIGQUEUEINFO => &[Int, Signal, Pointer],
+        nr::RT_TGSIGQUEUEINFO => &[Int, Int, Signal, Pointer],
         nr::RT_SIGACTION => &[Signal, ActionIn, ActionOut, Size],
         nr::RT_SIGPROCMASK => &[Value(MASK), SetIn, SetOut, Size],
         nr::RT_SIGPENDING => &[SetOut, Size],

@@ -66,11 +66,6 @@ pub fn live() -> (usize, usize) {
     (LIVE_OBJECTS.load(Ordering::Relaxed), LIVE_BYTES.load(Ordering::Relaxed))
 }
 
-/// Freed objects whose memory does not serve again yet.
-pub fn quarantined() -> usize {
-    REGION.lock().quarantined()
-}
-
 /// Lets all quarantined memory serve again.
 pub fn drain() {
     REGION.lock().drain();

@@ -178,10 +178,6 @@ impl Region {
         self.serial
     }
 
-    pub(super) fn quarantined(&self) -> usize {
-        self.quarantined_objects
-    }
-
     pub(super) fn drain(&mut self) {
         while self.quarantined_objects > 0 {
             self.release_oldest();

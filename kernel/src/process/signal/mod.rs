@@ -41,6 +41,8 @@ pub const SIGKILL: u32 = 9;
 pub const SIGSEGV: u32 = 11;
 /// Write to a pipe nobody reads.
 pub const SIGPIPE: u32 = 13;
+/// A file is longer than it may become.
+pub const SIGXFSZ: u32 = 25;
 /// A child has changed.
 pub const SIGCHLD: u32 = 17;
 /// Go on after a stop.

@@ -16,6 +16,7 @@ use super::dentry::Dentry;
 use super::file::{File, FileOps, Position, Whence, seek_within};
 use super::flags::O_APPEND;
 use super::io::{Sink, Source};
+use super::longest;
 use super::mmap::{Mmap, MmapRequest};
 use super::namespace::dir_inode;
 use super::quota::Quota;
@@ -24,6 +25,24 @@ use crate::mm::aspace::mappers::FilePages;
 /// A new, empty filesystem numbered `dev` that may take half of memory.
 pub fn new(dev: u32) -> Arc<Dentry> {
     Dentry::root(dir_inode(dev, 0o755, Some(Quota::half_of_memory())))
+}
+
+/// The first bytes of what is to be written.
+struct Part<'a> {
+    of: &'a mut dyn Source,
+    left: usize,
+}
+
+impl Source for Part<'_> {
+    fn left(&self) -> usize {
+        self.left
+    }
+
+    fn take(&mut self, into: &mut [u8]) -> Result<()> {
+        self.of.take(into)?;
+        self.left -= into.len();
+        Ok(())
+    }
 }
 
 /// An open regular file.
@@ -40,9 +59,14 @@ impl FileOps for RegularFile {
     }
 
     fn write_at(&self, file: &File, from: &mut dyn Source, pos: u64) -> Result<(usize, u64)> {
-        file.inode().touch();
         let append = file.flags() & O_APPEND != 0;
-        bytes(file)?.write(from, (!append).then_some(pos))
+        let at = if append { file.inode().size() } else { pos };
+        let most = match from.left() {
+            0 => 0,
+            len => longest::admit_write(at, len)?,
+        };
+        file.inode().touch();
+        bytes(file)?.write(&mut Part { of: from, left: most }, (!append).then_some(pos))
     }
 
     fn position(&self) -> Position {

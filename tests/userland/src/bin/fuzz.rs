@@ -73,9 +73,7 @@ fn judge(plan: &Plan) -> Result<bool> {
     // What went wrong already is not made worse.
     let played = rehearsed && fuzz::play(plan, &before)?;
     let reports = report::fresh(&reports_before, oracle::reports()?);
-    let mut delta = counts::delta(&counts_before, &oracle::settled_counts()?);
-    // What is freed while the counts are taken is no leak.
-    delta.retain(|(name, _)| name != "quarantined");
+    let delta = counts::delta(&counts_before, &oracle::settled_counts()?);
     for report in &reports {
         say!("fuzz: reported: {}", report.line);
     }
