@@ -32,8 +32,8 @@ pub struct Entries {
     pub unplug: Option<usize>,
 }
 
-/// Links `file`, laid out as `layout` says, to run at `base`: the bytes of all parts, and where they are entered. `ENOENT` for a symbol nobody exports, `ENOEXEC` for what
-/// cannot be linked, `ENOMEM`.
+/// Links `file`, laid out as `layout` says, to run at `base`: the bytes of all parts, and where they are entered.
+/// `ENOENT` for a symbol nobody exports, `ENOEXEC` for what cannot be linked, `ENOMEM`.
 pub fn link(
     file: &File<'_>,
     layout: &Layout,

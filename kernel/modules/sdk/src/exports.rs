@@ -59,7 +59,7 @@ macro_rules! exports {
 exports! {
     /// Takes `size` bytes of the object heap, aligned to `align`, a power of two. Null when there are none.
     fn allocate(size: usize, align: usize) -> *mut u8;
-    /// Gives back the object at `object`, which [`allocate`] gave. What is none is reported, and nothing done.
+    /// Gives back the object at `object`, which `allocate` gave. What is none is reported, and nothing done.
     fn deallocate(object: *mut u8);
     /// A line for the kernel's log.
     fn log(text: &str);
@@ -67,7 +67,7 @@ exports! {
     fn panic(text: &str) -> !;
     /// Takes `1 << order` page frames, contents unspecified; `None` when there are none of that order. May sleep.
     fn alloc_run(order: u32) -> Option<PhysAddr>;
-    /// Gives back what [`alloc_run`] gave, with the same order.
+    /// Gives back what `alloc_run` gave, with the same order.
     fn free_run(start: PhysAddr, order: u32);
     /// Zeroes `pages` page frames from `start`, which the caller owns.
     fn zero(start: PhysAddr, pages: usize);
@@ -79,14 +79,14 @@ exports! {
     fn find_contiguous() -> Result<()>;
     /// Takes `pages` page frames in one run of the contiguous region. `ENODEV`, `ENOMEM`.
     fn take_contiguous(pages: usize) -> Result<Run>;
-    /// Gives back what [`take_contiguous`] gave.
+    /// Gives back what `take_contiguous` gave.
     fn give_back_contiguous(run: Run);
     /// The caller is in a provider's `allocate`, where it can be made to wait. May sleep.
     fn meet_allocate();
     /// The caller is about to free `pages` page frames from `start`: reports it if user space maps one of them.
     fn freed(start: PhysAddr, pages: usize);
     /// Sleeps, uninterruptibly, until `drained` says that all of a provider's memory is back. It is asked again after
-    /// each [`wake_drained`].
+    /// each `wake_drained`.
     fn wait_drained(drained: &mut dyn FnMut() -> bool);
     /// Wakes those who wait until memory is back, whichever provider's.
     fn wake_drained();

@@ -2,8 +2,8 @@
 //!
 //! - [`abi`]: the module's descriptor, and the version magic that ties a module to one kernel;
 //! - [`exports`]: the functions the kernel offers to modules;
-//! - [`module`](macro@module), [`provider`], [`machine`], [`sync`], [`runtime`]: the module's side. A module is a type that
-//!   implements [`Provider`], and one use of the macro.
+//! - `provider`, `machine`, `sync`, `runtime`, and the macro `module`: the module's side, there on the guest alone. A
+//!   module is a type that implements `Provider`, and one use of the macro.
 //!
 //! Kernel and modules are compiled apart, but by one compiler from one tree, and share Rust types across the
 //! boundary. That is sound only for the very pair that was built together, which the version magic sees to.

@@ -3,6 +3,7 @@
 
 pub mod buffer;
 pub mod heap;
+pub mod ko;
 pub mod meet;
 pub mod oracle;
 pub mod provider;
