@@ -191,6 +191,7 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::WAITID => process::sys_waitid(thread, a as u32, b as u32, c, d as u32, e),
         nr::SET_TID_ADDRESS => process::sys_set_tid_address(thread, a),
         nr::SET_ROBUST_LIST => process::sys_set_robust_list(thread, a, b),
+        nr::GET_ROBUST_LIST => process::sys_get_robust_list(thread, a as u32, b, c),
         nr::GETPID => Ok(thread.process().pid() as usize),
         nr::GETTID => Ok(thread.tid() as usize),
         nr::GETPPID => process::sys_getppid(thread),

@@ -266,12 +266,30 @@ pub fn sys_set_tid_address(thread: &Thread, addr: u64) -> Result<usize> {
     Ok(thread.tid() as usize)
 }
 
+/// Size of a `struct robust_list_head`, in bytes.
+const ROBUST_LIST_HEAD: u64 = 24;
+
 /// `set_robust_list`.
 pub fn sys_set_robust_list(thread: &Thread, head: u64, len: u64) -> Result<usize> {
-    if len != 24 {
+    if len != ROBUST_LIST_HEAD {
         return Err(Errno::EINVAL);
     }
     thread.robust_list.store(head, Ordering::Relaxed);
+    Ok(0)
+}
+
+/// `get_robust_list`. `ESRCH`, `EPERM`, `EFAULT`.
+pub fn sys_get_robust_list(thread: &Thread, tid: u32, head: u64, len: u64) -> Result<usize> {
+    let other = match tid {
+        0 => thread.clone(),
+        _ => tree::lock().thread(tid).cloned().ok_or(Errno::ESRCH)?,
+    };
+    let (mine, theirs) = (thread.process(), other.process());
+    if mine.pid() != theirs.pid() && !mine.creds().may_inspect(&theirs.creds()) {
+        return Err(Errno::EPERM);
+    }
+    user::write(len, &ROBUST_LIST_HEAD)?;
+    user::write(head, &other.robust_list.load(Ordering::Relaxed))?;
     Ok(0)
 }
 
