@@ -93,10 +93,6 @@ impl Provider {
     pub fn unload(&self) -> Result<()> {
         module::delete(&self.module, abi::O_NONBLOCK)
     }
-    /// delete_module by force, whoever holds the module.
-    pub fn force_unload(&self) -> Result<()> {
-        module::delete(&self.module, abi::O_NONBLOCK | abi::O_TRUNC)
-    }
 }
 
 #[cfg(test)]
