@@ -50,7 +50,7 @@ pub mod user;
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, PhysAddr};
 pub use cdev::{Cdev, CdevCache, CdevOps, CdevPtr, CdevRef, DevT};
 pub use discipline::Discipline;
-pub use dma_buf::DmaBuf;
+pub use dma_buf::{Attachment, Direction, DmaBuf, DmaTable, Importer, Mapping};
 pub use heap_file::HeapFile;
 pub use platform::{Module, Pages, Platform, WaitQueue};
 pub use provider::{HeapOps, ProviderData};

@@ -3,10 +3,13 @@
 //! One trait without values: a kernel has one implementation, a host test another. Each lock is an associated
 //! type, so that an implementation can give every one its rank and have lock order checked.
 
+use core::ops::Deref;
+
 use lock_api::{RawMutex, RawRwLock};
 
 use crate::addr::PhysAddr;
 use crate::cdev::{CdevPtr, DevT};
+use crate::dma_buf::DmaBuf;
 use crate::heap_file::HeapFile;
 use crate::refcount::Fault;
 use crate::{Errno, Result};
@@ -35,9 +38,10 @@ pub trait Pages: Send + Sync + 'static {
 ///
 /// Unless said otherwise a function may be called from any task and may not sleep. Lock order, outermost
 /// first: `HeapGuard`, then `ListLock` and whatever the device and page hooks take, in either order, for neither is
-/// taken under the other; `BufferLock`, `PoolLock` and `CdevLock` are leaves. No hook is called under any but
-/// `HeapGuard`, except `refcount_fault` and `meet`, which may come under `ListLock`. The last put of a heap, from the
-/// drop of a [`HeapFile`] or a [`DmaBuf`](crate::DmaBuf), may call the device hooks too.
+/// taken under the other; `ResvLock`, with whatever an importer takes to map, under none of these; `BufferLock`,
+/// `PoolLock` and `CdevLock` are leaves. No hook is called under any but `HeapGuard`, except `refcount_fault` and `meet`,
+/// which may come under `ListLock`, and `read_page` and `write_page`, which come under `ResvLock`. The last put of a heap,
+/// from the drop of a [`HeapFile`] or a [`DmaBuf`], may call the device hooks too.
 pub trait Platform: Sized + Send + Sync + 'static {
     /// The registry's names and minors (Linux: `heap_list_lock`, a mutex). Held for short, bounded work, but for
     /// whoever is made to wait in `meet`: where it can wait, this must be a *sleeping* lock.
@@ -47,6 +51,9 @@ pub trait Platform: Sized + Send + Sync + 'static {
     type HeapGuard: RawRwLock + Send + Sync;
     /// A dma-buf's name.
     type BufferLock: RawMutex + Send + Sync;
+    /// One dma-buf's attachments (Linux: the reservation object's lock, a wound-wait mutex). Must be a *sleeping* lock:
+    /// it is held while an importer maps.
+    type ResvLock: RawMutex + Send + Sync;
     /// A contiguous region's allocator.
     type PoolLock: RawMutex + Send + Sync;
     /// A cdev's list of the caches that point to it (Linux: `cdev_lock`).
@@ -55,6 +62,8 @@ pub trait Platform: Sized + Send + Sync + 'static {
     type WaitQueue: WaitQueue;
     /// A handle on a module.
     type Module: Module;
+    /// A counted reference to the file that owns a buffer (Linux: `get_dma_buf`), which importers hold.
+    type BufferRef: Clone + Deref<Target = DmaBuf<Self>> + Send + Sync + 'static;
     /// What opening a character device yields: the kernel's file operations and their state.
     type File;
 
@@ -79,7 +88,17 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// Removes the node created for a number (Linux: `device_destroy`); open files stay. May sleep.
     fn device_destroy(devt: DevT);
 
-    /// Takes the pages of every revoked buffer ([`DmaBuf::is_revoked`](crate::DmaBuf::is_revoked)) out of every address
+    /// Copies bytes out of the page frame at `start`, from `offset` on and not past its end, through the CPU's cache.
+    fn read_page(start: PhysAddr, offset: usize, into: &mut [u8]);
+
+    /// Copies bytes into it, likewise.
+    fn write_page(start: PhysAddr, offset: usize, from: &[u8]);
+
+    /// Calls `each` with every buffer that a file owns, under no lock. Buffers whose file is made, or ends, meanwhile may
+    /// be left out. May sleep.
+    fn each_buffer(each: &mut dyn FnMut(&DmaBuf<Self>));
+
+    /// Takes the pages of every revoked buffer ([`DmaBuf::is_revoked`]) out of every address
     /// space. When it returns no access reaches them, and none will. May sleep.
     fn unmap_revoked();
 

@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::dma_buf::DmaBuf;
 use crate::fallible::{try_box, try_str};
 use crate::kref::{Counted, Ref};
 use crate::platform::{Event, ModuleRef, Platform};
@@ -45,10 +46,11 @@ pub(crate) struct Provider<P: Platform> {
 }
 
 impl<P: Platform> Provider<P> {
-    /// Takes the memory of every buffer away from whoever maps it. May sleep.
+    /// Takes the memory of every buffer away from whoever maps it, programs and devices. May sleep.
     pub(crate) fn revoke(&self) {
         self.revoked.store(true, Ordering::SeqCst);
         P::unmap_revoked();
+        P::each_buffer(&mut DmaBuf::detach_revoked);
     }
 
     pub(crate) fn is_revoked(&self) -> bool {

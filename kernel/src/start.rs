@@ -55,6 +55,7 @@ fn devices(regions: &Regions<'_>) -> Result<()> {
     kmsg::init()?;
     console::init()?;
     lab::init()?;
+    dma_heap::init()?;
     dma_heap::regions::init(regions)
 }
 

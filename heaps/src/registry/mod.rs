@@ -210,7 +210,7 @@ impl<P: Platform> Registration<P> {
     }
 
     /// The same when the device has gone, and its memory with it (hot unplug). Under `lastref` every mapping of it goes
-    /// before it does; a later access is SIGBUS. The others know of no mappings. May sleep.
+    /// before it does, a program's and a device's; a later access is SIGBUS. The others know of no mappings. May sleep.
     pub fn unplug(mut self) -> Result<ProviderData<P>, Refused<P>> {
         let revokes = matches!(self.heap, Some(Heap::Shell(_)));
         if let Err(errno) = self.end() {

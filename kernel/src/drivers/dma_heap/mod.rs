@@ -3,12 +3,14 @@
 //! * `platform`: what the subsystem asks of the kernel
 //! * `heap`: an open `/dev/dma_heap/NAME`
 //! * `buffer`: a dma-buf's descriptor
+//! * `list`: every dma-buf there is, and `/sys/kernel/debug/dma_buf/bufinfo`
 //! * [`regions`]: memory that was set aside for heaps at boot
 #![forbid(unsafe_code)]
 
 mod buffer;
 mod caller;
 mod heap;
+mod list;
 #[cfg_attr(not(target_os = "none"), path = "machine_host.rs")]
 mod machine;
 mod platform;
@@ -18,6 +20,8 @@ mod tests;
 
 use heaps::Registry;
 
+pub use buffer::BufferRef;
+pub use list::init;
 pub use platform::{Kernel, TRACE_PUTS};
 
 /// The major number of heap devices.

@@ -7,12 +7,13 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::platform::{Event, Point};
 use heaps::refcount::Fault;
-use heaps::{CdevPtr, DevT, HeapFile, Pages, PhysAddr, Platform, Result};
+use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, Pages, PhysAddr, Platform, Result};
 
+use super::buffer::BufferRef;
 use super::heap::OpenHeap;
-use super::machine;
+use super::{list, machine};
 use crate::debug::meet;
-use crate::mm::spaces;
+use crate::mm::{frames, spaces};
 use crate::modules::Module;
 use crate::process::{self, Thread};
 use crate::sync::order;
@@ -53,10 +54,12 @@ impl Platform for Kernel {
     type ListLock = RawSleepMutex<{ order::HEAP_LIST }>;
     type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
     type BufferLock = RawSpin<{ order::BUFFER }>;
+    type ResvLock = RawSleepMutex<{ order::RESERVATION }>;
     type PoolLock = RawSpin<{ order::CONTIG }>;
     type CdevLock = RawSpin<{ order::CDEV_INODES }>;
     type WaitQueue = Queue;
     type Module = Module;
+    type BufferRef = BufferRef;
     type File = Box<dyn FileOps>;
 
     fn heap_file(file: HeapFile<Self>) -> Result<Box<dyn FileOps>> {
@@ -81,6 +84,18 @@ impl Platform for Kernel {
 
     fn device_destroy(devt: DevT) {
         devtmpfs::device_destroy(devt);
+    }
+
+    fn read_page(start: PhysAddr, offset: usize, into: &mut [u8]) {
+        frames::read(start, offset, into);
+    }
+
+    fn write_page(start: PhysAddr, offset: usize, from: &[u8]) {
+        frames::write(start, offset, from);
+    }
+
+    fn each_buffer(each: &mut dyn FnMut(&DmaBuf<Kernel>)) {
+        list::each(|_, buffer| each(buffer));
     }
 
     fn unmap_revoked() {
