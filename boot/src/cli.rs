@@ -34,6 +34,9 @@ pub enum Command {
         /// A hazard's number or name, as in H1 or close-after-free.
         #[arg(value_parser = parse_scenarios)]
         scenario: Option<Scenarios>,
+        /// How to race instead.
+        #[command(flatten)]
+        racing: Racing,
     },
     /// Boot and run a static Linux/arm64 program of this host's, with its output and exit status.
     ///
@@ -101,13 +104,30 @@ pub enum Command {
     Lint,
 }
 
+/// How `demo` races.
+#[derive(Clone, Debug, Args)]
+pub struct Racing {
+    /// Race: several CPUs, no help, until something is found or the budget is used up
+    #[arg(long)]
+    pub racing: bool,
+    /// Rounds of each cell; 300 when seconds are left out too
+    #[arg(long, value_name = "N", requires = "racing", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: Option<u64>,
+    /// Seconds of the guest's for each cell
+    #[arg(long, value_name = "N", requires = "racing", value_parser = parse_seconds)]
+    pub seconds: Option<Duration>,
+    /// Where the random delays start
+    #[arg(long, value_name = "S", requires = "racing", default_value_t = 1)]
+    pub seed: u32,
+}
+
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Number of CPUs
-    #[arg(long, global = true, value_name = "N", default_value_t = 1,
+    /// Number of CPUs; 1 when left out, 4 to race
+    #[arg(long, global = true, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(qemu::MOST_CPUS)))]
-    pub smp: u32,
+    pub smp: Option<u32>,
     /// Memory, in MiB or with a suffix M or G
     #[arg(long, global = true, value_name = "M", default_value = "512M", value_parser = qemu::parse_memory)]
     pub mem: u32,
@@ -151,7 +171,8 @@ impl Options {
     /// The machine's hardware.
     pub fn hardware(&self) -> Hardware {
         let regions = [&self.cma, &self.carveout, &self.protected].into_iter().flatten().cloned().collect();
-        Hardware { cpus: self.smp, memory: self.mem, icount: self.icount, regions, ..Hardware::default() }
+        let cpus = self.smp.unwrap_or(1);
+        Hardware { cpus, memory: self.mem, icount: self.icount, regions, ..Hardware::default() }
     }
 }
 
@@ -193,8 +214,8 @@ mod tests {
     fn options_stand_before_or_after_the_command() {
         for line in ["--smp 4 --json demo H1", "demo H1 --json --smp 4", "--json demo --smp=4 H1"] {
             let cli = parse(line).unwrap();
-            assert_eq!((cli.options.smp, cli.options.json), (4, true), "{line}");
-            assert!(matches!(cli.command, Some(Command::Demo { scenario: Some(_) })), "{line}");
+            assert_eq!((cli.options.smp, cli.options.json), (Some(4), true), "{line}");
+            assert!(matches!(cli.command, Some(Command::Demo { scenario: Some(_), .. })), "{line}");
         }
         assert!(parse("--discipline kref").unwrap().command.is_none());
     }
@@ -204,7 +225,7 @@ mod tests {
         let cli = parse("exec --smp 2 ./prog -x --smp 3 --help -- y").unwrap();
         let Some(Command::Exec { command, strace: false }) = cli.command else { panic!("not exec") };
         assert_eq!(command, ["./prog", "-x", "--smp", "3", "--help", "--", "y"]);
-        assert_eq!(cli.options.smp, 2);
+        assert_eq!(cli.options.smp, Some(2));
     }
 
     #[test]
@@ -216,6 +237,9 @@ mod tests {
             ("--strace exec prog", "unexpected argument"),
             ("demo --strace", "unexpected argument"),
             ("demo H99", "there is no such scenario"),
+            ("demo H1 --rounds 5", "--racing"),
+            ("demo H1 --racing --rounds 0", "not in 1.."),
+            ("--racing demo H1", "unexpected argument"),
             ("--smp 0", "not in 1..="),
             ("--smp many", "invalid"),
             ("--mem 1M", "at least"),

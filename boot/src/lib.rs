@@ -9,7 +9,7 @@
 //!   exit status;
 //! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
 //! - [`mod@reference`], [`conformance`]: real Linux on the same machine, and what programs see on both;
-//! - [`plan`], [`lab`], [`matrix`]: all cells observed, and drawn;
+//! - [`plan`], [`lab`], [`race`], [`matrix`]: all cells observed, or raced, and drawn;
 //! - [`cli`], [`commands`]: what a person types, whom [`terminal`] and [`interrupt`] serve; [`figures`]:
 //!   what Linux takes.
 #![forbid(unsafe_code)]
@@ -37,6 +37,7 @@ pub mod plan;
 pub mod process;
 pub mod program;
 pub mod qemu;
+pub mod race;
 pub mod records;
 pub mod reference;
 pub mod regions;

@@ -5,6 +5,7 @@
 //! - [`vmap`]: buffers as the kernel itself reads and writes them
 
 pub mod attach;
+mod export;
 pub mod importer;
 mod shared;
 #[cfg(all(test, not(feature = "loom")))]
@@ -12,6 +13,7 @@ mod tests;
 pub mod vmap;
 
 pub use attach::{Attachment, Mapping};
+pub use export::Exporter;
 pub use importer::{Direction, DmaRun, DmaTable, Importer};
 pub use vmap::Vmap;
 
@@ -71,7 +73,7 @@ impl<P: Platform> DmaBuf<P> {
     pub(crate) fn new(registry: &'static Registry<P>, hold: Hold<P>, table: SgTable) -> DmaBuf<P> {
         registry.buffer_made(table.size());
         P::trace(Event::BufferAlloc { size: table.size() });
-        let mappable = hold.ops().mappable();
+        let mappable = hold.mappable();
         DmaBuf { registry, hold, table, mappable, name: Mutex::new(None), shared: OnceRef::new() }
     }
 
@@ -212,7 +214,7 @@ impl<P: Platform> Drop for DmaBuf<P> {
         let table = core::mem::take(&mut self.table);
         let size = table.size();
         P::trace(Event::BufferRelease { size });
-        self.hold.ops().release(table);
+        self.hold.release(table);
         self.registry.buffer_freed(size);
     }
 }

@@ -9,7 +9,7 @@ use heaps::{Discipline, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
-use crate::drivers::{console, dma_heap, kmsg, mem};
+use crate::drivers::{console, dma_heap, kmsg, mem, udmabuf};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
 use crate::vfs::flags::O_RDONLY;
@@ -46,14 +46,20 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
 }
 
 fn devices(regions: &Regions<'_>) -> Result<()> {
-    for (major, name) in
-        [(1, "mem"), (5, "/dev/tty"), (5, "/dev/console"), (240, "lab"), (dma_heap::MAJOR, "dma_heap")]
-    {
+    for (major, name) in [
+        (1, "mem"),
+        (5, "/dev/tty"),
+        (5, "/dev/console"),
+        (udmabuf::MAJOR, "misc"),
+        (240, "lab"),
+        (dma_heap::MAJOR, "dma_heap"),
+    ] {
         chrdev::name_major(major, name)?;
     }
     mem::init()?;
     kmsg::init()?;
     console::init()?;
+    udmabuf::init()?;
     lab::init()?;
     dma_heap::init()?;
     dma_heap::regions::init(regions)

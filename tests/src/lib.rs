@@ -5,6 +5,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`cells`] | every scenario under every discipline, held to what the scenario's file expects |
+//! | [`races`] | the racing forms, sound and unsound |
 //! | [`canaries`] | cells that go wrong on purpose: a trial passes when the harness caught its canary |
 //! | [`programs`] | the EL0 programs that print TAP |
 //! | [`in_kernel`] | the tests inside the kernel, which print KTAP |
@@ -13,6 +14,7 @@
 //! | [`stress`] | many threads on the same heaps, sound and unsound |
 //! | [`wrong_use`] | the launcher itself, used wrongly and rightly, as a process |
 //! | [`c_program`] | C programs, run by the launcher; [`musl`] compiles them against another library than glibc |
+//! | [`applets`] | busybox's programs, run by scripts, held to what they printed on Linux |
 //! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
 //! | [`reports`] | whether a detection report says what its reader needs |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
@@ -23,6 +25,7 @@
 //! [`all`] is what the runner, `tests/guest.rs`, is given.
 #![forbid(unsafe_code)]
 
+pub mod applets;
 pub mod c_program;
 pub mod canaries;
 pub mod cells;
@@ -35,6 +38,7 @@ pub mod launcher;
 pub mod models;
 pub mod musl;
 pub mod programs;
+pub mod races;
 pub mod reports;
 pub mod shell;
 pub mod strace;
@@ -54,6 +58,7 @@ pub fn all() -> Vec<Trial> {
         cells::trials(),
         canaries::trials(),
         reports::trials(),
+        races::trials(),
         programs::trials(),
         in_kernel::trials(),
         strace::trials(),
@@ -61,6 +66,7 @@ pub fn all() -> Vec<Trial> {
         stress::trials(),
         wrong_use::trials(),
         c_program::trials(),
+        applets::trials(),
         conformance::trials(),
         shell::trials(),
     ];

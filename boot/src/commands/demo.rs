@@ -71,7 +71,7 @@ fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) -> Str
     text + "\n"
 }
 
-fn plan(options: &Options, scenarios: Vec<Scenario>) -> Plan {
+pub(super) fn plan(options: &Options, scenarios: Vec<Scenario>) -> Plan {
     let chosen = |name: &&str| options.discipline.as_deref().is_none_or(|discipline| discipline == *name);
     Plan { scenarios, disciplines: DISCIPLINES.into_iter().filter(chosen).collect() }
 }

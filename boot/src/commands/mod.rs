@@ -7,6 +7,7 @@ mod doctor;
 mod exec;
 mod gdb;
 mod lint;
+mod race;
 mod reference;
 mod shell;
 
@@ -17,6 +18,8 @@ use crate::cli::{Cli, Command, Options};
 use crate::machine::Machine;
 use crate::{install, plan};
 
+pub(crate) use race::time;
+
 /// The launcher itself failed.
 pub const FAILED: u8 = 125;
 
@@ -26,9 +29,13 @@ pub fn run(cli: Cli) -> Result<u8> {
     if options.no_install {
         install::forbid();
     }
-    match cli.command.unwrap_or(Command::Demo { scenario: None }) {
-        Command::Demo { scenario: None } => demo::matrix(&options, plan::SCENARIOS.to_vec()),
-        Command::Demo { scenario: Some(scenarios) } => demo::tell(&options, scenarios.0),
+    let Some(command) = cli.command else { return demo::matrix(&options, plan::SCENARIOS.to_vec()) };
+    match command {
+        Command::Demo { scenario, racing } if racing.racing => {
+            race::run(&options, scenario.map_or(plan::SCENARIOS.to_vec(), |scenarios| scenarios.0), &racing)
+        }
+        Command::Demo { scenario: None, .. } => demo::matrix(&options, plan::SCENARIOS.to_vec()),
+        Command::Demo { scenario: Some(scenarios), .. } => demo::tell(&options, scenarios.0),
         Command::Exec { strace, command } => exec::run(&options, strace, &command),
         Command::Shell { busybox } => shell::run(&options, busybox.as_deref()),
         Command::Gdb { port, command } => gdb::run(&options, port, &command),

@@ -188,14 +188,16 @@ impl<P: Platform> DmaBuf<P> {
         }
     }
 
-    /// Hands the memory to the CPU (Linux: `dma_buf_begin_cpu_access`): every device that maps it is told. May sleep.
+    /// Hands the memory to the CPU (Linux: `dma_buf_begin_cpu_access`): every device that maps it is told, then
+    /// the exporter. The exporter's refusal. May sleep.
     pub fn begin_cpu_access(&self, direction: Direction) -> Result<()> {
         self.each_live(|importer, table| importer.sync_for_cpu(table, direction));
-        Ok(())
+        self.hold.cpu_access(true)
     }
 
-    /// Hands it back (Linux: `dma_buf_end_cpu_access`). May sleep.
+    /// Hands it back (Linux: `dma_buf_end_cpu_access`). The exporter's refusal. May sleep.
     pub fn end_cpu_access(&self, direction: Direction) -> Result<()> {
+        self.hold.cpu_access(false)?;
         self.each_live(|importer, table| importer.sync_for_device(table, direction));
         Ok(())
     }

@@ -5,3 +5,4 @@ pub mod console;
 pub mod dma_heap;
 pub mod kmsg;
 pub mod mem;
+pub mod udmabuf;

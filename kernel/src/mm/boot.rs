@@ -1,7 +1,6 @@
 //! Dividing the machine's memory at boot: the image, the object heap, the contiguous pool, frames for all else.
 
 use core::ops::Range;
-use core::sync::atomic::AtomicU32;
 
 use arrayvec::ArrayVec;
 use heaps::{PAGE_SIZE, PhysAddr};
@@ -146,14 +145,15 @@ fn init_shares(ram: &Ranges, free: &mut Free) {
     let first = ram.iter().map(|r| r.start).min().unwrap_or(0) / PAGE_SIZE as u64;
     let last = ram.iter().map(|r| r.end).max().unwrap_or(0).div_ceil(PAGE_SIZE as u64);
     let count = (last - first) as usize;
-    let Some(at) = free.take((count * size_of::<AtomicU32>()) as u64, PAGE_SIZE as u64) else {
+    let Some(at) = free.take((count * size_of::<frames::Holders>()) as u64, PAGE_SIZE as u64) else {
         too_little(0)
     };
     let pages = ((at.end - at.start) as usize).div_ceil(PAGE_SIZE);
     arch::zero_pages(PhysAddr::new(at.start), pages);
     // SAFETY: the range was just taken, zeroed, is aligned, and belongs to nobody else for good.
-    let counts =
-        unsafe { core::slice::from_raw_parts(linear(PhysAddr::new(at.start)).cast::<AtomicU32>(), count) };
+    let counts = unsafe {
+        core::slice::from_raw_parts(linear(PhysAddr::new(at.start)).cast::<frames::Holders>(), count)
+    };
     frames::init_shares(first, counts);
 }
 

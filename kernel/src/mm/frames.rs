@@ -28,20 +28,28 @@ static FREE: AtomicUsize = AtomicUsize::new(0);
 static TOTAL: AtomicUsize = AtomicUsize::new(0);
 static SHARES: Once<Shares> = Once::new();
 
+/// Who has a frame beside its first owner. Both are 0 for a frame that is free, or that one owner has.
+pub struct Holders {
+    /// All others.
+    shares: AtomicU32,
+    /// Of those, the ones that know it by its address: it must stay where it is.
+    pins: AtomicU32,
+}
+
 struct Shares {
     first_pfn: u64,
-    counts: &'static [AtomicU32],
+    counts: &'static [Holders],
 }
 
 impl Shares {
-    fn of(pa: PhysAddr) -> Option<&'static AtomicU32> {
+    fn of(pa: PhysAddr) -> Option<&'static Holders> {
         let shares = SHARES.get()?;
         shares.counts.get(pa.pfn().checked_sub(shares.first_pfn)? as usize)
     }
 }
 
 /// Tells where share counts are kept: one for each frame from `first_pfn` on. Once, at boot.
-pub fn init_shares(first_pfn: u64, counts: &'static [AtomicU32]) {
+pub fn init_shares(first_pfn: u64, counts: &'static [Holders]) {
     SHARES.call_once(|| Shares { first_pfn, counts });
 }
 
@@ -184,15 +192,39 @@ pub fn alloc_zeroed() -> Result<Frame> {
 
 /// One more address space maps the frame.
 pub fn share(pa: PhysAddr) {
-    if let Some(count) = Shares::of(pa) {
-        count.fetch_add(1, Ordering::Relaxed);
+    if let Some(holders) = Shares::of(pa) {
+        holders.shares.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Somebody more has the frame, and knows it by its address (Linux: a pin of `get_user_pages`).
+pub fn pin(pa: PhysAddr) {
+    share(pa);
+    if let Some(holders) = Shares::of(pa) {
+        holders.pins.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Takes a [`pin`] back.
+pub fn unpin(pa: PhysAddr) {
+    if let Some(holders) = Shares::of(pa) {
+        holders.pins.fetch_sub(1, Ordering::AcqRel);
+    }
+    unshare(pa);
+}
+
+/// Whether somebody knows the frame by its address.
+pub fn is_pinned(pa: PhysAddr) -> bool {
+    Shares::of(pa).is_some_and(|holders| holders.pins.load(Ordering::Acquire) != 0)
 }
 
 /// One address space fewer maps the frame; the last one frees it.
 pub fn unshare(pa: PhysAddr) {
     let last = match Shares::of(pa) {
-        Some(count) => count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1)).is_err(),
+        Some(holders) => {
+            let one_less = |n: u32| n.checked_sub(1);
+            holders.shares.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_err()
+        }
         None => false,
     };
     if last {
@@ -202,7 +234,7 @@ pub fn unshare(pa: PhysAddr) {
 
 /// How many address spaces map the frame beside the first.
 pub fn shares(pa: PhysAddr) -> u32 {
-    Shares::of(pa).map_or(0, |count| count.load(Ordering::Acquire))
+    Shares::of(pa).map_or(0, |holders| holders.shares.load(Ordering::Acquire))
 }
 
 /// Zeroes `pages` frames from `start`, which the caller owns.

@@ -13,6 +13,8 @@ const TOTAL: usize = 4096;
 struct Page {
     bytes: Box<[u8; PAGE_SIZE]>,
     holders: u32,
+    /// Of those, pins.
+    pins: u32,
     /// How many frames its machine has given out.
     taken: Arc<AtomicUsize>,
 }
@@ -77,7 +79,7 @@ pub fn alloc_zeroed() -> Result<Frame> {
         return Err(Errno::ENOMEM);
     }
     let pa = PhysAddr::from_pfn(NEXT.fetch_add(1, Ordering::Relaxed));
-    let page = Page { bytes: Box::new([0; PAGE_SIZE]), holders: 1, taken };
+    let page = Page { bytes: Box::new([0; PAGE_SIZE]), holders: 1, pins: 0, taken };
     PAGES.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(pa.get(), page);
     Ok(Frame(pa))
 }
@@ -85,6 +87,22 @@ pub fn alloc_zeroed() -> Result<Frame> {
 /// One more holder.
 pub fn share(pa: PhysAddr) {
     with(pa, |page| page.holders += 1);
+}
+
+/// One more holder, who knows the frame by its address.
+pub fn pin(pa: PhysAddr) {
+    with(pa, |page| (page.holders, page.pins) = (page.holders + 1, page.pins + 1));
+}
+
+/// Takes a pin back.
+pub fn unpin(pa: PhysAddr) {
+    with(pa, |page| page.pins -= 1);
+    unshare(pa);
+}
+
+/// Whether somebody knows the frame by its address.
+pub fn is_pinned(pa: PhysAddr) -> bool {
+    with(pa, |page| page.pins != 0)
 }
 
 /// One holder less; the last one frees.

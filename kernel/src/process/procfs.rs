@@ -158,6 +158,7 @@ impl procfs::Process for One {
         };
         let children = process.as_ref().map_or((0, 0), |process| process.cpu.children().split());
         let creds = process.as_ref().map(|process| process.creds()).unwrap_or_default();
+        let nice = process.as_ref().map_or(0, |process| process.attributes().nice.load(Ordering::Relaxed));
         let (state, signals) = (self.state(), self.signals());
         let tree = tree::lock();
         let node = tree.node(pid);
@@ -169,6 +170,7 @@ impl procfs::Process for One {
             pgrp: of(|node| node.pgid),
             session: of(|node| node.sid),
             terminal: console::terminal_of(of(|node| node.sid) as u32),
+            nice,
             threads: node.map_or(0, |node| node.threads.len()),
             cpu_time: (own.unwrap_or_default(), children),
             started: process.map_or(0, |process| process.started()),

@@ -18,7 +18,14 @@ pub mod regions;
 #[cfg(test)]
 mod tests;
 
-use heaps::Registry;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use heaps::dma_buf::Exporter;
+use heaps::{DmaBuf, Registry, Result, SgTable};
+
+use crate::vfs::File;
+use crate::vfs::flags::O_RDWR;
 
 pub use buffer::BufferRef;
 pub use list::init;
@@ -29,3 +36,10 @@ pub const MAJOR: u32 = 252;
 
 /// Every heap of the machine.
 pub static HEAPS: Registry<Kernel> = Registry::new(MAJOR);
+
+/// A buffer that comes from no heap, as a file: that of the pages in `table`, which `exporter` releases, here too where
+/// there is an error. `ENFILE`, `ENOMEM`.
+pub fn export(exporter: Box<dyn Exporter>, table: SgTable) -> Result<Arc<File>> {
+    let buffer = DmaBuf::export(&HEAPS, exporter, table);
+    buffer::Buffer::file(buffer, O_RDWR)
+}

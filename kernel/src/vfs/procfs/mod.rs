@@ -95,6 +95,8 @@ pub struct Figures {
     pub session: i32,
     /// Its controlling terminal's device number, 0 for none, and the group in the foreground there.
     pub terminal: (u32, i32),
+    /// How nice it is, from -20 to 19.
+    pub nice: i32,
     /// How many threads it has.
     pub threads: usize,
     /// The time it, and the children it waited for, took of CPUs in user space and in the kernel, in nanoseconds.

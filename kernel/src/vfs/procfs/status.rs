@@ -18,13 +18,15 @@ pub fn ticks(ns: u64) -> u64 {
 pub fn stat(process: &dyn Process, pid: i32) -> String {
     let Figures { state, ppid, pgrp, session, threads, vm_bytes, .. } = process.figures();
     let Figures { terminal: (tty, foreground), cpu_time: (own, children), started, .. } = process.figures();
-    let Figures { processor, exit_signal, signals, strings: [args, env], rss_bytes, .. } = process.figures();
+    let Figures { processor, exit_signal, signals, strings: [args, env], rss_bytes, nice, .. } =
+        process.figures();
     let (comm, rss) = (process.comm(), rss_bytes / PAGE_SIZE);
     let both = |(user, system)| format!("{} {}", ticks(user), ticks(system));
     let (own, children, started) = (both(own), both(children), ticks(started));
     // Nobody counts faults.
     let head = format!("{pid} ({comm}) {state} {ppid} {pgrp} {session} {tty} {foreground} 0 0 0 0 0");
-    let life = format!("{own} {children} 20 0 {threads} 0 {started} {vm_bytes} {rss} {}", u64::MAX);
+    let life =
+        format!("{own} {children} {} {nice} {threads} 0 {started} {vm_bytes} {rss} {}", 20 + nice, u64::MAX);
     let pending = (signals.pending | signals.shared) as u32;
     let sets =
         format!("{pending} {} {} {}", signals.blocked as u32, signals.ignored as u32, signals.caught as u32);

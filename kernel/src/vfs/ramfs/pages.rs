@@ -91,6 +91,11 @@ impl Pages {
         image + self.pages.range(image..).count() as u64
     }
 
+    /// Whether somebody has pinned one of them.
+    pub fn any_pinned(&self) -> bool {
+        self.pages.values().any(|page| frames::is_pinned(page.frame()))
+    }
+
     /// One past the last page of the image.
     fn image_end(&self) -> u64 {
         (self.image.len() as u64).div_ceil(PAGE)

@@ -6,18 +6,31 @@
 use userland::complain;
 use userland::judge::Conclusion;
 use userland::rt::Args;
-use userland::scenarios::{ALL, Stage, find};
+use userland::scenarios::race::{self, Plan};
+use userland::scenarios::{ALL, OBSERVATION, Scenario, Stage, find};
 
 userland::program!(run);
 
 fn run(args: Args) -> i32 {
-    let Some(scenario) = args.get(1).and_then(find) else {
-        complain!("usage: scenario CELL, where CELL is one of:");
+    let asked = args.get(1).unwrap_or_default();
+    let (id, plan) = asked.split_once(':').map_or((asked, None), |(id, plan)| (id, Some(Plan::parse(plan))));
+    let (Some(scenario), None | Some(Some(_))) = (find(id), plan) else {
+        complain!("usage: scenario CELL, or CELL:ROUNDS:MS:SEED to race, where CELL is one of:");
         for scenario in ALL {
             complain!("  {:<20} {}", scenario.id, scenario.hazard);
         }
         return 2;
     };
+    match plan.flatten() {
+        None => once(scenario),
+        Some(plan) => race::series(scenario, plan, OBSERVATION).unwrap_or_else(|e| {
+            complain!("scenario {}: the races could not be run: {e}", scenario.id);
+            1
+        }),
+    }
+}
+
+fn once(scenario: &Scenario) -> i32 {
     let mut stage = match Stage::new() {
         Ok(stage) => stage,
         Err(e) => {

@@ -67,16 +67,26 @@ impl Provider {
     /// `exit=wait-locked` under the lock that memory is given back under.
     pub fn load_with(heap: &str, parameters: &str) -> Result<Provider> {
         load_module(TEE_MODULE, &format!("name={heap} {parameters}"))?;
-        Ok(Provider { module: String::from("tee_heap"), heap: String::from(heap) })
+        Ok(Provider::loaded(heap))
+    }
+
+    /// The module as it is, which is loaded already with this heap.
+    pub fn loaded(heap: &str) -> Provider {
+        Provider { module: String::from("tee_heap"), heap: String::from(heap) }
+    }
+
+    /// The copy numbered `instance`, which is loaded already with this heap.
+    pub fn instance(heap: &str, instance: u32) -> Provider {
+        Provider { module: format!("tee_heap_{instance}"), heap: String::from(heap) }
     }
 
     /// Loads a copy of the module, numbered `instance`, beside others.
     pub fn load_instance(heap: &str, instance: u32) -> Result<Provider> {
-        let module = format!("tee_heap_{instance}");
+        let provider = Provider::instance(heap, instance);
         let mut image = tee_image()?;
-        rename(&mut image, "tee_heap", &module)?;
+        rename(&mut image, "tee_heap", &provider.module)?;
         module::init(&image, &format!("name={heap}"))?;
-        Ok(Provider { module, heap: String::from(heap) })
+        Ok(provider)
     }
 
     /// Takes the device from its driver: unregisters the heap without asking who uses it.

@@ -1,5 +1,7 @@
 //! The lab: runs cells one after another in processes of their own, and writes a record for each.
 //!
+//! A cell is a scenario, played once, `H1`, or its racing form, `H1:ROUNDS:MS:SEED`.
+//!
 //! A cell that leaves the machine different from how it found it (a report, a count) is the last one here:
 //! what comes after would not be its own fault alone.
 
@@ -10,6 +12,7 @@ use crate::judge::{Ended, Observation, counts, judge, report};
 use crate::rt::{Fd, abi, file, process, time};
 use crate::scenarios;
 use crate::scenarios::OBSERVATION;
+use crate::scenarios::race::Plan;
 use alloc::format;
 use alloc::string::String;
 use heaps::uapi::Errno;
@@ -83,7 +86,8 @@ impl Lab {
         let reports_before = oracle::reports()?;
         let counts_before = oracle::settled_counts()?;
         oracle::mark()?;
-        let ended = play(cell)?;
+        let (id, plan) = asked(cell);
+        let ended = play(cell, plan.map_or(0, |plan| plan.ms * time::MS))?;
         let text = read_text(OBSERVATION).unwrap_or_default();
         forget_observation()?;
         let mut counts = counts::delta(&counts_before, &oracle::settled_counts()?);
@@ -95,17 +99,20 @@ impl Lab {
         let reports = report::fresh(&reports_before, oracle::reports()?);
         let observation = Observation::parse(&text);
         let judgement = judge(&reports, ended, observation.conclusion.as_ref(), &counts);
-        let expected = scenarios::find(cell).and_then(|s| s.expected.under(&self.discipline)).unwrap_or("");
+        let expected = scenarios::find(id)
+            .map(|s| if plan.is_some() { &s.race.finds } else { &s.expected })
+            .and_then(|expected| expected.under(&self.discipline));
         let record = Record {
-            cell,
+            cell: id,
             discipline: &self.discipline,
             judgement: &judgement,
-            expected,
+            expected: expected.unwrap_or(""),
             ended,
             observation: &observation,
             reports: &reports,
             counts: &counts,
             survivors: &survivors,
+            seed: plan.map(|plan| plan.seed),
         };
         let changed = !reports.is_empty() || !counts.is_empty() || ended == Ended::TimedOut;
         Ok((record.line(), changed))
@@ -136,14 +143,19 @@ fn forget_observation() -> Result<()> {
     }
 }
 
-/// Plays a cell in a process of its own and waits for its end, but not for ever.
-fn play(cell: &str) -> Result<Ended> {
+/// The scenario's id in a cell, and the plan where it is its racing form.
+fn asked(cell: &str) -> (&str, Option<Plan>) {
+    cell.split_once(':').map_or((cell, None), |(id, plan)| (id, Plan::parse(plan)))
+}
+
+/// Plays a cell in a process of its own and waits for its end: `planned` nanoseconds, and then not for ever.
+fn play(cell: &str, planned: u64) -> Result<Ended> {
     let pid = process::spawn(|| {
         let why = process::execute(SCENARIO, &[SCENARIO, cell]);
         crate::complain!("lab: {SCENARIO}: {why}");
         127
     })?;
-    if let Some(status) = wait_for(pid, PATIENCE)? {
+    if let Some(status) = wait_for(pid, PATIENCE + planned)? {
         return Ok(Ended::By(status));
     }
     process::kill(pid, abi::SIGKILL)?;

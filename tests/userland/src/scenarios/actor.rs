@@ -22,8 +22,8 @@ const PLACES: usize = 8;
 /// A process that plays a part.
 #[derive(Debug)]
 pub struct Actor {
-    who: &'static str,
-    pid: i32,
+    pub(super) who: &'static str,
+    pub(super) pid: i32,
 }
 
 impl Actor {
@@ -47,7 +47,7 @@ pub enum Now {
 }
 
 impl Now {
-    fn of(status: Status) -> Now {
+    pub(super) fn of(status: Status) -> Now {
         match status {
             Status::Exited(errno) => Now::Done(Errno::new(errno.into())),
             Status::Killed(signal) => Now::Killed(signal),

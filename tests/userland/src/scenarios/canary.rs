@@ -3,7 +3,7 @@
 //! All of them claim that `ok` is expected. A harness that is awake turns each red, but for the first.
 
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::guest::{oracle, write_text};
 use crate::judge::Conclusion;
 use crate::rt::arch::trap::{self, Trap};
@@ -15,7 +15,8 @@ const fn canary(
     hazard: &'static str,
     play: fn(&mut Stage) -> Result<(), Stop>,
 ) -> Scenario {
-    Scenario { id, hazard, play, expected: Expected::always("ok") }
+    let race = Race { play, finds: Expected::always("ok") };
+    Scenario { id, hazard, play, expected: Expected::always("ok"), race }
 }
 
 /// Does nothing and is well: what the others differ from.

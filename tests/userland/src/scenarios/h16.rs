@@ -7,9 +7,14 @@
 //!
 //! Where buffers hold the module (point 3, `lastref`), unloading is refused with EAGAIN (that is EWOULDBLOCK) for as
 //! long as there is one. The device can be unbound meanwhile, which cannot be refused; the text has to stay.
+//!
+//! Racing: the user has a buffer and closes it, while the unloader unloads the module. Where nothing holds the module, the
+//! release may also be in the module already when the private data goes (use-after-free), and then the text.
 
+use super::actor::Now;
+use super::race::well;
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop, h10};
+use super::{Expected, Race, Scenario, Stage, Stop, h10};
 use crate::judge::Conclusion;
 use alloc::format;
 use heaps::uapi::Errno;
@@ -30,6 +35,16 @@ pub const SCENARIO: Scenario = Scenario {
         revoke_rwlock: "use-after-unload",
         revoke_rcu: "use-after-unload",
         lastref: "ok",
+    },
+    race: Race {
+        play: race,
+        finds: Expected {
+            upstream: "refused(EBUSY)",
+            kref_open: "use-after-unload|use-after-free|leak",
+            kref_full: "ok",
+            lastref: "ok",
+            ..Expected::always("use-after-unload|use-after-free")
+        },
     },
 };
 
@@ -56,4 +71,31 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
             s.close_buffer(buffer)
         }
     }
+}
+
+fn race(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h16", "")?;
+    let user = |s: &Stage| {
+        let heap = s.try_open("h16")?;
+        let buffer = s.try_allocate(&heap)?;
+        s.taken(format_args!("close the heap"), || heap.close())?;
+        s.start();
+        s.taken(format_args!("close the buffer"), || buffer.close())
+    };
+    let unloader = |s: &Stage| {
+        s.start();
+        s.unload(&provider)
+    };
+    let [user, unloaded] = s.race([("user", &user), ("unloader", &unloader)])?;
+    well("user", user, &[])?;
+    match unloaded {
+        Now::Done(None) => s.conclude(Conclusion::Ok("the buffer was released in time".into())),
+        Now::Done(Some(Errno::EAGAIN)) => {
+            s.conclude(Conclusion::Ok("the module stayed until the buffer was released".into()));
+            must("delete_module", s.unload(&provider))?;
+        }
+        Now::Done(Some(e)) => s.conclude(Conclusion::Refused(format!("{e}"))),
+        other => return Err(Stop(format!("unloader: {other}"))),
+    }
+    Ok(())
 }

@@ -2,10 +2,11 @@
 //!
 //! A scenario is a function that takes steps on a [`Stage`] and says what it concludes from what it saw. The
 //! stage writes every step down before the next is taken, so that a scenario that is killed in the middle
-//! still leaves its story. What is expected under each discipline stands in the scenario's file as data; the
+//! still leaves its story. Its racing form, [`race`], plays the same paths without help. What is expected under each discipline stands in the scenario's file as data; the
 //! verdict is not made here but by [`crate::judge`], from all observations together.
 
 mod actor;
+mod board;
 mod canary;
 mod h1;
 mod h10;
@@ -28,8 +29,10 @@ mod h6;
 mod h7;
 mod h8;
 mod h9;
+pub mod race;
 mod stage;
 
+pub use race::Race;
 pub use stage::{OBSERVATION, Stage, Stop};
 
 /// A scenario.
@@ -42,6 +45,8 @@ pub struct Scenario {
     pub play: fn(&mut Stage) -> Result<(), Stop>,
     /// What is expected of it.
     pub expected: Expected,
+    /// The same hazard without help.
+    pub race: Race,
 }
 
 /// The verdict expected under each discipline: a verdict's word, or its whole text.

@@ -9,7 +9,7 @@ use heaps::uapi::errno::Result;
 
 use super::read_file;
 use crate::rt::file::{self, Fd};
-use crate::rt::{abi, job, module, time};
+use crate::rt::{abi, job, module, process, time};
 use crate::{complain, say};
 
 type Tool = fn(&[String]) -> Result<()>;
@@ -87,13 +87,16 @@ fn read_rest() -> Result<String> {
     }
 }
 
+/// Without a match it is not done, but nothing is wrong either.
 fn grep(args: &[String]) -> Result<()> {
     let (pattern, files) = args.split_first().ok_or(Errno::EINVAL)?;
     let text = input(files)?;
-    let mut found = text.lines().filter(|line| line.contains(pattern.as_str())).peekable();
-    found.peek().ok_or(Errno::ENOENT)?;
-    found.for_each(|line| say!("{line}"));
-    Ok(())
+    let mut matches = 0;
+    for line in text.lines().filter(|line| line.contains(pattern.as_str())) {
+        say!("{line}");
+        matches += 1;
+    }
+    if matches > 0 { Ok(()) } else { process::exit_group(1) }
 }
 
 fn wc(args: &[String]) -> Result<()> {

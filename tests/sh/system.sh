@@ -1,0 +1,28 @@
+# Busybox's programs that look at processes and at the machine.
+. /tmp/sh/check.sh
+
+check 'ps' "$(ps -o pid,comm | awk '$1 == 1 { print $2 }'; ps | grep -q '[s]ystem.sh' && echo listed)"
+check 'ps of a tree' "$(sleep 50 & sleep 0.2; ps -o pid,ppid,pgid,stat,comm | awk -v p=$! '$1 == p { print ($2 > 1), ($3 > 0), $4, $5 }'; kill $!)"
+check 'setsid' "$(setsid sh -c 'echo led')"
+check 'kill and wait' "$(sh -c 'sleep 100 & kill $!; wait $!; echo $?' 2>/dev/null)"
+check 'kill -0' "$(sleep 100 & kill -0 $!; echo $?; kill -9 $!; wait $! 2>/dev/null; kill -0 $! 2>/dev/null; echo $?)"
+check 'timeout' "$(timeout 0.2 sleep 10 2>/dev/null; echo $?; timeout 5 sh -c 'exit 3'; echo $?)"
+check 'env' "$(env -i A=1 B='x y' env | sort; env -u PATH sh -c 'echo ${PATH:-none}' | wc -l)"
+check 'renice' "$(sleep 50 & renice -n 5 -p $! > /dev/null 2>&1; awk '{ print $19 }' /proc/$!/stat; kill $!)"
+check 'pidof' "$(sleep 50 & sleep 0.1; cat /proc/$!/comm; pidof sleep | grep -c $!; kill $!)"
+check 'id' "$(id -u; id -G; whoami 2>&1 | wc -l)"
+check 'hostname' "$(hostname applets; uname -n; uname -s; uname -m)"
+check 'free and uptime' "$(free | awk '/^Mem:/ { print ($2 > 100000 && $3 < $2) ? "sane" : "strange" }'; uptime | grep -c load)"
+check 'top' "$(top -b -n 1 | grep -c '^ *1 .*init')"
+check 'mount' "$(mount | grep -c ' on /tmp/work type tmpfs'; grep -c work /proc/mounts)"
+check 'df' "$(df . | tail -n 1 | awk '{ print $NF, $5 }'; df -i . | tail -n 1 | awk '{ print $NF }')"
+check 'date' "$(TZ=UTC date -d @86400 '+%Y-%m-%d %H:%M:%S %a %j'; date -u -d '2000-02-29 12:00:00' +%s)"
+check 'time passes' "$(a=$(date +%s); sleep 1; b=$(date +%s); [ $b -gt $a ] && echo yes)"
+check 'expr' "$(expr 5 '*' 6; expr abc : 'a\(.\)'; expr length hello; expr 1 '>' 2; echo $?)"
+check 'files by their holders' "$(exec 9> held; ls -l /proc/self/fd/9 | sed 's/.* -> //'; cat /proc/self/fdinfo/9 | head -n 1)"
+check 'mktemp' "$(f=$(mktemp /tmp/work/t.XXXXXX); stat -c %a $f; mktemp -d /tmp/work/d.XXXXXX | wc -c)"
+check 'a fifo' "$(mkfifo pipe; (cat pipe > got) & echo through > pipe; wait; cat got)"
+check 'truncate and fallocate' "$(truncate -s 5000 t; stat -c %s t; fallocate -l 9000 t; stat -c %s t; truncate -s 3 t; od -An -tx1 t)"
+check 'cp and mv' "$(echo x > from; cp from to; chmod 751 to; stat -c %a to; mv to moved; ls to 2>&1; cat moved)"
+check 'chmod' "$(chmod u=rw,g+x,o-r moved; stat -c %a moved; chmod -R a+rX .; stat -c %a moved)"
+finish
