@@ -11,19 +11,21 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
+use crate::detector::Detector;
 use crate::toolchain::Toolchain;
 use crate::{image, install, workspace};
 
-/// The packages that run on the guest: the kernel, its modules, and the userland.
-pub const PACKAGES: [&str; 7] = [
+/// The packages of the kernel and its modules.
+pub const KERNEL: [&str; 6] = [
     "lastref-kernel",
     "lastref-cma-heap",
     "lastref-ledger",
     "lastref-metered-heap",
     "lastref-system-heap",
     "lastref-tee-heap",
-    "lastref-userland",
 ];
+/// The package of the programs that run on it.
+pub const USERLAND: &str = "lastref-userland";
 
 /// Whose kernel it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub enum System {
 pub struct Guest {
     /// Whose kernel it is.
     pub system: System,
+    /// What finds uses of freed memory in it.
+    pub detector: Detector,
     /// The kernel's ELF file, for its symbols.
     pub kernel: PathBuf,
     /// The kernel as a flat arm64 Image.
@@ -61,36 +65,41 @@ pub struct Module {
     pub file: Vec<u8>,
 }
 
-/// Something that cargo made to be run.
-#[derive(Debug, PartialEq, Eq)]
-struct Executable {
-    file: PathBuf,
-    is_module: bool,
-}
-
-/// Builds the guest, or finds it fresh. Cargo's progress goes to stderr.
+/// Builds the guest with the default detector, or finds it fresh. Cargo's progress goes to stderr.
 pub fn guest() -> Result<&'static Guest> {
-    static GUEST: OnceLock<Result<Guest>> = OnceLock::new();
-    GUEST.get_or_init(build).as_ref().map_err(|error| anyhow!("{error:#}"))
+    guest_with(Detector::default())
 }
 
-fn build() -> Result<Guest> {
+/// Builds the guest with a detector, or finds it fresh. Cargo's progress goes to stderr.
+pub fn guest_with(detector: Detector) -> Result<&'static Guest> {
+    static GUESTS: [OnceLock<Result<Guest>>; 2] = [const { OnceLock::new() }; 2];
+    let guest = GUESTS[detector as usize].get_or_init(|| build(detector));
+    guest.as_ref().map_err(|error| anyhow!("{error:#}"))
+}
+
+fn build(detector: Detector) -> Result<Guest> {
     let toolchain = &install::ready()?.toolchain;
-    let _lock = lock(&workspace::guest_target())?;
-    let executables = compile(toolchain)?;
-    let (modules, executables): (Vec<_>, Vec<_>) = executables.into_iter().partition(|made| made.is_module);
-    let (kernels, programs): (Vec<_>, Vec<_>) =
-        executables.into_iter().map(|made| made.file).partition(|file| file.ends_with(PACKAGES[0]));
-    let kernel = kernels.into_iter().next().context("the build made no kernel")?;
+    let (own, of_kernel) = (workspace::root(), workspace::kernel_root());
+    let (kernel, programs) = if own == of_kernel && detector == Detector::default() {
+        let all = compile(toolchain, &own, detector, &[&KERNEL[..], &[USERLAND]].concat())?;
+        all.into_iter().partition(|made| made.kind != Kind::Program)
+    } else {
+        // The programs are the same whatever kernel they run on.
+        let kernel = compile(toolchain, &of_kernel, detector, &KERNEL)?;
+        (kernel, compile(toolchain, &own, Detector::default(), &[USERLAND])?)
+    };
+    let (modules, kernels): (Vec<_>, Vec<_>) = kernel.into_iter().partition(|made| made.kind == Kind::Module);
+    let kernel = kernels.into_iter().next().context("the build made no kernel")?.file;
     let elf = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
     let image = image::flatten(&elf).with_context(|| kernel.display().to_string())?;
+    let _lock = lock(&detector.target(&of_kernel))?;
     let modules = modules.into_iter().map(|made| module(toolchain, made.file)).collect::<Result<_>>()?;
     let programs = programs
         .iter()
-        .map(|file| Ok((file_name(file), image::without_sections(fs::read(file)?)?)))
+        .map(|made| Ok((file_name(&made.file), image::without_sections(fs::read(&made.file)?)?)))
         .collect::<Result<_>>()
         .context("cannot read the userland's programs")?;
-    Ok(Guest { system: System::Lastref, kernel, image, modules, programs })
+    Ok(Guest { system: System::Lastref, detector, kernel, image, modules, programs })
 }
 
 /// Makes the file that the guest loads of a module's object.
@@ -109,11 +118,33 @@ fn module(toolchain: &Toolchain, object: PathBuf) -> Result<Module> {
     Ok(Module { name: file_name(&object), object, file: bytes })
 }
 
-/// Runs cargo and returns the executables it made or found fresh.
-fn compile(toolchain: &Toolchain) -> Result<Vec<Executable>> {
-    let mut cargo = toolchain.cargo("cargo", "build");
+/// Something that cargo made to be run.
+#[derive(Debug, PartialEq, Eq)]
+struct Executable {
+    file: PathBuf,
+    kind: Kind,
+}
+
+/// What it is run as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Kernel,
+    Module,
+    Program,
+}
+
+/// Runs cargo in the workspace at `root` and returns the executables it made or found fresh.
+fn compile(
+    toolchain: &Toolchain,
+    root: &Path,
+    detector: Detector,
+    packages: &[&str],
+) -> Result<Vec<Executable>> {
+    let _lock = lock(&detector.target(root))?;
+    let mut cargo = toolchain.cargo("cargo", "build", root, detector);
+    cargo.args(detector.features().iter().flat_map(|feature| ["--features", feature]));
     cargo.args(["--bins", "--message-format=json-render-diagnostics"]);
-    cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     let mut child = cargo
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -137,9 +168,13 @@ fn executable(message: &str) -> Option<Executable> {
         return None;
     }
     let file = message["executable"].as_str().map(PathBuf::from)?;
-    let manifest = Path::new(message["manifest_path"].as_str()?);
-    let is_module = manifest.ancestors().any(|above| above.ends_with("kernel/modules"));
-    Some(Executable { file, is_module })
+    let mut above = Path::new(message["manifest_path"].as_str()?).ancestors().skip(1);
+    let kind = match above.next()? {
+        package if package.ends_with("kernel") => Kind::Kernel,
+        _ if above.any(|above| above.ends_with("kernel/modules")) => Kind::Module,
+        _ => Kind::Program,
+    };
+    Some(Executable { file, kind })
 }
 
 fn file_name(path: &Path) -> String {
@@ -168,13 +203,17 @@ mod tests {
 
     #[test]
     fn executables_are_read_from_cargos_messages() {
-        let made = r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/userland/Cargo.toml","executable":"/t/init"}"#;
-        let module = r#"{"reason":"compiler-artifact","manifest_path":"/w/kernel/modules/a/Cargo.toml","executable":"/t/a"}"#;
-        let library =
-            r#"{"reason":"compiler-artifact","manifest_path":"/w/heaps/Cargo.toml","executable":null}"#;
-        assert_eq!(executable(made), Some(Executable { file: "/t/init".into(), is_module: false }));
-        assert_eq!(executable(module), Some(Executable { file: "/t/a".into(), is_module: true }));
-        assert_eq!(executable(library), None);
+        let made = |package: &str, file: &str| {
+            executable(&format!(
+                r#"{{"reason":"compiler-artifact","manifest_path":"/w/{package}/Cargo.toml","executable":{file}}}"#
+            ))
+        };
+        for (package, kind) in
+            [("kernel", Kind::Kernel), ("kernel/modules/a", Kind::Module), ("tests/userland", Kind::Program)]
+        {
+            assert_eq!(made(package, r#""/t/a""#), Some(Executable { file: "/t/a".into(), kind }));
+        }
+        assert_eq!(made("heaps", "null"), None);
         assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#), None);
         assert_eq!(executable("not json"), None);
     }

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::detector::Detector;
 use crate::initramfs::Put;
 use crate::plan::{self, DISCIPLINES, Scenario};
 use crate::qemu::{self, Hardware};
@@ -97,6 +98,14 @@ pub enum Command {
         #[arg(value_name = "PROGRAM")]
         programs: Vec<String>,
     },
+    /// Build broken twins of the kernel, and see whether the tests kill each one, and by what.
+    ///
+    /// The status is 1 when one survived, or was killed by something else than it says.
+    Mutants {
+        /// Mutants by name, files of tests/mutants; all when left out
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
     /// Show what building and booting takes, and install what is missing.
     Doctor,
     /// Run clippy over the guest's packages, warnings denied.
@@ -150,9 +159,15 @@ pub struct Options {
     /// A region set aside under that name, which user space is not to map (may be repeated)
     #[arg(long, global = true, value_name = "NAME=SIZE[@BASE]", value_parser = Region::parse_protected)]
     pub protected: Vec<Region>,
+    /// A device beyond the board's (may be repeated)
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub device: Vec<qemu::Device>,
     /// The discipline heaps live by
     #[arg(long, global = true, value_name = "D", value_parser = PossibleValuesParser::new(DISCIPLINES))]
     pub discipline: Option<String>,
+    /// What finds uses of freed memory in our kernel
+    #[arg(long, global = true, value_name = "D", value_enum, default_value_t)]
+    pub detector: Detector,
     /// Seconds after which a machine is killed
     #[arg(long, global = true, value_name = "S", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
@@ -171,8 +186,9 @@ impl Options {
     /// The machine's hardware.
     pub fn hardware(&self) -> Hardware {
         let regions = [&self.cma, &self.carveout, &self.protected].into_iter().flatten().cloned().collect();
-        let cpus = self.smp.unwrap_or(1);
-        Hardware { cpus, memory: self.mem, icount: self.icount, regions, ..Hardware::default() }
+        let devices = self.device.clone();
+        let (cpus, memory, icount) = (self.smp.unwrap_or(1), self.mem, self.icount);
+        Hardware { cpus, memory, icount, devices, regions, ..Hardware::default() }
     }
 }
 
@@ -244,6 +260,7 @@ mod tests {
             ("--smp many", "invalid"),
             ("--mem 1M", "at least"),
             ("--discipline mine", "possible values"),
+            ("--detector mine", "possible values"),
             ("--timeout -1", "unexpected argument"),
             ("--timeout 0", "above zero"),
             ("--timeout inf", "above zero"),
@@ -266,6 +283,7 @@ mod tests {
             "bench -h",
             "reference --help",
             "conformance --help",
+            "mutants --help",
             "doctor --help",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 0, "{line}");

@@ -77,7 +77,7 @@ pub(super) fn plan(options: &Options, scenarios: Vec<Scenario>) -> Plan {
 }
 
 fn survey(plan: &Plan, options: &Options) -> Result<Survey> {
-    let guest = build::guest()?;
+    let guest = build::guest_with(options.detector)?;
     interrupt::watch()?;
     let progress = Progress::new();
     progress.show("booting");

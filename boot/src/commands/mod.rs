@@ -7,6 +7,7 @@ mod doctor;
 mod exec;
 mod gdb;
 mod lint;
+mod mutants;
 mod race;
 mod reference;
 mod shell;
@@ -44,6 +45,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Conformance { verify, record, programs } => {
             conformance::run(&options, verify, record, &programs)
         }
+        Command::Mutants { names } => mutants::run(&names, options.verbose),
         Command::Doctor => doctor::run(),
         Command::Lint => lint::run(),
     }

@@ -61,7 +61,7 @@ fn in_order<'a>(plan: &'a Plan, races: &'a Races, scenario: &'a Scenario) -> imp
 }
 
 fn races(plan: &Plan, options: &Options, budget: Budget) -> Result<Races> {
-    let guest = build::guest()?;
+    let guest = build::guest_with(options.detector)?;
     interrupt::watch()?;
     let progress = Progress::new();
     progress.show("booting");

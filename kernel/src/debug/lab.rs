@@ -7,12 +7,12 @@ use core::sync::atomic::Ordering;
 
 use heaps::{Discipline, Errno, Result};
 
-use super::{meet, oracle, report};
+use super::{canary, meet, oracle, report};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
 use crate::mm::object;
-use crate::modules::places::{self, Code};
-use crate::sync::{SpinLock, order};
+use crate::modules::places::Code;
+use crate::sync::order;
 use crate::vfs::debugfs;
 use crate::vfs::dynamic::TextFile;
 use crate::vfs::pseudo::{read_only, read_write, write_only};
@@ -35,34 +35,7 @@ pub fn init() -> Result<()> {
     add("trace_puts", 0o200, write_only(trace_puts))?;
     add("find", 0o200, write_only(find))?;
     // The harness' canaries: what it must catch can be made to happen.
-    add("touch_freed", 0o200, write_only(done(object::canary::touch_freed)))?;
-    add("free_twice", 0o200, write_only(done(object::canary::free_twice)))?;
-    add("overflow_stack", 0o200, write_only(done(overflow_stack)))?;
-    add("invert_locks", 0o200, write_only(done(invert_locks)))?;
-    add("call_unloaded", 0o200, write_only(|_| call_unloaded()))?;
-    add("panic", 0o200, write_only(|_| panic!("a panic was asked for")))
-}
-
-/// Runs the kernel stack into its guard.
-fn overflow_stack() {
-    fn deeper(depth: usize) -> usize {
-        let here = core::hint::black_box([depth; 64]);
-        if depth == usize::MAX { 0 } else { deeper(depth + 1) + here[depth % 64] }
-    }
-    core::hint::black_box(deeper(0));
-}
-
-/// Calls the module that was unloaded last, where its text was. `ENOENT` when there was none.
-fn call_unloaded() -> Result<()> {
-    crate::mm::module::call(places::last_gone().ok_or(Errno::ENOENT)?)
-}
-
-/// Takes two locks against the written order, which deadlocks only if somebody else takes them along it.
-fn invert_locks() {
-    static OUTER: SpinLock<(), { order::FUTEX }> = SpinLock::new(());
-    static INNER: SpinLock<(), { order::CONTIG }> = SpinLock::new(());
-    let _inner = INNER.lock();
-    let _outer = OUTER.lock();
+    canary::FILES.iter().try_for_each(|&(name, what)| add(name, 0o200, write_only(done(what))))
 }
 
 /// Waits for what is on its way out, so that the counts are exact.

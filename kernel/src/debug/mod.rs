@@ -1,6 +1,8 @@
 //! Detection and evidence: the kernel log, reports, backtraces, the leak oracle, in-kernel tests, and the trace of system
 //! calls.
 
+#[cfg(target_os = "none")]
+pub mod canary;
 pub mod kmsg;
 #[cfg(target_os = "none")]
 pub mod ktap;

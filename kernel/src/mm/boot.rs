@@ -6,8 +6,12 @@ use arrayvec::ArrayVec;
 use heaps::{PAGE_SIZE, PhysAddr};
 
 use super::{frames, object};
+#[cfg(feature = "kasan")]
+use crate::arch::kasan;
 use crate::arch::layout::linear;
-use crate::arch::{self, mmu, mte};
+#[cfg(not(feature = "kasan"))]
+use crate::arch::mte;
+use crate::arch::{self, mmu};
 use crate::cmdline::CommandLine;
 use crate::dt::{MOST_RESERVED, Machine, Purpose, Ranges, Reserved};
 
@@ -86,14 +90,17 @@ pub fn init<'a>(
         arch::zero_pages(frame, 1);
         frame
     };
-    mmu::init(image, &machine.ram, &mut next);
+    mmu::init(image, &machine.ram, machine.pci.as_ref().map(|pci| &pci.ecam), &mut next);
     arch::pgtable::init_no_user(next());
 
     let heap_len = (total / 8 / BLOCK * BLOCK).clamp(4 * MIB, 256 * MIB);
     let heap = free.take(heap_len, BLOCK).unwrap_or_else(|| too_little(total));
     // SAFETY: the range was just taken, is RAM, and the linear map holds it tagged.
     unsafe {
+        #[cfg(not(feature = "kasan"))]
         mte::probe(linear(PhysAddr::new(heap.start)));
+        #[cfg(feature = "kasan")]
+        shadow(&heap, free.take(kasan::shadow_len(heap_len as usize) as u64, BLOCK));
         object::init(linear(PhysAddr::new(heap.start)), heap_len as usize);
     }
 
@@ -155,6 +162,18 @@ fn init_shares(ram: &Ranges, free: &mut Free) {
         core::slice::from_raw_parts(linear(PhysAddr::new(at.start)).cast::<frames::Holders>(), count)
     };
     frames::init_shares(first, counts);
+}
+
+/// Puts the object heap under the compiler's checks.
+///
+/// # Safety
+/// `heap` and `shadow` were just taken from free memory.
+#[cfg(feature = "kasan")]
+unsafe fn shadow(heap: &Range<u64>, shadow: Option<Range<u64>>) {
+    let shadow = shadow.unwrap_or_else(|| too_little(0));
+    let [heap_at, shadow_at] = [heap, &shadow].map(|range| linear(PhysAddr::new(range.start)));
+    // SAFETY: nobody has either, and only the boot CPU runs.
+    unsafe { kasan::init(heap_at, (heap.end - heap.start) as usize, shadow_at) }
 }
 
 fn too_little(total: u64) -> ! {

@@ -10,6 +10,7 @@ use buddy_system_allocator::FrameAllocator;
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 use spin::Once;
 
+use super::in_flight;
 use crate::arch;
 use crate::sync::{SpinLock, order};
 
@@ -96,6 +97,7 @@ pub fn free_order(start: PhysAddr, order: u32) {
     if order == 0 {
         return free_one(start);
     }
+    in_flight::check(start, 1 << order);
     BUDDY.lock().dealloc(start.pfn() as usize, 1 << order);
     FREE.fetch_add(1 << order, Ordering::Relaxed);
 }
@@ -119,6 +121,7 @@ fn alloc_one() -> Result<PhysAddr> {
 }
 
 fn free_one(pa: PhysAddr) {
+    in_flight::check(pa, 1);
     let mut cache = CACHES[arch::cpu_id()].lock();
     if cache.is_full() {
         let mut buddy = BUDDY.lock();

@@ -10,6 +10,7 @@ pub mod frames;
 #[cfg(not(target_os = "none"))]
 #[path = "frames_host.rs"]
 pub mod frames;
+pub mod in_flight;
 #[cfg_attr(not(target_os = "none"), path = "module_host.rs")]
 pub mod module;
 #[cfg(target_os = "none")]

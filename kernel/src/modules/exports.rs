@@ -77,5 +77,9 @@ fn give_back_contiguous(run: Run) {
 
 /// The address of an exported function.
 pub fn find(name: &str) -> Option<u64> {
-    EXPORTS.symbols().into_iter().find(|(known, _)| *known == name).map(|(_, address)| address as u64)
+    let is_it = |(known, _): &(&str, usize)| *known == name;
+    let found = EXPORTS.symbols().into_iter().find(is_it);
+    #[cfg(feature = "kasan")]
+    let found = found.or_else(|| crate::arch::detector::symbols().find(is_it));
+    found.map(|(_, address)| address as u64)
 }

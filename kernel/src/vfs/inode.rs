@@ -202,6 +202,11 @@ impl Inode {
         }
     }
 
+    /// What its bytes take, in blocks of 512. May sleep.
+    pub fn blocks(&self) -> u64 {
+        self.data().map_or(0, Data::blocks)
+    }
+
     /// Cuts or extends a regular file; anything else is `EISDIR` or `EINVAL`. May sleep.
     pub fn truncate(&self, size: u64) -> Result<()> {
         match &self.content {

@@ -5,6 +5,8 @@ use core::sync::atomic::Ordering;
 
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
 
+#[cfg(feature = "kasan")]
+use super::kasan;
 use super::percpu::{self, work};
 use super::vectors::TrapFrame;
 use super::{gic, irq, layout, timer, uaccess};
@@ -12,7 +14,7 @@ use crate::arch::fault::{FaultKind, UserFault};
 use crate::debug::kmsg;
 use crate::debug::oops::{self, Cause};
 use crate::debug::strace;
-use crate::drivers::console;
+use crate::drivers::{console, interrupts};
 use crate::time::timer as timers;
 use crate::{process, sched, syscall};
 
@@ -128,8 +130,10 @@ fn handle_interrupts(in_user: bool) {
             gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),
             gic::SGI_STOP => oops::stop_this_cpu(),
             spi => {
-                super::uart::interrupt(spi);
-                // A key may have posted a signal.
+                if !super::uart::interrupt(spi) && !interrupts::arrived(spi) {
+                    gic::disable_spi(spi);
+                }
+                // A key may have posted a signal, a device have woken somebody.
                 cpu.add_work(work::SIGNAL);
             }
         }
@@ -145,8 +149,12 @@ extern "C" fn kernel_sync(frame: &mut TrapFrame) {
     if let Some(failed) = failed {
         return user_access(frame, failed, status < 0x10, far, write);
     }
+    #[cfg(feature = "kasan")]
+    if let Some(kasan::Refused { addr, write, pc }) = kasan::refused(esr, frame) {
+        return oops::kernel_fault(Cause::Stale { write, pc }, esr, addr, frame);
+    }
     let cause = match (class, status) {
-        (0x25, 0x11) => Cause::TagCheck { write },
+        (0x25, 0x11) => Cause::Stale { write, pc: frame.elr },
         (0x25, _) => Cause::DataAbort { write },
         (0x21, _) => Cause::InstructionAbort,
         _ => Cause::Exception,

@@ -94,7 +94,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 36] = [
+pub const ALL: [&Scenario; 43] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -127,7 +127,14 @@ pub const ALL: [&Scenario; 36] = [
     &canary::LEAK,
     &canary::PANIC,
     &canary::DOUBLE_FREE,
+    &canary::IN_FLIGHT,
     &canary::LOCK_ORDER,
+    &canary::DEADLOCK,
+    &canary::SATURATION,
+    &canary::FROM_ZERO,
+    &canary::WRITE_TEXT,
+    &canary::RUN_DATA,
+    &canary::BEYOND,
     &canary::OVERFLOW,
     &canary::UAF,
     &canary::UNLOADED,
