@@ -13,9 +13,10 @@ mod tests;
 pub mod vmap;
 
 pub use attach::{Attachment, Mapping};
-pub use export::Exporter;
 pub use importer::{Direction, DmaRun, DmaTable, Importer};
 pub use vmap::Vmap;
+
+pub use export::Exporter;
 
 use core::fmt;
 
@@ -48,6 +49,8 @@ pub struct DmaBuf<P: Platform> {
     mappable: bool,
     name: Mutex<P::BufferLock, Option<Name>>,
     shared: OnceRef<Shared<P>>,
+    /// Whose share it is of. Nobody's, where the kernel allocated it for itself.
+    charge: Option<P::Charge>,
 }
 
 /// A name, without its NUL.
@@ -74,7 +77,14 @@ impl<P: Platform> DmaBuf<P> {
         registry.buffer_made(table.size());
         P::trace(Event::BufferAlloc { size: table.size() });
         let mappable = hold.mappable();
-        DmaBuf { registry, hold, table, mappable, name: Mutex::new(None), shared: OnceRef::new() }
+        let name = Mutex::new(None);
+        DmaBuf { registry, hold, table, mappable, name, shared: OnceRef::new(), charge: None }
+    }
+
+    /// The same buffer, of somebody's share.
+    pub(crate) fn charged(mut self, charge: P::Charge) -> DmaBuf<P> {
+        self.charge = Some(charge);
+        self
     }
 
     /// In bytes, whole pages: the file's size.

@@ -12,6 +12,7 @@ use crate::cdev::{CdevPtr, DevT};
 use crate::dma_buf::DmaBuf;
 use crate::heap_file::HeapFile;
 use crate::refcount::Fault;
+use crate::sg::Run;
 use crate::{Errno, Result};
 
 /// Page frames, as exporters need them: all that a heap takes from the kernel to hand out memory.
@@ -42,7 +43,7 @@ pub trait Pages: Send + Sync + 'static {
 /// `PoolLock` and `CdevLock` are leaves. No hook is called under any but `HeapGuard`, except `refcount_fault` and `meet`,
 /// which may come under `ListLock`, and `read_page` and `write_page`, which come under `ResvLock`. The last put of a heap,
 /// from the drop of a [`HeapFile`] or a [`DmaBuf`], may call the device hooks too.
-pub trait Platform: Sized + Send + Sync + 'static {
+pub trait Platform: Pages + Sized {
     /// The registry's names and minors (Linux: `heap_list_lock`, a mutex). Held for short, bounded work, but for
     /// whoever is made to wait in `meet`: where it can wait, this must be a *sleeping* lock.
     type ListLock: RawMutex + Send + Sync;
@@ -62,6 +63,8 @@ pub trait Platform: Sized + Send + Sync + 'static {
     type WaitQueue: WaitQueue;
     /// A handle on a module.
     type Module: Module;
+    /// What a buffer takes of somebody's share. Dropped with the buffer, wherever its last reference was.
+    type Charge: Send + Sync;
     /// A counted reference to the file that owns a buffer (Linux: `get_dma_buf`), which importers hold.
     type BufferRef: Clone + Deref<Target = DmaBuf<Self>> + Send + Sync + 'static;
     /// What opening a character device yields: the kernel's file operations and their state.
@@ -69,6 +72,19 @@ pub trait Platform: Sized + Send + Sync + 'static {
 
     /// Wraps an open heap as the kernel's file. `ENOMEM` drops (and so releases) `file`.
     fn heap_file(file: HeapFile<Self>) -> Result<Self::File>;
+
+    /// Moves whoever was lent page frames of `run` off them, contents and all, and gives those back
+    /// ([`CmaRegion::take_back`](crate::exporter::CmaRegion::take_back)). Who is moved may be using them meanwhile, on
+    /// any CPU. `EBUSY` where one stays because somebody goes by its address, `ENOMEM` where there is nothing to move to;
+    /// others are moved all the same. May sleep.
+    fn evict(run: Run) -> Result<()>;
+
+    /// The page frames of the machine, from the first to the last; not all of them need be there.
+    fn memory() -> Run;
+
+    /// Accounts for `bytes` (whole pages) of a buffer to whoever the calling task acts for; dropping the value takes
+    /// them back. `EDQUOT` when that is more than it may hold, `ENOMEM`.
+    fn charge(bytes: usize) -> Result<Self::Charge>;
 
     /// The current CPU's number; it may be stale on return. Only spreads counters over cache lines.
     fn cpu() -> usize;

@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::attributes::Attributes;
 use crate::dma_buf::DmaBuf;
 use crate::fallible::{try_box, try_str};
 use crate::kref::{Counted, Ref};
@@ -30,9 +31,10 @@ pub trait HeapOps: Send + Sync + 'static {
     /// counts from here on. For providers whose memory is not the machine's. May sleep.
     fn unplug(&self) {}
 
-    /// Whether user space may map the buffers. Asked when a buffer is made: it holds for its life.
-    fn mappable(&self) -> bool {
-        true
+    /// What the buffers are like. Asked whenever somebody wants to know, and when a buffer is made, for whose life it
+    /// then holds whether user space may map it.
+    fn attributes(&self) -> Attributes {
+        Attributes::SYSTEM
     }
 }
 

@@ -13,7 +13,7 @@ use crate::drivers::{console, dma_heap, edu, kmsg, mem, pci, ramfb, udmabuf};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
 use crate::vfs::flags::O_RDONLY;
-use crate::vfs::{Dentry, mounts, open, procfs};
+use crate::vfs::{Dentry, mounts, open, parameters, procfs};
 use crate::{arch, chrdev, modules, process};
 
 /// What process 1 is when the command line does not say.
@@ -29,6 +29,7 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
         Ok(root) => root,
         Err(e) => panic!("initramfs: {e:?}"),
     };
+    parameters::set_all(args);
     if let Err(e) = devices(regions) {
         panic!("devices: {e}");
     }

@@ -12,9 +12,10 @@ use core::ptr::NonNull;
 use super::borrowed::Borrowed;
 use super::gate::Gate;
 use super::{Hold, Rules};
+use crate::attributes::Attributes;
 use crate::cdev::{self, Cdev, CdevPtr, DevT};
 use crate::dma_buf::DmaBuf;
-use crate::fallible::try_box;
+use crate::fallible::{try_box, try_str};
 use crate::kref::{Kref, Ref};
 use crate::platform::{Event, ModuleRef, Platform, Point};
 use crate::provider::{HeapOps, Provider};
@@ -107,6 +108,11 @@ impl<P: Platform> HeapPtr<P> {
     /// Whether the heap's name, wherever it is kept, is `name`.
     pub(crate) fn is_named(self, name: &str) -> bool {
         self.get().provider().is_named(name)
+    }
+
+    /// A copy of its name. `ENOMEM`.
+    pub(crate) fn copy_name(self) -> Result<Box<str>> {
+        try_str(self.get().provider().name())
     }
 
     /// Whether the heap, which the caller found under the list lock, is called `name`; where open takes a reference,
@@ -314,5 +320,11 @@ impl<P: Platform> File<P> {
             None => Hold::Nothing(heap.provider()),
         };
         Ok(DmaBuf::new(self.registry, hold, table))
+    }
+
+    /// What the buffers are like; `ENODEV` once revoked.
+    pub(crate) fn attributes(&self) -> Result<Attributes> {
+        let heap = self.heap.heap.get();
+        heap.gate.call(|| Ok(heap.provider().ops().attributes()))
     }
 }

@@ -36,7 +36,7 @@ impl<P: Platform> Hold<P> {
 
     /// Whether user space may map the buffer.
     pub(crate) fn mappable(&self) -> bool {
-        self.ops().map_or(true, HeapOps::mappable)
+        self.ops().map_or(true, |heap| heap.attributes().mappable)
     }
 
     /// Gives the buffer's pages back.

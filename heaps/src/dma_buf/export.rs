@@ -29,8 +29,19 @@ pub trait Exporter: Send + Sync + 'static {
 }
 
 impl<P: Platform> DmaBuf<P> {
-    /// A buffer of the pages in `table`, which are `exporter`'s to release. `registry` counts it. User space may map it.
-    pub fn export(registry: &'static Registry<P>, exporter: Box<dyn Exporter>, table: SgTable) -> DmaBuf<P> {
-        DmaBuf::new(registry, Hold::Exporter(exporter), table)
+    /// A buffer of the pages in `table`, which are `exporter`'s to release: here already, where it fails. `registry`
+    /// counts it, the calling task is charged for it, and user space may map it. `EDQUOT`, `ENOMEM`. May sleep.
+    pub fn export(
+        registry: &'static Registry<P>,
+        exporter: Box<dyn Exporter>,
+        table: SgTable,
+    ) -> Result<DmaBuf<P>> {
+        let buffer = DmaBuf::new(registry, Hold::Exporter(exporter), table);
+        let charge = P::charge(buffer.size())?;
+        Ok(buffer.charged(charge))
     }
 }
+
+#[cfg(all(test, not(feature = "loom")))]
+#[path = "export_tests.rs"]
+mod tests;

@@ -6,6 +6,8 @@ mod tests;
 
 pub(crate) use tables::{Listed, MinorClaim, NameClaim, Tables};
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use lock_api::{Mutex, MutexGuard};
@@ -115,6 +117,11 @@ impl<P: Platform> Registry<P> {
             Some(rules) => counted::File::find(self, rules, name).map(HeapFile::of_counted),
             None => lastref::File::find(self, name).map(HeapFile::of_shell),
         }
+    }
+
+    /// The names of the heaps that are registered, in no order. `ENOMEM`. May sleep.
+    pub fn names(&self) -> Result<Vec<Box<str>>> {
+        self.tables().names()
     }
 
     pub(crate) fn tables(&self) -> MutexGuard<'_, P::ListLock, Tables<P>> {

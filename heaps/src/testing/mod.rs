@@ -28,7 +28,7 @@ use crate::cdev::{CdevPtr, DevT};
 use crate::platform::{Event, Module, Pages, Platform, Point, WaitQueue};
 use crate::provider::{HeapOps, ProviderData};
 use crate::refcount::Fault;
-use crate::sg::SgTable;
+use crate::sg::{Run, SgTable};
 use crate::{Discipline, DmaBuf, Errno, HeapFile, PAGE_SIZE, PhysAddr, Registry, Result};
 use locks::{Spin, SpinRw};
 
@@ -50,6 +50,11 @@ pub(crate) struct Machine {
     pub zeroed: AtomicUsize,
     pub killed: AtomicBool,
     pub traces_puts: AtomicBool,
+    /// Who is lent page frames.
+    pub borrower: Mutex<Option<Borrower>>,
+    /// Bytes of buffers charged for, and how many may be.
+    pub charged: AtomicUsize,
+    pub quota: AtomicUsize,
     /// How often revoked memory was unmapped.
     pub unmapped: AtomicUsize,
     /// Makes `device_create` say this, once.
@@ -65,6 +70,9 @@ pub(crate) struct Machine {
     /// What happens when somebody comes to this point, once.
     pub meeting: Mutex<Option<(Point, OtherPath)>>,
 }
+
+/// Moves off the frames of a run.
+pub(crate) type Borrower = Box<dyn FnMut(Run) -> Result<()> + Send>;
 
 /// A path that meets another.
 pub(crate) type OtherPath = Box<dyn FnOnce() + Send>;
@@ -86,6 +94,9 @@ impl Machine {
             zeroed: AtomicUsize::default(),
             killed: AtomicBool::default(),
             traces_puts: AtomicBool::default(),
+            borrower: Mutex::default(),
+            charged: AtomicUsize::default(),
+            quota: AtomicUsize::new(usize::MAX >> 1),
             unmapped: AtomicUsize::default(),
             refuse_device: Mutex::default(),
             stall_device: AtomicBool::default(),
@@ -179,11 +190,31 @@ impl Platform for TestPlatform {
     type CdevLock = Spin<5>;
     type WaitQueue = TestQueue;
     type Module = TestModule;
+    type Charge = TestCharge;
     type BufferRef = TestBuffer;
     type File = HeapFile<TestPlatform>;
 
     fn heap_file(file: HeapFile<Self>) -> Result<Self::File> {
         Ok(file)
+    }
+
+    fn evict(run: Run) -> Result<()> {
+        let machine = Machine::here();
+        let mut borrower = machine.borrower.lock().unwrap();
+        borrower.as_mut().map_or(Err(Errno::EBUSY), |evict| evict(run))
+    }
+
+    fn memory() -> Run {
+        Run::new(PhysAddr::from_pfn(0x4_0000), 1 << 20).unwrap()
+    }
+
+    fn charge(bytes: usize) -> Result<TestCharge> {
+        let machine = Machine::here();
+        if machine.charged.load(Ordering::Relaxed) + bytes > machine.quota.load(Ordering::Relaxed) {
+            return Err(Errno::EDQUOT);
+        }
+        machine.charged.fetch_add(bytes, Ordering::Relaxed);
+        Ok(TestCharge(machine, bytes))
     }
 
     fn cpu() -> usize {
@@ -281,6 +312,15 @@ impl Platform for TestPlatform {
         if let Some((_, other_path)) = planned {
             other_path();
         }
+    }
+}
+
+/// Bytes of the one user's share.
+pub(crate) struct TestCharge(Arc<Machine>, usize);
+
+impl Drop for TestCharge {
+    fn drop(&mut self) {
+        self.0.charged.fetch_sub(self.1, Ordering::Relaxed);
     }
 }
 

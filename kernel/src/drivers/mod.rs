@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod console;
+pub mod dma_device;
 pub mod dma_heap;
 #[cfg(target_os = "none")]
 pub mod edu;

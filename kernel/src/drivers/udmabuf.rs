@@ -4,8 +4,6 @@
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
@@ -15,13 +13,15 @@ use heaps::uapi::ioctl::Command;
 use heaps::uapi::udmabuf::{
     Create, CreateItem, CreateList, UDMABUF_CREATE, UDMABUF_CREATE_LIST, UDMABUF_FLAGS_CLOEXEC,
 };
-use heaps::{CdevOps, Errno, PAGE_SIZE, PhysAddr, Result, Run, SgTable};
+use heaps::{CdevOps, DmaLimits, Errno, PAGE_SIZE, PhysAddr, Result, Run, SgTable};
 
+use super::dma_device;
 use super::dma_heap::{self, Kernel};
 use crate::chrdev::{self, CdevRef, DevT};
 use crate::mm::{frames, user};
 use crate::vfs::FdTable;
 use crate::vfs::file::{File, FileOps, Ioctl};
+use crate::vfs::parameters::Parameter;
 
 /// The major number of devices that have none of their own.
 pub const MAJOR: u32 = 10;
@@ -34,26 +34,21 @@ static LIST_LIMIT: AtomicI32 = AtomicI32::new(1024);
 /// How large a buffer may be, in MiB.
 static SIZE_LIMIT_MB: AtomicI32 = AtomicI32::new(64);
 
-/// The parameters under `/sys/module/udmabuf`, which root may change. A change is for those that come after it.
-pub static PARAMETERS: [(&str, &AtomicI32); 2] =
-    [("list_limit", &LIST_LIMIT), ("size_limit_mb", &SIZE_LIMIT_MB)];
+/// Under `/sys/module/udmabuf`. A change is for buffers that are made after it.
+pub static PARAMETERS: [Parameter; 2] = [
+    Parameter { name: "list_limit", value: &LIST_LIMIT },
+    Parameter { name: "size_limit_mb", value: &SIZE_LIMIT_MB },
+];
 
-/// What a parameter is.
-pub fn show_parameter(value: &AtomicI32) -> String {
-    format!("{}\n", value.load(Ordering::Relaxed))
-}
-
-/// Sets a parameter. `EINVAL` for what is no number.
-pub fn store_parameter(value: &AtomicI32, text: &str) -> Result<()> {
-    value.store(text.trim().parse().map_err(|_| Errno::EINVAL)?, Ordering::Relaxed);
-    Ok(())
-}
+/// It has no DMA of its own; Linux gives it a mask of 64 bits to map buffers by.
+static LIMITS: DmaLimits = DmaLimits::of_bits(64);
 
 struct Device;
 
 /// Publishes the device. `EBUSY` and `EEXIST` when it is there already, `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
-    chrdev::register("udmabuf", DevT::new(MAJOR, MINOR), 0o600, &Device)
+    chrdev::register("udmabuf", DevT::new(MAJOR, MINOR), 0o600, &Device)?;
+    dma_device::register("udmabuf", &LIMITS)
 }
 
 impl CdevOps<Kernel> for Device {

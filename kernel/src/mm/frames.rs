@@ -7,10 +7,10 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use arrayvec::ArrayVec;
 use buddy_system_allocator::FrameAllocator;
-use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
+use heaps::{Errno, PAGE_SIZE, PhysAddr, Result, Run};
 use spin::Once;
 
-use super::in_flight;
+use super::{in_flight, loans};
 use crate::arch;
 use crate::sync::{SpinLock, order};
 
@@ -62,6 +62,16 @@ pub fn add(start: PhysAddr, end: PhysAddr) {
         FREE.fetch_add((last - first) as usize, Ordering::Relaxed);
         TOTAL.fetch_add((last - first) as usize, Ordering::Relaxed);
     }
+}
+
+/// All of memory, from the first frame to the last; not all between need be there.
+///
+/// # Panics
+/// Before [`init_shares`].
+pub fn span() -> Run {
+    let shares = SHARES.get().expect("boot sets the counts up");
+    let pages = shares.counts.len().min(Run::MAX_PAGES);
+    Run::new(PhysAddr::from_pfn(shares.first_pfn), pages).expect("there is memory")
 }
 
 /// Frames nobody owns.
@@ -122,6 +132,9 @@ fn alloc_one() -> Result<PhysAddr> {
 
 fn free_one(pa: PhysAddr) {
     in_flight::check(pa, 1);
+    if loans::give_back(pa) {
+        return;
+    }
     let mut cache = CACHES[arch::cpu_id()].lock();
     if cache.is_full() {
         let mut buddy = BUDDY.lock();

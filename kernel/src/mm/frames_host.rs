@@ -52,6 +52,11 @@ impl Frame {
         self.0
     }
 
+    /// Takes ownership of a frame that was given up.
+    pub fn from_raw(pa: PhysAddr) -> Frame {
+        Frame(pa)
+    }
+
     /// Gives up ownership; the frame stays held.
     pub fn into_raw(self) -> PhysAddr {
         let pa = self.0;
@@ -129,6 +134,11 @@ pub fn write(pa: PhysAddr, offset: usize, bytes: &[u8]) {
 /// Reads part of a frame.
 pub fn read(pa: PhysAddr, offset: usize, bytes: &mut [u8]) {
     with(pa, |page| bytes.copy_from_slice(&page.bytes[offset..offset + bytes.len()]));
+}
+
+/// Zeroes frames.
+pub fn zero(start: PhysAddr, pages: usize) {
+    (0..pages as u64).for_each(|at| with(start.add_pages(at), |page| page.bytes.fill(0)));
 }
 
 /// Copies a whole frame.

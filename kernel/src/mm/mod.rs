@@ -11,6 +11,7 @@ pub mod frames;
 #[path = "frames_host.rs"]
 pub mod frames;
 pub mod in_flight;
+pub mod loans;
 #[cfg_attr(not(target_os = "none"), path = "module_host.rs")]
 pub mod module;
 #[cfg(target_os = "none")]

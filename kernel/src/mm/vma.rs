@@ -57,6 +57,11 @@ pub trait MapSource: Send + Sync {
     fn runs(&self, first: u64, pages: u64, each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>)
     -> Result<()>;
 
+    /// How many bytes of a dma-buf it is, if it is one.
+    fn buffer_bytes(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether its memory was taken away for good: then [`runs`](Self::runs) names nothing, and what was mapped is
     /// being unmapped.
     fn is_revoked(&self) -> bool {

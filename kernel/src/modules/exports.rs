@@ -23,7 +23,7 @@ const EXPORTS: Exports = Exports {
     zero: Kernel::zero,
     admit: Kernel::admit,
     fatal_signal_pending: Kernel::fatal_signal_pending,
-    find_contiguous: || region().map(drop),
+    find_contiguous: || region().map(|region| region.span()),
     take_contiguous: |pages| region()?.take(pages),
     give_back_contiguous,
     register_heap: super::heaps::register,

@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
+use heaps::fallible::try_push;
 use heaps::{Errno, Result};
 
 use super::signal::{DEFAULT, IGNORE, MAX_SIGNAL, bit};
 use super::{Thread, current, tree};
-use crate::drivers::console;
+use crate::drivers::{console, dma_heap};
 use crate::sched;
 use crate::vfs::procfs::{self, Figures, Processes, SignalSets};
 use crate::vfs::{Dentry, FdTable};
@@ -143,6 +144,32 @@ impl procfs::Process for One {
 
     fn maps(&self) -> Result<String> {
         self.thread().and_then(|thread| thread.mm()).map_or(Ok(String::new()), |mm| mm.maps())
+    }
+
+    fn buffer_bytes(&self) -> Result<usize> {
+        let mut found = Vec::new();
+        let mut room = Ok(());
+        let mut note = |file: usize, bytes: usize| {
+            room = room.and_then(|()| try_push(&mut found, (file, bytes)));
+        };
+        if let Some(files) = self.files() {
+            let mut fd = 0;
+            while let Some(open) = files.next_open(fd) {
+                fd = open + 1;
+                if let Ok(file) = files.get(open as i32)
+                    && let Some(bytes) = dma_heap::buffer_bytes(&file)
+                {
+                    note(Arc::as_ptr(&file).addr(), bytes);
+                }
+            }
+        }
+        if let Some(mm) = self.thread().and_then(|thread| thread.mm()) {
+            mm.each_buffer(&mut note);
+        }
+        room?;
+        found.sort_unstable();
+        found.dedup();
+        Ok(found.iter().map(|(_, bytes)| bytes).sum())
     }
 
     fn figures(&self) -> Figures {

@@ -41,6 +41,7 @@ pub mod mount_options;
 pub mod mounts;
 pub mod namespace;
 pub mod open;
+pub mod parameters;
 pub mod path;
 pub mod pipe;
 pub mod poll;

@@ -13,6 +13,7 @@ use super::dentry::Dentry;
 use super::dynamic::{DynDir, DynEntry};
 use super::inode::{Inode, S_IFDIR, S_IFREG};
 use super::namespace::{self, By};
+use super::parameters;
 use super::pseudo;
 use crate::modules::{self, loaded::Loaded};
 
@@ -41,14 +42,15 @@ struct Modules;
 
 impl DynDir for Modules {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
-        let name = core::str::from_utf8(name).map_err(|_| Errno::ENOENT)?;
-        let module = modules::find(name).ok_or(Errno::ENOENT)?;
+        let found = core::str::from_utf8(name).ok().and_then(modules::find);
+        let Some(module) = found else { return parameters::lookup(DEV, name) };
         Ok(pseudo::dynamic_inode(DEV, 0o755, Box::new(ModuleDir(module.module.name().into()))))
     }
 
     fn next(&self, from: u64) -> Option<DynEntry> {
         let all = modules::all().ok()?;
-        entry(from, all.iter().map(|module| (module.module.name(), S_IFDIR)))
+        let names = all.iter().map(|module| module.module.name()).chain(parameters::names());
+        entry(from, names.map(|name| (name, S_IFDIR)))
     }
 }
 

@@ -75,9 +75,9 @@ exports! {
     fn admit(pages: usize) -> Result<()>;
     /// Whether the current task has been killed.
     fn fatal_signal_pending() -> bool;
-    /// Whether there is a contiguous region; `ENODEV` when there is none.
-    fn find_contiguous() -> Result<()>;
-    /// Takes `pages` page frames in one run of the contiguous region. `ENODEV`, `ENOMEM`.
+    /// All page frames of the contiguous region; `ENODEV` when there is none.
+    fn find_contiguous() -> Result<Run>;
+    /// Takes `pages` page frames in one run of the contiguous region. `ENODEV`, `ENOMEM`, `EINTR`. May sleep.
     fn take_contiguous(pages: usize) -> Result<Run>;
     /// Gives back what `take_contiguous` gave.
     fn give_back_contiguous(run: Run);

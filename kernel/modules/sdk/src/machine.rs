@@ -32,7 +32,7 @@ impl Pages for Machine {
 }
 
 /// The kernel's contiguous region.
-pub struct DefaultRegion(());
+pub struct DefaultRegion(Run);
 
 impl DefaultRegion {
     /// The region; `ENODEV` where there is none.
@@ -42,6 +42,10 @@ impl DefaultRegion {
 }
 
 impl Contiguous for DefaultRegion {
+    fn span(&self) -> Run {
+        self.0
+    }
+
     fn take(&self, pages: usize) -> Result<Run> {
         exports::take_contiguous(pages)
     }

@@ -44,9 +44,15 @@ impl Buffer {
         Ok(file)
     }
 
-    fn of(file: &File) -> Option<&Buffer> {
+    /// Of a file, if it is a buffer's.
+    pub fn of(file: &File) -> Option<&Buffer> {
         let ops: &dyn Any = file.ops();
         ops.downcast_ref()
+    }
+
+    /// How large it is.
+    pub fn bytes(&self) -> usize {
+        self.buffer.size()
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! * `platform`: what the subsystem asks of the kernel
 //! * `heap`: an open `/dev/dma_heap/NAME`
+//! * [`accounts`]: whose buffers are whose
 //! * `buffer`: a dma-buf's descriptor
 //! * `list`: every dma-buf there is, and `/sys/kernel/debug/dma_buf/bufinfo`
 //! * [`regions`]: memory that was set aside for heaps at boot
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 mod buffer;
 mod caller;
 mod heap;
@@ -28,7 +30,6 @@ use crate::vfs::File;
 use crate::vfs::flags::O_RDWR;
 
 pub use buffer::BufferRef;
-pub use list::init;
 pub use platform::{Kernel, TRACE_PUTS};
 
 /// The major number of heap devices.
@@ -37,9 +38,19 @@ pub const MAJOR: u32 = 252;
 /// Every heap of the machine.
 pub static HEAPS: Registry<Kernel> = Registry::new(MAJOR);
 
+/// Makes the files under `/sys/kernel/debug/dma_buf`. Once, at boot. `ENOMEM`. May sleep.
+pub fn init() -> Result<()> {
+    list::init()?;
+    accounts::init()
+}
+
 /// A buffer that comes from no heap, as a file: that of the pages in `table`, which `exporter` releases, here too where
-/// there is an error. `ENFILE`, `ENOMEM`.
+/// there is an error. `EDQUOT`, `ENFILE`, `ENOMEM`. May sleep.
 pub fn export(exporter: Box<dyn Exporter>, table: SgTable) -> Result<Arc<File>> {
-    let buffer = DmaBuf::export(&HEAPS, exporter, table);
-    buffer::Buffer::file(buffer, O_RDWR)
+    buffer::Buffer::file(DmaBuf::export(&HEAPS, exporter, table)?, O_RDWR)
+}
+
+/// How many bytes the dma-buf behind a file has, if it is one.
+pub fn buffer_bytes(file: &File) -> Option<usize> {
+    buffer::Buffer::of(file).map(buffer::Buffer::bytes)
 }

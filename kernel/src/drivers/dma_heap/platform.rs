@@ -7,11 +7,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::platform::{Event, Point};
 use heaps::refcount::Fault;
-use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, Pages, PhysAddr, Platform, Result};
+use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, Pages, PhysAddr, Platform, Result, Run};
 
+use super::accounts::Charge;
 use super::buffer::BufferRef;
 use super::heap::OpenHeap;
-use super::{list, machine};
+use super::{list, machine, regions};
 use crate::debug::meet;
 use crate::mm::{frames, spaces};
 use crate::modules::Module;
@@ -59,11 +60,24 @@ impl Platform for Kernel {
     type CdevLock = RawSpin<{ order::CDEV_INODES }>;
     type WaitQueue = Queue;
     type Module = Module;
+    type Charge = Charge;
     type BufferRef = BufferRef;
     type File = Box<dyn FileOps>;
 
     fn heap_file(file: HeapFile<Self>) -> Result<Box<dyn FileOps>> {
         Ok(Box::new(OpenHeap(file)))
+    }
+
+    fn evict(run: Run) -> Result<()> {
+        regions::evict(run)
+    }
+
+    fn memory() -> Run {
+        machine::memory()
+    }
+
+    fn charge(bytes: usize) -> Result<Charge> {
+        Charge::new(bytes)
     }
 
     fn cpu() -> usize {

@@ -89,7 +89,7 @@ fn a_heap_comes_and_goes_with_its_module() {
     assert_eq!(tee("name=one"), Err(Errno::EEXIST));
     assert_eq!(tee_b("name=two"), Ok(0));
     assert_eq!(p.list("/dev/dma_heap"), [".", "..", "two", "one"]);
-    assert_eq!(p.list("/sys/module"), [".", "..", "tee_heap_b", "tee_heap"]);
+    assert_eq!(p.list("/sys/module"), [".", "..", "tee_heap_b", "tee_heap", "dma_heap", "udmabuf"]);
     let modules = cat(&p, "/proc/modules");
     assert!(modules.contains("tee_heap_b 12288 0 - Live 0xffff80008"), "{modules}");
     assert_eq!(unload("tee_heap_b"), Ok(0));

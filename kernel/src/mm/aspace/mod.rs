@@ -5,7 +5,7 @@
 //! * [`fault`]: a page at its first touch, copies on write, the stack's growth
 //! * [`fork`]: the copy a child gets
 //! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
-//! * [`revoke`]: taking fixed memory away
+//! * [`revoke`]: taking fixed memory away; [`migrate`]: moving private pages to other frames
 //! * [`mappers`]: which address spaces map a file, and unmapping what goes from it everywhere
 //! * [`shared`]: anonymous pages that several address spaces see; [`show`]: what `/proc` says
 //!
@@ -20,6 +20,7 @@ pub mod layout;
 pub mod limits;
 pub mod map;
 pub mod mappers;
+pub mod migrate;
 pub mod protect;
 pub mod remap;
 pub mod revoke;

@@ -68,7 +68,7 @@ impl Layout {
                 return Ok(old);
             }
             self.admit_bytes(new_len - old_len, vma.prot, vma.flags, (0, 0))?;
-            commit::admit((new_len - old_len) / PAGE_SIZE as u64)?;
+            commit::admit_movable((new_len - old_len) / PAGE_SIZE as u64)?;
             if tail && self.extend(old + old_len, old + new_len) {
                 return Ok(old);
             }

@@ -12,6 +12,7 @@ use spin::Once;
 use super::status::ticks;
 use super::{create_file, pseudo};
 use crate::arch::{self, percpu};
+use crate::drivers::dma_heap::regions;
 use crate::mm::frames;
 use crate::process::tree;
 use crate::syscall::misc::{BUILD, RELEASE};
@@ -91,6 +92,7 @@ fn stat() -> String {
 fn meminfo() -> String {
     let kib = |pages: usize| pages * PAGE_SIZE / 1024;
     let (total, free) = (kib(frames::total_count()), kib(frames::free_count()));
+    let (pools, pools_free) = regions::pools();
     let rows = [
         ("MemTotal", total),
         ("MemFree", free),
@@ -102,6 +104,8 @@ fn meminfo() -> String {
         ("SwapFree", 0),
         ("Shmem", 0),
         ("SReclaimable", 0),
+        ("CmaTotal", kib(pools)),
+        ("CmaFree", kib(pools_free)),
     ];
     rows.iter().map(|(name, kib)| format!("{:<15} {kib:>8} kB\n", format!("{name}:"))).collect()
 }

@@ -76,6 +76,9 @@ pub trait Process: Send + Sync {
     /// Its mappings, one on a line, as in `/proc/PID/maps`. `ENOMEM`. May sleep.
     fn maps(&self) -> Result<String>;
 
+    /// Bytes in dma-bufs that it can reach, by descriptors or mappings, each counted once. `ENOMEM`. May sleep.
+    fn buffer_bytes(&self) -> Result<usize>;
+
     /// Figures about it.
     fn figures(&self) -> Figures;
 }

@@ -56,6 +56,10 @@ impl Process for Made {
         None
     }
 
+    fn buffer_bytes(&self) -> heaps::Result<usize> {
+        Ok(8192)
+    }
+
     fn comm(&self) -> String {
         "made up".into()
     }
