@@ -171,7 +171,7 @@ pub fn create_file(name: &'static str, permissions: u32, file: Box<dyn TextFile>
 pub fn root() -> &'static Arc<Dentry> {
     static ROOT: Once<Arc<Dentry>> = Once::new();
     ROOT.call_once(|| {
-        create_file("modules", 0o444, pseudo::read_only(|| Ok(modules::proc_modules())));
+        create_file("modules", 0o444, pseudo::read_only(show_modules));
         create_file("mounts", 0o444, pseudo::read_only(|| Ok(mounts::proc_mounts())));
         create_file("filesystems", 0o444, pseudo::read_only(|| Ok(filesystems())));
         #[cfg(target_os = "none")]
@@ -180,6 +180,16 @@ pub fn root() -> &'static Arc<Dentry> {
         FILES.lock().push(("kmsg", Arc::new(kmsg)));
         Dentry::root(pseudo::dynamic_inode(DEV, 0o555, Box::new(Root)))
     })
+}
+
+/// A line for each module, the youngest first.
+fn show_modules() -> Result<String> {
+    let mut text = String::new();
+    for module in modules::all()? {
+        let users: String = modules::users(&module)?.map(|user| format!("{},", user.module.name())).collect();
+        text += &module.line(&users);
+    }
+    Ok(text)
 }
 
 fn filesystems() -> String {
