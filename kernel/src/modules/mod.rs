@@ -37,6 +37,7 @@ use crate::sync::{Mutex, SpinLock, order};
 use crate::vfs::File as OpenFile;
 use crate::vfs::flags::O_TRUNC;
 use crate::vfs::io::KernelSink;
+use crate::vfs::write_access::DenyWrite;
 use file::File;
 use layout::Layout;
 use loaded::Loaded;
@@ -141,16 +142,21 @@ fn start(loaded: &Loaded) -> Result<()> {
     loaded.init(&Params(&list))
 }
 
-/// Loads the module in an open file (Linux: `finit_module`). `EINVAL` for what is no regular file or is empty, and as
-/// [`File::parse`] and [`load`]. May sleep.
+/// Loads the module in an open file (Linux: `finit_module`). As [`read`], [`File::parse`] and [`load`]. May sleep.
 pub fn load_file(file: &OpenFile, params: &str) -> Result<()> {
     load(&File::parse(&read(file)?)?, params)
 }
 
-/// A whole file. `EINVAL` for what is no regular file or is empty, `EFBIG`, `ENOMEM`.
+/// A whole file. `EINVAL` for what is no regular file or is empty, `ETXTBSY` while somebody may write to it, `EFBIG`,
+/// `ENOMEM`. May sleep.
 pub fn read(file: &OpenFile) -> Result<Vec<u8>> {
-    let size = usize::try_from(file.inode().size()).map_err(|_| Errno::EFBIG)?;
-    if !file.inode().is_regular() || size == 0 {
+    let inode = file.inode();
+    if !inode.is_regular() {
+        return Err(Errno::EINVAL);
+    }
+    let _as_it_is = DenyWrite::new(inode)?;
+    let size = usize::try_from(inode.size()).map_err(|_| Errno::EFBIG)?;
+    if size == 0 {
         return Err(Errno::EINVAL);
     }
     let mut image = buffer(size)?;

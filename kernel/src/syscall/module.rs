@@ -42,7 +42,7 @@ pub fn sys_init_module(addr: u64, len: usize, params_at: u64) -> Result<usize> {
 }
 
 /// `finit_module`. `EBADF` for a descriptor that is none, or not for reading; `EINVAL` for unknown flags, for what is no
-/// regular file or is empty; `EOPNOTSUPP` for compressed files, `ENOEXEC` where the version magic is to be ignored, which
+/// regular file or is empty; `ETXTBSY` while somebody may write to it; `EOPNOTSUPP` for compressed files, `ENOEXEC` where the version magic is to be ignored, which
 /// would be to run anything; otherwise as [`sys_init_module`].
 pub fn sys_finit_module(ctx: &Ctx, fd: i32, params_at: u64, flags: u32) -> Result<usize> {
     if flags & !(IGNORE_MODVERSIONS | IGNORE_VERMAGIC | COMPRESSED_FILE) != 0 {

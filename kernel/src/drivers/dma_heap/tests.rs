@@ -135,6 +135,8 @@ fn a_module_is_loaded_from_a_file() {
     {
         assert_eq!(sys_finit_module(&p.ctx(), fd, at(3, ""), 0), Err(errno), "descriptor {fd}");
     }
+    assert_eq!(sys_finit_module(&p.ctx(), fd, at(3, ""), 0), Err(Errno::ETXTBSY));
+    assert_eq!(sys_close(&p.ctx(), write), Ok(0));
     assert_eq!(sys_finit_module(&p.ctx(), fd, at(3, ""), 0), Ok(0));
     let heap = p.open("/dev/dma_heap/default_cma_region", O_RDONLY).unwrap();
     let buffer = alloc(&p, heap, 5000).unwrap();
