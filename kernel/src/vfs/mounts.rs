@@ -27,6 +27,8 @@ const ROOT_DEV: u32 = 1;
 const FIRST_DEV: u32 = 32;
 /// Most mounts there may be.
 const MAX_MOUNTS: usize = 1000;
+/// Room made at first, so that the table's own memory hardly ever changes.
+const ROOM: usize = 256;
 
 /// The filesystems that can be mounted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,9 +76,19 @@ impl Kind {
             Kind::Rootfs => return Err(Errno::ENODEV),
             Kind::Tmpfs => new_tmpfs(options)?,
             Kind::Proc => Dentry::root(procfs::root().inode().clone()),
-            Kind::Sysfs => Dentry::alias(sysfs::root()?),
-            Kind::Devtmpfs => Dentry::alias(devtmpfs::root()),
-            Kind::Debugfs => Dentry::alias(debugfs::root()),
+            Kind::Sysfs | Kind::Devtmpfs | Kind::Debugfs => {
+                Dentry::alias(self.only_root()?.ok_or(Errno::ENODEV)?)
+            }
+        })
+    }
+
+    /// The root of a filesystem that there is one of. Paths below it are those of where it is mounted first.
+    fn only_root(self) -> Result<Option<&'static Arc<Dentry>>> {
+        Ok(match self {
+            Kind::Sysfs => Some(sysfs::root()?),
+            Kind::Devtmpfs => Some(devtmpfs::root()),
+            Kind::Debugfs => Some(debugfs::root()),
+            Kind::Rootfs | Kind::Tmpfs | Kind::Proc => None,
         })
     }
 }
@@ -113,6 +125,13 @@ impl Table {
     /// Whether a filesystem is mounted, other than at `root`.
     fn shows(&self, dev: u32, root: &Arc<Dentry>) -> bool {
         self.mounts.iter().any(|mount| mount.dev() == dev && !Arc::ptr_eq(&mount.root, root))
+    }
+
+    /// What is mounted right over a mount.
+    fn over(&self, root: &Arc<Dentry>) -> Option<Arc<Dentry>> {
+        let covers =
+            |mount: &&Mount| mount.covered.as_ref().is_some_and(|covered| Arc::ptr_eq(covered, root));
+        self.mounts.iter().find(covers).map(|mount| mount.root.clone())
     }
 
     /// A number that no filesystem has.
@@ -178,17 +197,22 @@ fn attach(at: &Arc<Dentry>, mut mount: Mount) -> Result<()> {
     if mounts.len() >= MAX_MOUNTS {
         return Err(Errno::ENOSPC);
     }
-    mounts.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    let room = ROOM.max(mounts.len() + 1) - mounts.len();
+    mounts.try_reserve(room).map_err(|_| Errno::ENOMEM)?;
     mount.covered = Some(namespace::cover(at, &mount.root)?);
     mounts.push(mount);
     Ok(())
 }
 
-/// Unmounts what is mounted at `root`. `EINVAL` where nothing is, `EBUSY` for what is in use, unless `detach`: then it
-/// goes when it is not used any more; for what has other mounts in it, and for the root of everything. May sleep.
+/// Unmounts what is mounted at `root`, or topmost over it. `EINVAL` where nothing is, `EBUSY` for what is in use, unless
+/// `detach`: then it goes when it is not used any more; for what has other mounts in it, and for the root of everything.
+/// May sleep.
 pub fn unmount(root: &Arc<Dentry>, detach: bool) -> Result<()> {
     let order = namespace::order();
     let mut table = TABLE.lock();
+    // What a descriptor led to, or was looked up a while ago, may have another mount over it.
+    let topmost = core::iter::successors(table.over(root), |top| table.over(top)).last();
+    let root = topmost.as_ref().unwrap_or(root);
     let at = table.mounts.iter().rposition(|mount| Arc::ptr_eq(&mount.root, root)).ok_or(Errno::EINVAL)?;
     let mount = &table.mounts[at];
     let (dev, own) = (mount.dev(), mount.kind == Kind::Tmpfs && !mount.is_bind());
@@ -309,7 +333,15 @@ fn at_boot(root: &Arc<Dentry>, at: &str, kind: Kind) -> Result<()> {
             Err(_) => namespace::ensure_dir(&dir, name.as_bytes(), 0o755)?,
         };
     }
-    mount(&dir, kind, kind.name().into(), Options::default())
+    let options = Options::default();
+    let root = match kind.only_root()? {
+        Some(root) if root.parent().is_none() => root.clone(),
+        _ => kind.root(&options)?,
+    };
+    attach(
+        &dir,
+        Mount { id: 0, kind, source: kind.name().into(), root, shows: b"/".to_vec(), covered: None, options },
+    )
 }
 
 /// The root of everything: `image` unpacked, and the kernel's own filesystems mounted. Called once, at boot; devices
