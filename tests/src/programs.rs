@@ -22,13 +22,14 @@ const fn program(name: &'static str, cpus: u32, memory: u32, seconds: u64) -> Pr
 }
 
 /// The programs that are run without arguments.
-const PROGRAMS: [Program; 11] = [
+const PROGRAMS: [Program; 12] = [
     program("eventtest", 2, 256, 60),
     program("filetest", 1, 256, 60),
     program("forktest", 2, 256, 60),
     program("fpsimd", 2, 256, 120),
     program("mmaptest", 1, 256, 60),
     program("modtest", 1, 256, 60),
+    program("oomtest", 2, 128, 120),
     program("scmtest", 2, 256, 60),
     program("socktest", 2, 256, 60),
     program("threads", 4, 256, 120),

@@ -76,6 +76,15 @@ pub trait Process: Send + Sync {
     /// Its mappings, one on a line, as in `/proc/PID/maps`. `ENOMEM`. May sleep.
     fn maps(&self) -> Result<String>;
 
+    /// How likely it is to be killed where memory runs out. May sleep.
+    fn oom_score(&self) -> i64;
+
+    /// How much rather than others, as it says itself.
+    fn oom_score_adj(&self) -> i32;
+
+    /// Sets that. `EINVAL`, `EACCES`, `ESRCH`.
+    fn set_oom_score_adj(&self, adj: i32) -> Result<()>;
+
     /// Figures about it.
     fn figures(&self) -> Figures;
 }
