@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::detector::Detector;
 use crate::toolchain::Toolchain;
 use crate::{image, install, workspace};
 
@@ -32,6 +33,8 @@ pub enum System {
 pub struct Guest {
     /// Whose kernel it is.
     pub system: System,
+    /// What finds uses of freed memory in it.
+    pub detector: Detector,
     /// The kernel's ELF file, for its symbols.
     pub kernel: PathBuf,
     /// The kernel as a flat arm64 Image.
@@ -40,16 +43,28 @@ pub struct Guest {
     pub programs: Vec<(String, Vec<u8>)>,
 }
 
-/// Builds the guest, or finds it fresh. Cargo's progress goes to stderr.
+/// Builds the guest with the default detector, or finds it fresh. Cargo's progress goes to stderr.
 pub fn guest() -> Result<&'static Guest> {
-    static GUEST: OnceLock<Result<Guest>> = OnceLock::new();
-    GUEST.get_or_init(build).as_ref().map_err(|error| anyhow!("{error:#}"))
+    guest_with(Detector::default())
 }
 
-fn build() -> Result<Guest> {
+/// Builds the guest with a detector, or finds it fresh. Cargo's progress goes to stderr.
+pub fn guest_with(detector: Detector) -> Result<&'static Guest> {
+    static GUESTS: [OnceLock<Result<Guest>>; 2] = [const { OnceLock::new() }; 2];
+    let guest = GUESTS[detector as usize].get_or_init(|| build(detector));
+    guest.as_ref().map_err(|error| anyhow!("{error:#}"))
+}
+
+fn build(detector: Detector) -> Result<Guest> {
     let toolchain = &install::ready()?.toolchain;
-    let _lock = lock(&workspace::guest_target())?;
-    let executables = compile(toolchain)?;
+    let (own, of_kernel) = (workspace::root(), workspace::kernel_root());
+    let executables = if own == of_kernel && detector == Detector::default() {
+        compile(toolchain, &own, detector, &PACKAGES)?
+    } else {
+        // The programs are the same whatever kernel they run on.
+        let kernel = compile(toolchain, &of_kernel, detector, &PACKAGES[..1])?;
+        [kernel, compile(toolchain, &own, Detector::default(), &PACKAGES[1..])?].concat()
+    };
     let kernel = executables
         .iter()
         .find(|file| file.ends_with(PACKAGES[0]))
@@ -63,14 +78,26 @@ fn build() -> Result<Guest> {
         .map(|file| Ok((file_name(file), image::without_sections(fs::read(file)?)?)))
         .collect::<Result<_>>()
         .context("cannot read the userland's programs")?;
-    Ok(Guest { system: System::Lastref, kernel, image, programs })
+    Ok(Guest { system: System::Lastref, detector, kernel, image, programs })
 }
 
-/// Runs cargo and returns the executables it made or found fresh.
-fn compile(toolchain: &Toolchain) -> Result<Vec<PathBuf>> {
-    let mut cargo = toolchain.cargo("cargo", "build");
+/// Runs cargo in the workspace at `root` and returns the executables it made or found fresh.
+fn compile(
+    toolchain: &Toolchain,
+    root: &Path,
+    detector: Detector,
+    packages: &[&str],
+) -> Result<Vec<PathBuf>> {
+    let _lock = lock(&detector.target(root))?;
+    let mut cargo = toolchain.cargo("cargo", "build", root, detector);
+    cargo.args(detector.features().iter().flat_map(|feature| ["--features", feature]));
+    if root != workspace::root() {
+        // A mutant's kernel is built for a run or two: what was compiled before it is used again.
+        cargo.env("CARGO_PROFILE_GUEST_LTO", "off").env("CARGO_PROFILE_GUEST_INCREMENTAL", "true");
+        cargo.env("CARGO_PROFILE_GUEST_CODEGEN_UNITS", "64");
+    }
     cargo.args(["--bins", "--message-format=json-render-diagnostics"]);
-    cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     let mut child = cargo
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -7,10 +7,12 @@ use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 
+use crate::detector::Detector;
 use crate::initramfs::Put;
 use crate::plan::{self, DISCIPLINES, Scenario};
 use crate::qemu::{self, Hardware};
 use crate::regions::Region;
+use crate::replay::Id;
 
 /// Who holds the last reference to a dma-buf heap, and what happens when nobody does.
 ///
@@ -34,6 +36,12 @@ pub enum Command {
         /// A hazard's number or name, as in H1 or close-after-free.
         #[arg(value_parser = parse_scenarios)]
         scenario: Option<Scenarios>,
+        /// Play a verdict again, in the same order of steps, by the id that was printed with it
+        #[arg(long, value_name = "ID", conflicts_with = "racing")]
+        replay: Option<Id>,
+        /// How to race instead.
+        #[command(flatten)]
+        racing: Racing,
     },
     /// Boot and run a static Linux/arm64 program of this host's, with its output and exit status.
     ///
@@ -94,6 +102,14 @@ pub enum Command {
         #[arg(value_name = "PROGRAM")]
         programs: Vec<String>,
     },
+    /// Build broken twins of the kernel, and see whether the tests kill each one, and by what.
+    ///
+    /// The status is 1 when one survived, or was killed by something else than it says.
+    Mutants {
+        /// Mutants by name, files of tests/mutants; all when left out
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
     /// Show what building and booting takes, and install what is missing.
     Doctor,
     /// Run clippy over the guest's packages, warnings denied.
@@ -101,13 +117,30 @@ pub enum Command {
     Lint,
 }
 
+/// How `demo` races.
+#[derive(Clone, Debug, Args)]
+pub struct Racing {
+    /// Race: several CPUs, no help, until something is found or the budget is used up
+    #[arg(long)]
+    pub racing: bool,
+    /// Rounds of each cell; 300 when seconds are left out too
+    #[arg(long, value_name = "N", requires = "racing", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: Option<u64>,
+    /// Seconds of the guest's for each cell
+    #[arg(long, value_name = "N", requires = "racing", value_parser = parse_seconds)]
+    pub seconds: Option<Duration>,
+    /// Where the random delays start
+    #[arg(long, value_name = "S", requires = "racing", default_value_t = 1)]
+    pub seed: u32,
+}
+
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Number of CPUs
-    #[arg(long, global = true, value_name = "N", default_value_t = 1,
+    /// Number of CPUs; 1 when left out, 4 to race
+    #[arg(long, global = true, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(qemu::MOST_CPUS)))]
-    pub smp: u32,
+    pub smp: Option<u32>,
     /// Memory, in MiB or with a suffix M or G
     #[arg(long, global = true, value_name = "M", default_value = "512M", value_parser = qemu::parse_memory)]
     pub mem: u32,
@@ -130,9 +163,15 @@ pub struct Options {
     /// A region set aside under that name, which user space is not to map (may be repeated)
     #[arg(long, global = true, value_name = "NAME=SIZE[@BASE]", value_parser = Region::parse_protected)]
     pub protected: Vec<Region>,
+    /// A device beyond the board's (may be repeated)
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub device: Vec<qemu::Device>,
     /// The discipline heaps live by
     #[arg(long, global = true, value_name = "D", value_parser = PossibleValuesParser::new(DISCIPLINES))]
     pub discipline: Option<String>,
+    /// What finds uses of freed memory in our kernel
+    #[arg(long, global = true, value_name = "D", value_enum, default_value_t)]
+    pub detector: Detector,
     /// Seconds after which a machine is killed
     #[arg(long, global = true, value_name = "S", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
@@ -151,7 +190,9 @@ impl Options {
     /// The machine's hardware.
     pub fn hardware(&self) -> Hardware {
         let regions = [&self.cma, &self.carveout, &self.protected].into_iter().flatten().cloned().collect();
-        Hardware { cpus: self.smp, memory: self.mem, icount: self.icount, regions, ..Hardware::default() }
+        let devices = self.device.clone();
+        let (cpus, memory, icount) = (self.smp.unwrap_or(1), self.mem, self.icount);
+        Hardware { cpus, memory, icount, devices, regions, ..Hardware::default() }
     }
 }
 
@@ -193,8 +234,8 @@ mod tests {
     fn options_stand_before_or_after_the_command() {
         for line in ["--smp 4 --json demo H1", "demo H1 --json --smp 4", "--json demo --smp=4 H1"] {
             let cli = parse(line).unwrap();
-            assert_eq!((cli.options.smp, cli.options.json), (4, true), "{line}");
-            assert!(matches!(cli.command, Some(Command::Demo { scenario: Some(_) })), "{line}");
+            assert_eq!((cli.options.smp, cli.options.json), (Some(4), true), "{line}");
+            assert!(matches!(cli.command, Some(Command::Demo { scenario: Some(_), .. })), "{line}");
         }
         assert!(parse("--discipline kref").unwrap().command.is_none());
     }
@@ -204,7 +245,7 @@ mod tests {
         let cli = parse("exec --smp 2 ./prog -x --smp 3 --help -- y").unwrap();
         let Some(Command::Exec { command, strace: false }) = cli.command else { panic!("not exec") };
         assert_eq!(command, ["./prog", "-x", "--smp", "3", "--help", "--", "y"]);
-        assert_eq!(cli.options.smp, 2);
+        assert_eq!(cli.options.smp, Some(2));
     }
 
     #[test]
@@ -216,10 +257,16 @@ mod tests {
             ("--strace exec prog", "unexpected argument"),
             ("demo --strace", "unexpected argument"),
             ("demo H99", "there is no such scenario"),
+            ("demo H1 --rounds 5", "--racing"),
+            ("demo H1 --replay H1.kref.d-a-00000000", "there is no such id"),
+            ("demo H1 --replay nonsense", "there is no such id"),
+            ("demo H1 --racing --rounds 0", "not in 1.."),
+            ("--racing demo H1", "unexpected argument"),
             ("--smp 0", "not in 1..="),
             ("--smp many", "invalid"),
             ("--mem 1M", "at least"),
             ("--discipline mine", "possible values"),
+            ("--detector mine", "possible values"),
             ("--timeout -1", "unexpected argument"),
             ("--timeout 0", "above zero"),
             ("--timeout inf", "above zero"),
@@ -242,6 +289,7 @@ mod tests {
             "bench -h",
             "reference --help",
             "conformance --help",
+            "mutants --help",
             "doctor --help",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 0, "{line}");

@@ -2,6 +2,7 @@
 
 use crate::lab::Survey;
 use crate::plan::Plan;
+use crate::race::{Races, Tally};
 use crate::terminal::{Colour, Style};
 
 /// The widest a discipline's column may be, so that eight of them fit beside the hazards' names in
@@ -10,6 +11,43 @@ const COLUMN: usize = 10;
 
 /// Draws the matrix. Every line ends in a newline.
 pub fn draw(plan: &Plan, survey: &Survey, style: Style) -> String {
+    table(plan, style, |id, discipline| match survey.find(id, discipline) {
+        Some(observation) => (colour(&observation.cell.verdict), wrap(&observation.cell.verdict)),
+        None => (Colour::Magenta, wrap("lost")),
+    })
+}
+
+/// Draws what races found, in the same shape: `2 in 30` rounds and the time to the first, or how many rounds found
+/// nothing: `ok` where that is as it should be, `unseen` where there is something to find.
+pub fn draw_races(plan: &Plan, races: &Races, style: Style) -> String {
+    table(plan, style, |id, discipline| match races.find(id, discipline) {
+        Some(tally) if tally.series.iter().any(|seen| seen.lost) || tally.series.is_empty() => {
+            (Colour::Magenta, wrap("lost"))
+        }
+        Some(tally) => raced(tally),
+        None => (Colour::Magenta, wrap("lost")),
+    })
+}
+
+fn raced(tally: &Tally) -> (Colour, Vec<String>) {
+    let (finds, rounds) = (tally.finds().count(), tally.rounds);
+    let lines = match tally.first {
+        Some(first) => vec![format!("{finds} in {rounds}"), crate::commands::time(first)],
+        None if tally.is_unseen() => vec!["unseen".into(), format!("in {rounds}")],
+        None if tally.expected == "ok" => vec!["ok".into(), format!("in {rounds}")],
+        None => vec!["refused".into(), format!("in {rounds}")],
+    };
+    let colour = match (finds, tally.is_unseen(), tally.met) {
+        (_, _, false) => Colour::Magenta,
+        (0, false, _) => Colour::Green,
+        (0, true, _) => Colour::Yellow,
+        _ => Colour::Red,
+    };
+    (colour, lines)
+}
+
+/// Draws a table: a row for each scenario, a column for each discipline, and what `cell` says where they meet.
+fn table(plan: &Plan, style: Style, cell: impl Fn(&str, &str) -> (Colour, Vec<String>)) -> String {
     let id_width = plan.scenarios.iter().map(|scenario| scenario.id.len()).max().unwrap_or(0);
     let labels: Vec<String> = plan
         .scenarios
@@ -22,14 +60,7 @@ pub fn draw(plan: &Plan, survey: &Survey, style: Style) -> String {
     let header: Vec<_> = plan.disciplines.iter().map(|name| (Colour::Bold, wrap(name))).collect();
     let mut drawing = row("", label_width, &header, style) + &rule;
     for (scenario, label) in plan.scenarios.iter().zip(&labels) {
-        let cells: Vec<_> = plan
-            .disciplines
-            .iter()
-            .map(|discipline| match survey.find(scenario.id, discipline) {
-                Some(observation) => (colour(&observation.cell.verdict), wrap(&observation.cell.verdict)),
-                None => (Colour::Magenta, wrap("lost")),
-            })
-            .collect();
+        let cells: Vec<_> = plan.disciplines.iter().map(|discipline| cell(scenario.id, discipline)).collect();
         drawing += &row(label, label_width, &cells, style);
     }
     drawing + &rule

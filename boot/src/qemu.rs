@@ -18,6 +18,34 @@ pub const MOST_MEMORY: u32 = 255 << 10;
 /// The most CPUs the kernel drives.
 pub const MOST_CPUS: u32 = 16;
 
+/// A device that a machine can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Device {
+    /// QEMU's educational PCI device, which does DMA to and from buffers: /dev/edu
+    Edu,
+    /// A display that scans a contiguous buffer out: /dev/ramfb
+    Ramfb,
+}
+
+impl Device {
+    /// What `-device` takes. The DMA unit of `edu` has 28 address lines unless told otherwise, which reach no memory
+    /// of this machine.
+    fn option(self) -> &'static str {
+        match self {
+            Device::Edu => "edu,dma_mask=0xffffffffffffffff",
+            Device::Ramfb => "ramfb",
+        }
+    }
+
+    /// What the kernel has to be told of it, if anything.
+    pub fn kernel_argument(self) -> Option<&'static str> {
+        match self {
+            Device::Edu => Some("edu.dma_bits=64"),
+            Device::Ramfb => None,
+        }
+    }
+}
+
 /// What the machine is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hardware {
@@ -27,6 +55,10 @@ pub struct Hardware {
     pub memory: u32,
     /// Whether time is counted in instructions: one is one nanosecond.
     pub icount: bool,
+    /// Whether memory has tags.
+    pub tags: bool,
+    /// Devices beyond the board's.
+    pub devices: Vec<Device>,
     /// Memory set aside for heaps.
     pub regions: Vec<Region>,
     /// The TCP port to wait on for a debugger, before the first instruction.
@@ -41,6 +73,8 @@ impl Default for Hardware {
             cpus: 1,
             memory: 512,
             icount: false,
+            tags: true,
+            devices: Vec::new(),
             regions: Vec::new(),
             debugger: None,
             user_exit: false,
@@ -52,8 +86,9 @@ impl Hardware {
     /// QEMU's arguments for the board alone: what decides its device tree.
     pub fn board(&self) -> Vec<OsString> {
         let (cpus, memory) = (self.cpus.to_string(), format!("{}M", self.memory));
+        let machine = if self.tags { "virt,gic-version=3,mte=on" } else { "virt,gic-version=3" };
         let arguments = [
-            ["-machine", "virt,gic-version=3,mte=on"],
+            ["-machine", machine],
             ["-cpu", "max"],
             ["-smp", &cpus],
             ["-m", &memory],
@@ -75,6 +110,9 @@ impl Hardware {
         arguments.extend(boot.as_flattened().iter().map(OsString::from));
         arguments.extend(["-no-reboot".into(), "-kernel".into(), kernel.into()]);
         arguments.extend(["-initrd".into(), initramfs.into()]);
+        for device in &self.devices {
+            arguments.extend(["-device".into(), device.option().into()]);
+        }
         if self.icount {
             arguments.extend(["-icount", "shift=0,sleep=off"].map(OsString::from));
         }
@@ -151,6 +189,7 @@ mod tests {
             cpus: 4,
             memory: 64,
             icount: true,
+            devices: vec![Device::Edu],
             debugger: Some(1234),
             user_exit: true,
             ..Hardware::default()
@@ -158,6 +197,7 @@ mod tests {
         let other = text(&other);
         assert!(other.contains("-semihosting-config|enable=on,target=native,userspace=on|"));
         assert!(other.contains("-smp|4|-m|64M|") && other.contains("-icount|shift=0,sleep=off"));
+        assert!(!plain.contains("-device") && other.contains("-device|edu,dma_mask="));
         assert!(other.ends_with("-S|-gdb|tcp:127.0.0.1:1234"));
     }
 

@@ -49,15 +49,35 @@ pub struct Cell {
     /// What the scenario itself made of what it saw.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub concluded: String,
-    /// The steps the scenario took, in order.
+    /// Of a racing form: its rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub race: Option<Race>,
+    /// The steps the scenario took, in order; of a racing form, in its last round.
     #[serde(default)]
     pub detail: Vec<String>,
+    /// The processes that took a part, by number.
+    #[serde(default)]
+    pub actors: Vec<String>,
+    /// The places they came to, in order: `0 call ioctl`, `1 heap-free`. Of a racing form, from the start line on.
+    #[serde(default)]
+    pub steps: Vec<String>,
     /// The detection reports that came while it ran, one line each.
     #[serde(default)]
     pub reports: Vec<String>,
     /// What the machine has more of, or less, than before.
     #[serde(default)]
     pub counts: BTreeMap<String, i64>,
+}
+
+/// The rounds of a racing form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Race {
+    /// How many there were; where something was found, it was in the last.
+    pub rounds: u64,
+    /// Nanoseconds of the guest's that they took.
+    pub ns: u64,
+    /// Where their delays started.
+    pub seed: u64,
 }
 
 impl Record {
@@ -80,7 +100,10 @@ mod tests {
         assert_eq!(cell.counts["objects"], -1);
         let bare = r#"{"cell":"H1","discipline":"kref","verdict":"ok"}"#;
         let Record::Cell(cell) = Record::parse(bare).unwrap() else { panic!("not a cell") };
-        assert_eq!(cell.place, None);
+        assert_eq!((cell.place, cell.race), (None, None));
+        let raced = r#"{"cell":"H1","discipline":"kref","verdict":"ok","race":{"rounds":5,"ns":7,"seed":9}}"#;
+        let Record::Cell(cell) = Record::parse(raced).unwrap() else { panic!("not a cell") };
+        assert_eq!(cell.race, Some(Race { rounds: 5, ns: 7, seed: 9 }));
         assert_eq!(
             Record::parse(r#"{"tainted":true,"done":2}"#).unwrap(),
             Record::Tainted { tainted: true, done: Some(2) }

@@ -47,6 +47,8 @@ pub enum Tags {
     Broken,
     /// There are none.
     None,
+    /// They are not looked at: the kernel's accesses are checked by its own code.
+    Unused,
 }
 
 impl Tags {
@@ -54,7 +56,7 @@ impl Tags {
     pub fn from_line(line: &str) -> Option<Tags> {
         let (_, found) = line.split_once("memory tags: ")?;
         let word = found.split([' ', ':', ',']).next()?;
-        [("exact", Tags::Exact), ("broken", Tags::Broken), ("none", Tags::None)]
+        [("exact", Tags::Exact), ("broken", Tags::Broken), ("none", Tags::None), ("unused", Tags::Unused)]
             .into_iter()
             .find_map(|(name, tags)| (name == word).then_some(tags))
     }
@@ -62,7 +64,7 @@ impl Tags {
     /// Why nothing seen on the machine proves anything, if so.
     pub fn objection(self) -> Option<&'static str> {
         match self {
-            Tags::Exact => None,
+            Tags::Exact | Tags::Unused => None,
             Tags::Broken => Some("its memory tags are broken (per page)"),
             Tags::None => Some("it has no memory tags"),
         }
@@ -77,6 +79,7 @@ mod tests {
     fn the_kernels_word_on_memory_tags_is_read() {
         for (line, tags) in [
             ("[    0.001234] memory tags: exact", Some(Tags::Exact)),
+            ("memory tags: unused: the compiler's checks stand in for them", Some(Tags::Unused)),
             ("memory tags: broken (per page): use-after-free goes unseen", Some(Tags::Broken)),
             ("memory tags: none: use-after-free goes unseen", Some(Tags::None)),
             ("memory tags: none", Some(Tags::None)),

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::detector::Detector;
 use crate::{process, workspace};
 
 /// The guest's target: no operating system, and no floating point in the kernel.
@@ -70,22 +71,25 @@ impl Toolchain {
         self.sysroot.join("bin").join(name)
     }
 
-    /// Starts a cargo command for the guest: `program` (`cargo` or `cargo-clippy`), `verb`, then the
-    /// options that every guest build shares. It goes when the launcher does.
-    pub fn cargo(&self, program: &str, verb: &str) -> Command {
+    /// Starts a cargo command for the guest, in the workspace at `root`: `program` (`cargo` or `cargo-clippy`),
+    /// `verb`, then the options that every guest build with this detector shares. It goes when the launcher does.
+    pub fn cargo(&self, program: &str, verb: &str, root: &Path, detector: Detector) -> Command {
         let mut command = process::leashed(self.program(program).as_os_str());
         forget_inherited(&mut command);
         let target = TARGET.to_uppercase().replace('-', "_");
         command
-            .current_dir(workspace::root())
+            .current_dir(root)
             .env("CARGO", self.program("cargo"))
             .env("RUSTC", self.program("rustc"))
             // What Rust's own library does is not for this workspace to mend.
             .env("CARGO_FUTURE_INCOMPAT_REPORT_FREQUENCY", "never")
             .env(format!("CARGO_TARGET_{target}_LINKER"), &self.linker)
-            .env(format!("CARGO_TARGET_{target}_RUSTFLAGS"), CODE_GENERATION)
+            .env(format!("CARGO_TARGET_{target}_RUSTFLAGS"), format!("{CODE_GENERATION}{}", detector.flags()))
             .args([verb, "--target", TARGET, "--profile", "guest", "--target-dir"])
-            .arg(workspace::guest_target());
+            .arg(detector.target(root));
+        if !detector.flags().is_empty() {
+            command.env("RUSTC_BOOTSTRAP", "1");
+        }
         if self.core == Core::FromSource {
             command
                 .env("RUSTC_BOOTSTRAP", "1")

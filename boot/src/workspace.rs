@@ -11,9 +11,13 @@ pub fn root() -> PathBuf {
     boot.parent().expect("boot/ lies inside the workspace").to_path_buf()
 }
 
-/// Cargo's target directory for everything that runs on the guest.
-pub fn guest_target() -> PathBuf {
-    root().join("target").join("guest")
+/// The environment variable that names the workspace whose kernel machines boot, where that is not this one's: a
+/// broken twin's. The programs on it stay this one's.
+pub const KERNEL_SOURCE: &str = "LASTREF_KERNEL_SOURCE";
+
+/// The root of the workspace whose kernel is booted.
+pub fn kernel_root() -> PathBuf {
+    std::env::var_os(KERNEL_SOURCE).map_or_else(root, PathBuf::from)
 }
 
 /// Finds an executable by name in `PATH`, then in the places `PATH` often leaves out.

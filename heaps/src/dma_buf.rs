@@ -1,7 +1,22 @@
 //! A buffer: what a dma-buf descriptor does (Linux: `drivers/dma-buf/dma-buf.c`).
+//!
+//! - [`importer`]: devices that use buffers, and buffers as they see them
+//! - [`attach`]: buffers attached to devices, and mapped there
+//! - [`vmap`]: buffers as the kernel itself reads and writes them
 
+pub mod attach;
+mod export;
+pub mod importer;
+mod shared;
 #[cfg(all(test, not(feature = "loom")))]
 mod tests;
+pub mod vmap;
+
+pub use attach::{Attachment, Mapping};
+pub use importer::{Direction, DmaRun, DmaTable, Importer};
+pub use vmap::Vmap;
+
+pub use export::Exporter;
 
 use core::fmt;
 
@@ -11,17 +26,19 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE, pages_for};
 use crate::discipline::Hold;
+use crate::kref::OnceRef;
 use crate::platform::{Event, Platform};
 use crate::registry::Registry;
 use crate::sg::{SgTable, Window};
 use crate::uapi::dma_buf::{
-    DMA_BUF_IOCTL_SYNC, DMA_BUF_NAME_LEN, DMA_BUF_SET_NAME_A, DMA_BUF_SET_NAME_B, DMA_BUF_SYNC_RW,
-    DMA_BUF_SYNC_VALID_FLAGS_MASK, Sync,
+    DMA_BUF_IOCTL_SYNC, DMA_BUF_NAME_LEN, DMA_BUF_SET_NAME_A, DMA_BUF_SET_NAME_B, DMA_BUF_SYNC_END,
+    DMA_BUF_SYNC_READ, DMA_BUF_SYNC_RW, DMA_BUF_SYNC_VALID_FLAGS_MASK, DMA_BUF_SYNC_WRITE, Sync,
 };
 use crate::uapi::fcntl::{SEEK_END, SEEK_SET};
 use crate::uapi::ioctl::Command;
 use crate::user::UserMemory;
 use crate::{Errno, Result};
+use shared::Shared;
 
 /// A buffer. The kernel's file owns it; descriptors, mappings and importers share that file, and when the last
 /// of them goes the buffer is dropped, which gives its pages back. May sleep when dropped.
@@ -31,6 +48,9 @@ pub struct DmaBuf<P: Platform> {
     table: SgTable,
     mappable: bool,
     name: Mutex<P::BufferLock, Option<Name>>,
+    shared: OnceRef<Shared<P>>,
+    /// Whose share it is of. Nobody's, where the kernel allocated it for itself.
+    charge: Option<P::Charge>,
 }
 
 /// A name, without its NUL.
@@ -56,8 +76,15 @@ impl<P: Platform> DmaBuf<P> {
     pub(crate) fn new(registry: &'static Registry<P>, hold: Hold<P>, table: SgTable) -> DmaBuf<P> {
         registry.buffer_made(table.size());
         P::trace(Event::BufferAlloc { size: table.size() });
-        let mappable = hold.ops().mappable();
-        DmaBuf { registry, hold, table, mappable, name: Mutex::new(None) }
+        let mappable = hold.mappable();
+        let name = Mutex::new(None);
+        DmaBuf { registry, hold, table, mappable, name, shared: OnceRef::new(), charge: None }
+    }
+
+    /// The same buffer, of somebody's share.
+    pub(crate) fn charged(mut self, charge: P::Charge) -> DmaBuf<P> {
+        self.charge = Some(charge);
+        self
     }
 
     /// In bytes, whole pages: the file's size.
@@ -89,14 +116,23 @@ impl<P: Platform> DmaBuf<P> {
         Ok(0)
     }
 
-    /// Begins or ends CPU access. Pages here are coherent with every device there is, so all there is to do is
-    /// to tell right from wrong.
+    /// What the ioctl SYNC does.
     fn sync(&self, flags: u64) -> Result<()> {
-        if flags & !DMA_BUF_SYNC_VALID_FLAGS_MASK != 0 || flags & DMA_BUF_SYNC_RW == 0 {
+        if flags & !DMA_BUF_SYNC_VALID_FLAGS_MASK != 0 {
             return Err(Errno::EINVAL);
         }
+        let direction = match flags & DMA_BUF_SYNC_RW {
+            DMA_BUF_SYNC_READ => Direction::FromDevice,
+            DMA_BUF_SYNC_WRITE => Direction::ToDevice,
+            DMA_BUF_SYNC_RW => Direction::Bidirectional,
+            _ => return Err(Errno::EINVAL),
+        };
         P::trace(Event::BufferSync { flags });
-        Ok(())
+        if flags & DMA_BUF_SYNC_END == 0 {
+            self.begin_cpu_access(direction)
+        } else {
+            self.end_cpu_access(direction)
+        }
     }
 
     /// Finds the size by seeking: only to offset 0 from the start or the end, else `EINVAL`.
@@ -131,6 +167,20 @@ impl<P: Platform> DmaBuf<P> {
         match first.checked_add(pages) {
             Some(end) if end <= self.table.pages() => Ok(self.table.window(first, pages)),
             _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Writes the exporter's name, which is its heap's.
+    pub fn show_exporter(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        out.write_str(self.hold.exp_name())
+    }
+
+    /// Writes the buffer's name, or `<none>`.
+    pub fn show_name(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let name = self.name.lock().clone();
+        match name {
+            Some(name) => write_name(out, &name),
+            None => out.write_str("<none>"),
         }
     }
 
@@ -174,7 +224,7 @@ impl<P: Platform> Drop for DmaBuf<P> {
         let table = core::mem::take(&mut self.table);
         let size = table.size();
         P::trace(Event::BufferRelease { size });
-        self.hold.ops().release(table);
+        self.hold.release(table);
         self.registry.buffer_freed(size);
     }
 }

@@ -7,9 +7,14 @@ use crate::{Errno, Result};
 
 /// A box of `value`; `ENOMEM` drops it.
 pub fn try_box<T>(value: T) -> Result<Box<T>> {
+    try_box_with(|| Ok(value))
+}
+
+/// A box of what `make` makes, once there is room for it; `ENOMEM`, or what `make` says.
+pub fn try_box_with<T>(make: impl FnOnce() -> Result<T>) -> Result<Box<T>> {
     let mut one = Vec::new();
     one.try_reserve_exact(1).map_err(|_| Errno::ENOMEM)?;
-    one.push(value);
+    one.push(make()?);
     let array: Box<[T; 1]> = one.into_boxed_slice().try_into().map_err(|_| Errno::ENOMEM)?;
     // SAFETY: an array of one has its element's layout, and the box is neither copied nor used again.
     #[allow(unsafe_code)]

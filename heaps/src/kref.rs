@@ -9,12 +9,13 @@ use core::any::TypeId;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use alloc::boxed::Box;
 
 use crate::Result;
-use crate::fallible::try_box;
+use crate::fallible::try_box_with;
 use crate::platform::Platform;
 use crate::refcount::Refcount;
 
@@ -90,7 +91,12 @@ unsafe impl<T: Counted> Sync for Ref<T> {}
 impl<T: Counted> Ref<T> {
     /// Moves `value` to the heap; `ENOMEM` drops it.
     pub fn try_new(value: T) -> Result<Ref<T>> {
-        let inner = Box::into_raw(try_box(Inner { kref: Kref::new(), value })?);
+        Ref::try_new_with(|| Ok(value))
+    }
+
+    /// Makes a value for which there is room on the heap already; `ENOMEM`, or what `make` says.
+    pub fn try_new_with(make: impl FnOnce() -> Result<T>) -> Result<Ref<T>> {
+        let inner = Box::into_raw(try_box_with(|| Ok(Inner { kref: Kref::new(), value: make()? }))?);
         T::Platform::name_object(inner.cast(), T::KIND);
         // SAFETY: a box is not null.
         Ok(Ref { inner: unsafe { NonNull::new_unchecked(inner) }, owns: PhantomData })
@@ -135,6 +141,54 @@ impl<T: Counted> Drop for Ref<T> {
             // SAFETY: the count was the last, so nobody else can reach the object, and by the invariant it came
             // from a box.
             drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
+        }
+    }
+}
+
+/// A reference that is made when it is first needed, and then stays. It takes one word until then.
+///
+/// # Invariants
+/// The pointer is null, or came from a [`Ref`] whose count belongs to this value, and does not change any more.
+pub(crate) struct OnceRef<T: Counted>(AtomicPtr<Inner<T>>, PhantomData<Ref<T>>);
+
+impl<T: Counted> OnceRef<T> {
+    /// None yet.
+    pub(crate) const fn new() -> OnceRef<T> {
+        OnceRef(AtomicPtr::new(ptr::null_mut()), PhantomData)
+    }
+
+    /// The object, if it has been made.
+    pub(crate) fn get(&self) -> Option<&T> {
+        // SAFETY: by the invariant the object lives as long as this value.
+        unsafe { self.0.load(Ordering::Acquire).as_ref() }.map(|inner| &inner.value)
+    }
+
+    /// Another reference to the object, which `make` makes unless somebody has. `ENOMEM`.
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> Result<Ref<T>> {
+        let mut inner = self.0.load(Ordering::Acquire);
+        if inner.is_null() {
+            let new = ManuallyDrop::new(Ref::try_new(make())?);
+            let made = new.inner.as_ptr();
+            match self.0.compare_exchange(inner, made, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => inner = made,
+                Err(other) => {
+                    drop(ManuallyDrop::into_inner(new));
+                    inner = other;
+                }
+            }
+        }
+        // SAFETY: not null any more.
+        let inner = unsafe { NonNull::new_unchecked(inner) };
+        // The count behind it is this value's, and is not given up here.
+        let ours = ManuallyDrop::new(Ref { inner, owns: PhantomData });
+        Ok(Ref::clone(&ours))
+    }
+}
+
+impl<T: Counted> Drop for OnceRef<T> {
+    fn drop(&mut self) {
+        if let Some(inner) = NonNull::new(*self.0.get_mut()) {
+            drop(Ref { inner, owns: PhantomData });
         }
     }
 }

@@ -9,6 +9,7 @@
 //! - [`cdev`]: character devices as Linux keeps them, with the uncounted pointers its VFS caches;
 //! - [`contig`]: the contiguous allocator, behind Linux's CMA heap;
 //! - [`provider`], [`exporter`]: what implements a heap, and the two heaps every machine has;
+//! - [`attributes`]: what a heap's buffers are like, and which devices can use them;
 //! - [`discipline`]: the eight rules about who keeps whom alive;
 //! - [`registry`]: heap names, minors and registrations, under the discipline chosen;
 //! - [`heap_file`], [`dma_buf`], [`user`]: what `/dev/dma_heap/NAME` and a dma-buf descriptor do.
@@ -25,6 +26,7 @@
 extern crate alloc;
 
 pub mod addr;
+pub mod attributes;
 pub mod cdev;
 pub mod contig;
 pub mod discipline;
@@ -48,9 +50,10 @@ pub mod uapi;
 pub mod user;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, PhysAddr};
+pub use attributes::{Attributes, DmaLimits};
 pub use cdev::{Cdev, CdevCache, CdevOps, CdevPtr, CdevRef, DevT};
 pub use discipline::Discipline;
-pub use dma_buf::DmaBuf;
+pub use dma_buf::{Attachment, Direction, DmaBuf, DmaTable, Importer, Mapping};
 pub use heap_file::HeapFile;
 pub use platform::{Module, Platform, WaitQueue};
 pub use provider::{HeapOps, ProviderData};

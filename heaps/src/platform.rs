@@ -3,21 +3,26 @@
 //! One trait without values: a kernel has one implementation, a host test another. Each lock is an associated
 //! type, so that an implementation can give every one its rank and have lock order checked.
 
+use core::ops::Deref;
+
 use lock_api::{RawMutex, RawRwLock};
 
 use crate::addr::PhysAddr;
 use crate::cdev::{CdevPtr, DevT};
+use crate::dma_buf::DmaBuf;
 use crate::heap_file::HeapFile;
 use crate::refcount::Fault;
+use crate::sg::Run;
 use crate::{Errno, Result};
 
 /// The kernel, as this crate sees it.
 ///
 /// Unless said otherwise a function may be called from any task and may not sleep. Lock order, outermost
 /// first: `HeapGuard`, then `ListLock` and whatever the device and page hooks take, in either order, for neither is
-/// taken under the other; `BufferLock`, `PoolLock` and `CdevLock` are leaves. No hook is called under any but
-/// `HeapGuard`, except `refcount_fault` and `meet`, which may come under `ListLock`. The last put of a heap, from the
-/// drop of a [`HeapFile`] or a [`DmaBuf`](crate::DmaBuf), may call the device hooks too.
+/// taken under the other; `ResvLock`, with whatever an importer takes to map, under none of these; `BufferLock`,
+/// `PoolLock` and `CdevLock` are leaves. No hook is called under any but `HeapGuard`, except `refcount_fault` and `meet`,
+/// which may come under `ListLock`, and `read_page` and `write_page`, which come under `ResvLock`. The last put of a heap,
+/// from the drop of a [`HeapFile`] or a [`DmaBuf`], may call the device hooks too.
 pub trait Platform: Sized + Send + Sync + 'static {
     /// The registry's names and minors (Linux: `heap_list_lock`, a mutex). Held for short, bounded work, but for
     /// whoever is made to wait in `meet`: where it can wait, this must be a *sleeping* lock.
@@ -27,6 +32,9 @@ pub trait Platform: Sized + Send + Sync + 'static {
     type HeapGuard: RawRwLock + Send + Sync;
     /// A dma-buf's name.
     type BufferLock: RawMutex + Send + Sync;
+    /// One dma-buf's attachments (Linux: the reservation object's lock, a wound-wait mutex). Must be a *sleeping* lock:
+    /// it is held while an importer maps.
+    type ResvLock: RawMutex + Send + Sync;
     /// A contiguous region's allocator.
     type PoolLock: RawMutex + Send + Sync;
     /// A cdev's list of the caches that point to it (Linux: `cdev_lock`).
@@ -35,6 +43,10 @@ pub trait Platform: Sized + Send + Sync + 'static {
     type WaitQueue: WaitQueue;
     /// A handle on a module.
     type Module: Module;
+    /// What a buffer takes of somebody's share. Dropped with the buffer, wherever its last reference was.
+    type Charge: Send + Sync;
+    /// A counted reference to the file that owns a buffer (Linux: `get_dma_buf`), which importers hold.
+    type BufferRef: Clone + Deref<Target = DmaBuf<Self>> + Send + Sync + 'static;
     /// What opening a character device yields: the kernel's file operations and their state.
     type File;
 
@@ -58,6 +70,19 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// Whether the current task has been killed: long work then stops with `EINTR`.
     fn fatal_signal_pending() -> bool;
 
+    /// Moves whoever was lent page frames of `run` off them, contents and all, and gives those back
+    /// ([`CmaRegion::take_back`](crate::exporter::CmaRegion::take_back)). Who is moved may be using them meanwhile, on
+    /// any CPU. `EBUSY` where one stays because somebody goes by its address, `ENOMEM` where there is nothing to move to;
+    /// others are moved all the same. May sleep.
+    fn evict(run: Run) -> Result<()>;
+
+    /// The page frames of the machine, from the first to the last; not all of them need be there.
+    fn memory() -> Run;
+
+    /// Accounts for `bytes` (whole pages) of a buffer to whoever the calling task acts for; dropping the value takes
+    /// them back. `EDQUOT` when that is more than it may hold, `ENOMEM`.
+    fn charge(bytes: usize) -> Result<Self::Charge>;
+
     /// The current CPU's number; it may be stale on return. Only spreads counters over cache lines.
     fn cpu() -> usize;
 
@@ -76,7 +101,17 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// Removes the node created for a number (Linux: `device_destroy`); open files stay. May sleep.
     fn device_destroy(devt: DevT);
 
-    /// Takes the pages of every revoked buffer ([`DmaBuf::is_revoked`](crate::DmaBuf::is_revoked)) out of every address
+    /// Copies bytes out of the page frame at `start`, from `offset` on and not past its end, through the CPU's cache.
+    fn read_page(start: PhysAddr, offset: usize, into: &mut [u8]);
+
+    /// Copies bytes into it, likewise.
+    fn write_page(start: PhysAddr, offset: usize, from: &[u8]);
+
+    /// Calls `each` with every buffer that a file owns, under no lock. Buffers whose file is made, or ends, meanwhile may
+    /// be left out. May sleep.
+    fn each_buffer(each: &mut dyn FnMut(&DmaBuf<Self>));
+
+    /// Takes the pages of every revoked buffer ([`DmaBuf::is_revoked`]) out of every address
     /// space. When it returns no access reaches them, and none will. May sleep.
     fn unmap_revoked();
 
@@ -86,7 +121,7 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// A reference count was misused. The count has been saturated: its object leaks and stays valid.
     fn refcount_fault(fault: Fault);
 
-    /// Something worth a line in a timeline happened, here and now.
+    /// Something worth a line in a timeline happened, here and now. May be made to wait, as in [`meet`](Platform::meet).
     fn trace(event: Event);
 
     /// Whether somebody wants to hear of every put of a heap's reference ([`Event::HeapPut`]); asked before each, and
@@ -201,6 +236,12 @@ pub enum Event {
         /// Its minor number.
         minor: u32,
     },
+    /// It was. Carries no minor: whoever would say it has gone.
+    HeapFreed,
+    /// The list was searched, for a minor or a name, and its lock given back.
+    HeapLookedUp,
+    /// A call into the provider has come back, and keeps nobody waiting any more.
+    HeapCalled,
     /// A heap was opened.
     HeapOpen {
         /// Its minor number.
@@ -225,9 +266,38 @@ pub enum Event {
     },
     /// A provider's private data and name are freed.
     ProviderFree,
+    /// The provider's driver has let go of them: freed, or left to whoever else holds them.
+    ProviderPut,
+    /// A reference to a cdev is about to be put.
+    CdevPut,
     /// A cdev's last reference went; caches that point to it are purged.
     CdevRelease {
         /// Its number.
         devt: DevT,
     },
+}
+
+impl Event {
+    /// Its name in a timeline.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Event::HeapAdd { .. } => "heap-add",
+            Event::HeapUnregister { .. } => "heap-unregister",
+            Event::HeapDrained { .. } => "heap-drained",
+            Event::HeapPut { .. } => "heap-put",
+            Event::HeapFree { .. } => "heap-free",
+            Event::HeapFreed => "heap-freed",
+            Event::HeapLookedUp => "heap-looked-up",
+            Event::HeapCalled => "heap-called",
+            Event::HeapOpen { .. } => "heap-open",
+            Event::HeapRelease => "heap-release",
+            Event::BufferAlloc { .. } => "buffer-alloc",
+            Event::BufferRelease { .. } => "buffer-release",
+            Event::BufferSync { .. } => "buffer-sync",
+            Event::ProviderFree => "provider-free",
+            Event::ProviderPut => "provider-put",
+            Event::CdevPut => "cdev-put",
+            Event::CdevRelease { .. } => "cdev-release",
+        }
+    }
 }

@@ -7,6 +7,8 @@
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::attributes::Attributes;
+use crate::dma_buf::DmaBuf;
 use crate::fallible::{try_box, try_str};
 use crate::kref::{Counted, Ref};
 use crate::platform::{Event, ModuleRef, Platform};
@@ -29,9 +31,10 @@ pub trait HeapOps: Send + Sync + 'static {
     /// counts from here on. For providers whose memory is not the machine's. May sleep.
     fn unplug(&self) {}
 
-    /// Whether user space may map the buffers. Asked when a buffer is made: it holds for its life.
-    fn mappable(&self) -> bool {
-        true
+    /// What the buffers are like. Asked whenever somebody wants to know, and when a buffer is made, for whose life it
+    /// then holds whether user space may map it.
+    fn attributes(&self) -> Attributes {
+        Attributes::SYSTEM
     }
 }
 
@@ -45,10 +48,11 @@ pub(crate) struct Provider<P: Platform> {
 }
 
 impl<P: Platform> Provider<P> {
-    /// Takes the memory of every buffer away from whoever maps it. May sleep.
+    /// Takes the memory of every buffer away from whoever maps it, programs and devices. May sleep.
     pub(crate) fn revoke(&self) {
         self.revoked.store(true, Ordering::SeqCst);
         P::unmap_revoked();
+        P::each_buffer(&mut DmaBuf::detach_revoked);
     }
 
     pub(crate) fn is_revoked(&self) -> bool {
@@ -105,6 +109,9 @@ impl<P: Platform> ProviderData<P> {
     }
 
     /// What a provider's exit does: frees private data and name, or, where the discipline pins them, leaves
-    /// that to whoever still holds them. The same as dropping it.
-    pub fn free(self) {}
+    /// that to whoever still holds them.
+    pub fn free(self) {
+        drop(self);
+        P::trace(Event::ProviderPut);
+    }
 }

@@ -42,6 +42,11 @@ impl Run {
         self.pages() << PAGE_SHIFT
     }
 
+    /// Where each of its pages begins, in order.
+    pub fn each_page(self) -> impl Iterator<Item = PhysAddr> {
+        (0..self.pages() as u64).map(move |page| self.start().add_pages(page))
+    }
+
     /// Always false: a run has at least a page.
     pub const fn is_empty(self) -> bool {
         false

@@ -4,14 +4,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use heaps::{Discipline, Result};
+use heaps::{Discipline, Errno, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
-use crate::drivers::{console, dma_heap, kmsg, mem};
+use crate::drivers::{console, dma_heap, edu, kmsg, mem, pci, ramfb, udmabuf};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
-use crate::vfs::{mounts, procfs};
+use crate::vfs::{mounts, parameters, procfs};
 use crate::{arch, chrdev, modules, process};
 
 /// What process 1 is when the command line does not say.
@@ -27,9 +27,11 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
         Ok(root) => root,
         Err(e) => panic!("initramfs: {e:?}"),
     };
+    parameters::set_all(args);
     if let Err(e) = devices(regions) {
         panic!("devices: {e}");
     }
+    probe(machine, args);
     heaps(args);
     if args.value("lastref.ktap").is_some() {
         ktap::run();
@@ -44,16 +46,45 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
 }
 
 fn devices(regions: &Regions<'_>) -> Result<()> {
-    for (major, name) in
-        [(1, "mem"), (5, "/dev/tty"), (5, "/dev/console"), (240, "lab"), (dma_heap::MAJOR, "dma_heap")]
-    {
+    for (major, name) in [
+        (1, "mem"),
+        (5, "/dev/tty"),
+        (5, "/dev/console"),
+        (udmabuf::MAJOR, "misc"),
+        (240, "lab"),
+        (dma_heap::MAJOR, "dma_heap"),
+    ] {
         chrdev::name_major(major, name)?;
     }
     mem::init()?;
     kmsg::init()?;
     console::init()?;
+    udmabuf::init()?;
     lab::init()?;
+    dma_heap::init()?;
     dma_heap::regions::init(regions)
+}
+
+/// Looks for devices. A machine without them, or one that does not come up, goes on without.
+fn probe(machine: &Machine<'_>, args: &CommandLine<'_>) {
+    if machine.fw_cfg.base != 0
+        && let Err(e) = ramfb::probe(machine.fw_cfg)
+        && e != Errno::ENOENT
+    {
+        log::warn!("ramfb: {e}");
+    }
+    let Some(host) = &machine.pci else { return };
+    let bits = args.value("edu.dma_bits").and_then(|text| text.parse().ok());
+    let searched = pci::init(host, |function| {
+        if function.id == edu::ID
+            && let Err(e) = edu::probe(function, bits)
+        {
+            log::warn!("edu: {e}");
+        }
+    });
+    if let Err(e) = searched {
+        log::warn!("pci: {e}");
+    }
 }
 
 /// Selects the discipline, and loads the providers the command line names.

@@ -87,8 +87,15 @@ static void robust(void)
 	pthread_mutex_t mutex;
 	pthread_t thread;
 
+	void *head;
+	size_t size = 0;
+
+	is(syscall(SYS_get_robust_list, 0, &head, &size), 0, "the kernel knows where the list of locks is");
+	is(size, 3 * sizeof(void *), "and how long its head");
+	is(syscall(SYS_get_robust_list, 99999, &head, &size) == -1 ? errno : 0, ESRCH, "not for a thread that is none");
+	is(syscall(SYS_get_robust_list, 0, NULL, &size) == -1 ? errno : 0, EFAULT, "nor to nowhere");
 	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	is(pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST), 0, "locks can be robust");
 	pthread_mutex_init(&mutex, &attr);
 	pthread_create(&thread, NULL, hold, &mutex);
 	pthread_join(thread, NULL);

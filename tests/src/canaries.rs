@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use lastref::detector::Detector;
 use lastref::plan::Scenario;
 use libtest_mimic::Trial;
 use userland::scenarios;
@@ -29,7 +30,7 @@ const SHORT: Duration = Duration::from_secs(5);
 const DISCIPLINE: &str = "lastref";
 
 /// The trial's name where it is not the canary's, the canary, its time, and how it is to be caught.
-const CANARIES: [(&str, &str, Duration, Caught); 11] = [
+const CANARIES: [(&str, &str, Duration, Caught); 18] = [
     ("fail", "canary-fail", LIMIT, Caught::Verdict("failed(this canary always fails)")),
     ("hang", "canary-hang", LIMIT, Caught::Verdict("hang")),
     ("hang-machine", "canary-hang", SHORT, Caught::Lost("hang", "did not end in time")),
@@ -38,20 +39,32 @@ const CANARIES: [(&str, &str, Duration, Caught); 11] = [
     ("leak", "canary-leak", LIMIT, Caught::Verdict("leak(")),
     ("panic", "canary-panic", LIMIT, Caught::Lost("crash", "panicked")),
     ("double-free", "canary-double-free", LIMIT, Caught::Verdict("invalid-free")),
+    ("in-flight", "canary-in-flight", LIMIT, Caught::Verdict("frame-state")),
     ("lock-order", "canary-lock-order", LIMIT, Caught::Verdict("deadlock")),
+    ("deadlock", "canary-deadlock", LIMIT, Caught::Verdict("deadlock")),
+    ("saturation", "canary-saturation", LIMIT, Caught::Verdict("refcount")),
+    ("from-zero", "canary-from-zero", LIMIT, Caught::Verdict("refcount")),
+    ("write-text", "canary-write-text", LIMIT, Caught::Verdict("oops")),
+    ("run-data", "canary-run-data", LIMIT, Caught::Verdict("oops")),
+    ("beyond", "canary-beyond", LIMIT, Caught::Verdict("out-of-bounds")),
     ("overflow", "canary-overflow", LIMIT, Caught::Lost("crash", "panicked")),
     ("uaf", "canary-uaf", LIMIT, Caught::Verdict("use-after-free")),
 ];
 
 /// One trial a canary, and one for the quiet cell, which must not be caught.
 pub fn trials() -> Vec<Trial> {
-    let quiet = trial("canary::quiet", || {
-        let seen = cells::observe(scenario("canary-quiet")?, DISCIPLINE, LIMIT)?;
+    under(Detector::Mte, "canary")
+}
+
+/// The same under any detector; the trials' names begin with `prefix`.
+pub fn under(detector: Detector, prefix: &str) -> Vec<Trial> {
+    let quiet = trial(format!("{prefix}::quiet"), move || {
+        let seen = cells::observe(scenario("canary-quiet")?, DISCIPLINE, detector, LIMIT)?;
         seen.judge(EXPECTED).map_err(|failure| seen.explain(&failure))
     });
     let canaries = CANARIES.map(|(name, id, limit, caught)| {
-        trial(format!("canary::{name}"), move || {
-            let seen = cells::observe(scenario(id)?, DISCIPLINE, limit)?;
+        trial(format!("{prefix}::{name}"), move || {
+            let seen = cells::observe(scenario(id)?, DISCIPLINE, detector, limit)?;
             check(caught, seen.judge(EXPECTED)).map_err(|error| seen.explain(&error))
         })
     });

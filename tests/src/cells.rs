@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use lastref::detector::Detector;
 use lastref::lab::{self, Observation, Survey};
 use lastref::plan::{DISCIPLINES, Plan, SCENARIOS, Scenario};
 use lastref::{Event, Machine, build};
@@ -25,11 +26,17 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn cell(scenario: Scenario, discipline: &'static str) -> Trial {
-    trial(format!("cell::{}::{discipline}", scenario.id), move || {
-        let seen = observe(scenario, discipline, LIMIT)?;
-        let expected = expected(scenario.id, discipline)?;
-        seen.judge(expected).map_err(|failure| seen.explain(&failure))
-    })
+    trial(format!("cell::{}::{discipline}", scenario.id), move || hold(scenario, discipline, Detector::Mte))
+}
+
+/// Holds a cell, under a detector, to what its scenario's file expects.
+///
+/// # Errors
+/// Where it is not so, or nothing could be observed.
+pub fn hold(scenario: Scenario, discipline: &'static str, detector: Detector) -> Result<()> {
+    let seen = observe(scenario, discipline, detector, LIMIT)?;
+    let expected = expected(scenario.id, discipline)?;
+    seen.judge(expected).map_err(|failure| seen.explain(&failure))
 }
 
 /// What the scenario's file expects under `discipline`.
@@ -78,8 +85,13 @@ impl fmt::Display for Failure {
 ///
 /// # Errors
 /// Where no machine could be booted, or somebody interrupted it.
-pub fn observe(scenario: Scenario, discipline: &'static str, limit: Duration) -> Result<Seen> {
-    let guest = build::guest()?;
+pub fn observe(
+    scenario: Scenario,
+    discipline: &'static str,
+    detector: Detector,
+    limit: Duration,
+) -> Result<Seen> {
+    let guest = build::guest_with(detector)?;
     let transcript = Mutex::new(Transcript::default());
     let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {
         let mut transcript = transcript.lock().expect("no observer panics");

@@ -5,6 +5,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`cells`] | every scenario under every discipline, held to what the scenario's file expects |
+//! | [`races`] | the racing forms, sound and unsound |
+//! | [`replays`] | whether a verdict's id brings it about again |
 //! | [`canaries`] | cells that go wrong on purpose: a trial passes when the harness caught its canary |
 //! | [`programs`] | the EL0 programs that print TAP |
 //! | [`in_kernel`] | the tests inside the kernel, which print KTAP |
@@ -16,7 +18,10 @@
 //! | [`applets`] | busybox's programs, run by scripts, held to what they printed on Linux |
 //! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
 //! | [`reports`] | whether a detection report says what its reader needs |
+//! | [`screenshot`] | what a display shows, as QEMU sees it |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
+//! | [`mutants`] | broken twins of the kernel, which other trials have to tell from it |
+//! | [`kasan`] | cells and canaries under the other detector |
 //! | [`models`] | the loom models of `heaps`, in a build of their own |
 //!
 //! [`tap`] and [`ktap`] read the protocols strictly; [`transcript`] keeps what a machine said for the one
@@ -32,12 +37,17 @@ pub mod conformance;
 pub mod elf;
 pub mod fuzz;
 pub mod in_kernel;
+pub mod kasan;
 pub mod ktap;
 pub mod launcher;
 pub mod models;
 pub mod musl;
+pub mod mutants;
 pub mod programs;
+pub mod races;
+pub mod replays;
 pub mod reports;
+pub mod screenshot;
 pub mod shell;
 pub mod strace;
 pub mod stress;
@@ -53,10 +63,15 @@ pub fn all() -> Vec<Trial> {
     let groups = [
         // First, because it keeps one CPU busy for as long as the guest takes to build.
         models::trials(),
+        mutants::trials(),
         cells::trials(),
         canaries::trials(),
+        kasan::trials(),
         reports::trials(),
+        races::trials(),
+        replays::trials(),
         programs::trials(),
+        screenshot::trials(),
         in_kernel::trials(),
         strace::trials(),
         fuzz::trials(),

@@ -2,6 +2,7 @@
 //! touched it, by name.
 
 use anyhow::{Context, Result, ensure};
+use lastref::detector::Detector;
 use lastref::plan::{SCENARIOS, Scenario};
 use libtest_mimic::Trial;
 
@@ -54,7 +55,7 @@ pub fn trials() -> Vec<Trial> {
     let trials = REPORTS.iter().map(|wanted| {
         let (id, discipline) = wanted.cell;
         trial(format!("report::{id}::{discipline}"), move || {
-            let seen = cells::observe(scenario(id)?, discipline, LIMIT)?;
+            let seen = cells::observe(scenario(id)?, discipline, Detector::Mte, LIMIT)?;
             let log = seen.observation().map_or("", |observation| observation.log.as_str());
             check(log, wanted).map_err(|error| seen.explain(&format!("{error:#}")))
         })

@@ -19,7 +19,7 @@ const PROGRAM: &str = "bench";
 /// Measures and prints, Linux's figures as they were written down or, with `linux`, as they are measured now; the
 /// status is 1 when boot takes more than its limit.
 pub fn run(options: &Options, linux: bool) -> Result<u8> {
-    let guest = build::guest()?;
+    let guest = build::guest_with(options.detector)?;
     let linux = match linux {
         true => {
             let program = guest.programs.iter().filter(|(name, _)| name == PROGRAM).cloned().collect();

@@ -50,7 +50,7 @@ pub fn tell(options: &Options, scenarios: Vec<Scenario>) -> Result<u8> {
     conclude(&survey, options)
 }
 
-fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) -> String {
+pub(super) fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) -> String {
     let cell = &observation.cell;
     let heading = format!("{} {} under {}", scenario.id, scenario.hazard, cell.discipline);
     let mut text = style.paint(Colour::Bold, &heading) + "\n";
@@ -63,6 +63,9 @@ fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) -> Str
     if !cell.concluded.is_empty() {
         text += &format!("  the scenario concludes: {}\n", cell.concluded);
     }
+    if let Some(id) = &observation.id {
+        text += &format!("  id: {id}\n");
+    }
     text += &format!("  verdict: {}\n", style.paint(colour(&cell.verdict), &cell.verdict));
     if let Some(place) = cell.place.as_deref().filter(|place| !place.is_empty()) {
         text += &format!("  where: {}\n", place.replace('\n', "\n  "));
@@ -71,13 +74,13 @@ fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) -> Str
     text + "\n"
 }
 
-fn plan(options: &Options, scenarios: Vec<Scenario>) -> Plan {
+pub(super) fn plan(options: &Options, scenarios: Vec<Scenario>) -> Plan {
     let chosen = |name: &&str| options.discipline.as_deref().is_none_or(|discipline| discipline == *name);
     Plan { scenarios, disciplines: DISCIPLINES.into_iter().filter(chosen).collect() }
 }
 
 fn survey(plan: &Plan, options: &Options) -> Result<Survey> {
-    let guest = build::guest()?;
+    let guest = build::guest_with(options.detector)?;
     interrupt::watch()?;
     let progress = Progress::new();
     progress.show("booting");

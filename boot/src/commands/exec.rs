@@ -17,7 +17,9 @@ const TIMED_OUT: u8 = 124;
 /// Checks the program, boots, and returns its status. With `strace`, its calls are on stderr.
 pub fn run(options: &Options, strace: bool, command: &[String]) -> Result<u8> {
     let prepared = prepare(command)?;
-    let machine = prepared.install(super::machine(build::guest()?, options)).limit(options.timeout);
+    let machine = prepared
+        .install(super::machine(build::guest_with(options.detector)?, options))
+        .limit(options.timeout);
     // Whoever types sees it on their own terminal already; what comes from a pipe nobody wants to see.
     let machine = machine.kernel_arguments("lastref.tty=noecho");
     let machine = if strace { machine.kernel_arguments("lastref.strace") } else { machine };

@@ -17,7 +17,7 @@ const DEBUGGERS: [&str; 3] = ["gdb-multiarch", "aarch64-linux-gnu-gdb", "gdb"];
 /// Boots, says how to attach, and returns the guest's status.
 pub fn run(options: &Options, port: u16, command: &[String]) -> Result<u8> {
     let prepared = if command.is_empty() { None } else { Some(exec::prepare(command)?) };
-    let guest = build::guest()?;
+    let guest = build::guest_with(options.detector)?;
     let mut hardware = options.hardware();
     hardware.debugger = Some(port);
     let machine = super::machine(guest, options).hardware(hardware).limit(options.timeout);

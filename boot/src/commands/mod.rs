@@ -7,7 +7,10 @@ mod doctor;
 mod exec;
 mod gdb;
 mod lint;
+mod mutants;
+mod race;
 mod reference;
+mod replay;
 mod shell;
 
 use anyhow::Result;
@@ -16,6 +19,8 @@ use crate::build::Guest;
 use crate::cli::{Cli, Command, Options};
 use crate::machine::Machine;
 use crate::{install, plan};
+
+pub(crate) use race::time;
 
 /// The launcher itself failed.
 pub const FAILED: u8 = 125;
@@ -26,9 +31,16 @@ pub fn run(cli: Cli) -> Result<u8> {
     if options.no_install {
         install::forbid();
     }
-    match cli.command.unwrap_or(Command::Demo { scenario: None }) {
-        Command::Demo { scenario: None } => demo::matrix(&options, plan::SCENARIOS.to_vec()),
-        Command::Demo { scenario: Some(scenarios) } => demo::tell(&options, scenarios.0),
+    let Some(command) = cli.command else { return demo::matrix(&options, plan::SCENARIOS.to_vec()) };
+    match command {
+        Command::Demo { scenario, replay: Some(id), .. } => {
+            replay::run(&options, scenario.as_ref().map(|scenarios| scenarios.0.as_slice()), &id)
+        }
+        Command::Demo { scenario, racing, .. } if racing.racing => {
+            race::run(&options, scenario.map_or(plan::SCENARIOS.to_vec(), |scenarios| scenarios.0), &racing)
+        }
+        Command::Demo { scenario: None, .. } => demo::matrix(&options, plan::SCENARIOS.to_vec()),
+        Command::Demo { scenario: Some(scenarios), .. } => demo::tell(&options, scenarios.0),
         Command::Exec { strace, command } => exec::run(&options, strace, &command),
         Command::Shell { busybox } => shell::run(&options, busybox.as_deref()),
         Command::Gdb { port, command } => gdb::run(&options, port, &command),
@@ -37,6 +49,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Conformance { verify, record, programs } => {
             conformance::run(&options, verify, record, &programs)
         }
+        Command::Mutants { names } => mutants::run(&names, options.verbose),
         Command::Doctor => doctor::run(),
         Command::Lint => lint::run(),
     }

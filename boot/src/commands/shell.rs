@@ -25,7 +25,7 @@ const GROUP: &str = "root:x:0:\n";
 /// Boots, and returns the shell's status.
 pub fn run(options: &Options, busybox: Option<&Path>) -> Result<u8> {
     let busybox = busybox::obtain(busybox)?;
-    let machine = super::machine(build::guest()?, options)
+    let machine = super::machine(build::guest_with(options.detector)?, options)
         .file("/bin/busybox", busybox)
         .text("/etc/profile", PROFILE)
         .text("/etc/passwd", PASSWD)

@@ -46,13 +46,17 @@ fn lay_out(at: &Path, system: &Path, codename: &str, suite: &str) -> Result<()> 
     for name in ["lists/partial", "lists/auxfiles", "cache/archives/partial", "sources"] {
         fs::create_dir_all(at.join(name))?;
     }
-    let (lists, paragraphs) = system_sources(system, codename, &[suite.to_owned()]);
+    // Its security updates come from mirrors of their own.
+    let sources =
+        |part: &str| system_sources(system, &format!("{codename}{part}"), &[format!("{suite}{part}")]);
+    let ((lists, paragraphs), (more_lists, more_paragraphs)) = (sources(""), sources("-security"));
     ensure!(
         !(lists.is_empty() && paragraphs.is_empty()),
         "{} names no mirror of {codename}",
         system.display()
     );
-    fs::write(at.join("sources/system.list"), for_any_architecture(&lists))?;
+    fs::write(at.join("sources/system.list"), for_any_architecture(&(lists + &more_lists)))?;
+    let paragraphs = format!("{paragraphs}\n{more_paragraphs}");
     fs::write(at.join("sources/system.sources"), for_any_architecture(&paragraphs))?;
     fs::write(at.join("status"), "")?;
     fs::write(at.join("apt.conf"), configuration(at))?;
@@ -129,10 +133,14 @@ mod tests {
         let (system, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let refused = lay_out(ours.path(), system.path(), "oldname", "suite").unwrap_err();
         assert!(refused.to_string().contains("no mirror of oldname"), "{refused}");
-        fs::write(system.path().join("sources.list"), "deb http://mirror.example/d oldname main\n").unwrap();
+        let mirrors =
+            "deb http://mirror.example/d oldname main\ndeb http://mirror.example/s oldname-security main\n";
+        fs::write(system.path().join("sources.list"), mirrors).unwrap();
         lay_out(ours.path(), system.path(), "oldname", "suite").unwrap();
         let read = |name: &str| fs::read_to_string(ours.path().join(name)).unwrap();
-        assert_eq!(read("sources/system.list"), "deb http://mirror.example/d suite main\n");
+        let sources =
+            "deb http://mirror.example/d suite main\ndeb http://mirror.example/s suite-security main\n";
+        assert_eq!(read("sources/system.list"), sources);
         assert!(read("apt.conf").contains("APT::Architecture \"arm64\";"));
     }
 }

@@ -10,6 +10,7 @@
 
 use lock_api::RwLock;
 
+use crate::attributes::Attributes;
 use crate::cdev::{Cdev, DevT, HasCdev, OwnCdev};
 use crate::dma_buf::DmaBuf;
 use crate::kref::{Counted, Ref};
@@ -142,6 +143,14 @@ impl<P: Platform> File<P> {
             Pins { _module: provider.pin_module()?, provider: provider.clone(), _shell: shell.clone() };
         let table = provider.ops().allocate(len, flags)?;
         Ok(DmaBuf::new(shell.registry, Hold::Pins(pins), table))
+    }
+}
+
+impl<P: Platform> File<P> {
+    /// What the buffers are like; `ENODEV` once the heap is unregistered.
+    pub(crate) fn attributes(&self) -> Result<Attributes> {
+        let live = self.0.live.read();
+        Ok(live.as_ref().ok_or(Errno::ENODEV)?.ops().attributes())
     }
 }
 

@@ -119,7 +119,8 @@ fn lastref_ends_after_the_vfs_s_last_touch() {
     drop(file);
     let events: Vec<Event> = s.machine.events.lock().unwrap().clone();
     let devt = crate::DevT::new(252, 0);
-    assert_eq!(events, vec![Event::HeapRelease, Event::CdevRelease { devt }, Event::HeapFree { minor: 0 }]);
+    let end = Event::HeapFree { minor: 0 };
+    assert_eq!(events, vec![Event::HeapRelease, Event::CdevPut, Event::CdevRelease { devt }, end]);
 }
 
 #[test]
@@ -489,4 +490,59 @@ fn the_others_know_of_no_mappings() {
     drop(file);
     s.registration.unplug().unwrap().free();
     assert_eq!((s.machine.unmapped.load(Ordering::Relaxed), buffer.is_revoked()), (0, false));
+}
+
+#[test]
+fn lastref_finds_refuse_once_the_heap_has_gone_and_never_mean_another() {
+    let s = stage(Discipline::Lastref);
+    let found = s.registry.find("tee").unwrap();
+    let buffer = found.allocate_buffer(5000).unwrap();
+    assert_eq!((buffer.size(), found.allocate_buffer(0).map(drop)), (8192, Err(Errno::EINVAL)));
+    // Whoever found a heap does not keep it.
+    s.registration.unregister().unwrap().free();
+    assert_eq!(s.registry.find("tee").map(drop), Err(Errno::ENOENT));
+    assert_eq!(found.allocate_buffer(4096).map(drop), Err(Errno::ENODEV));
+    // Nor does the name lead it to the next heap of that name.
+    let (data, next) = tee("tee", None);
+    let again = s.registry.register(data).unwrap();
+    assert_eq!(found.attributes(), Err(Errno::ENODEV));
+    let found_next = s.registry.find("tee").unwrap();
+    assert!(found_next.allocate_buffer(1).is_ok());
+    drop(found);
+    // A buffer keeps the provider that releases it, and that alone.
+    assert!(!freed(&s.state));
+    drop(buffer);
+    assert!(freed(&s.state) && !freed(&next));
+    drop((again, found_next));
+    assert!(freed(&next));
+    assert_eq!((s.registry.counts(), s.machine.frames_used()), (Counts::default(), 0));
+}
+
+#[test]
+fn lastref_lets_finders_race_the_removal() {
+    let machine = Machine::here();
+    let registry = registry(Discipline::Lastref);
+    let stop = AtomicBool::new(false);
+    let find = || {
+        machine.clone().enter();
+        while !stop.load(Ordering::Relaxed) {
+            match registry.find("tee").and_then(|found| found.allocate_buffer(4096)) {
+                Ok(buffer) => drop(buffer),
+                Err(errno) => assert!([Errno::ENOENT, Errno::ENODEV].contains(&errno), "{errno}"),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let _finders = [(); 2].map(|()| scope.spawn(find));
+        for _ in 0..200 {
+            let registration = registry.register(tee("tee", None).0).unwrap();
+            // Somebody has been served before it goes, whoever it is.
+            drop(registry.find("tee").unwrap().allocate_buffer(4096).unwrap());
+            std::thread::yield_now();
+            registration.unregister().unwrap().free();
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!((registry.counts(), machine.frames_used()), (Counts::default(), 0));
+    assert_eq!(machine.faults.lock().unwrap().len(), 0);
 }

@@ -4,7 +4,10 @@
 mod tests;
 
 mod cma;
+mod loans;
+mod region;
 mod system;
 
-pub use cma::{CmaHeap, CmaRegion};
+pub use cma::CmaHeap;
+pub use region::{CmaRegion, LoanStats};
 pub use system::SystemHeap;

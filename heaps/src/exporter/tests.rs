@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::vec::Vec;
 
 use super::*;
+use crate::Run;
 use crate::testing::{Machine, TestPlatform};
 use crate::{Errno, HeapOps, PhysAddr, SgTable};
 
@@ -66,4 +67,60 @@ fn the_cma_heap_takes_one_aligned_run() {
     heap.release(small);
     heap.release(large);
     assert_eq!((region.stats().free, region.stats().extents), (1024, 1));
+}
+
+/// A region that lends, and all of whose pages are lent; the pages in `pinned` stay when they are asked back.
+fn lent(pages: usize, pinned: &'static [u64]) -> &'static CmaRegion<TestPlatform> {
+    let base = PhysAddr::from_pfn(0x1_0000);
+    let region = Box::leak(Box::new(CmaRegion::<TestPlatform>::lending(base, pages).unwrap()));
+    let region = &*region;
+    assert_eq!(core::iter::from_fn(|| region.lend()).count(), pages);
+    let evict = move |run: Run| {
+        let first = run.start().pfn();
+        for pfn in (first..first + run.pages() as u64).filter(|pfn| !pinned.contains(&(pfn - 0x1_0000))) {
+            region.take_back(PhysAddr::from_pfn(pfn));
+        }
+        Ok(())
+    };
+    *Machine::here().borrower.lock().unwrap() = Some(Box::new(evict));
+    region
+}
+
+#[test]
+fn what_is_lent_comes_back_for_a_buffer() {
+    let region = lent(64, &[]);
+    assert_eq!((region.lendable(), region.stats().free, region.lend()), (0, 64, None));
+    let run = region.take(16).unwrap();
+    assert_eq!(region.loan_stats(), LoanStats { lent: 48, moved: 16, busy: 0 });
+    // What a buffer has is not lent; what it had is.
+    assert_eq!((region.lend(), region.lendable()), (None, 0));
+    region.give_back(run);
+    assert_eq!(region.lendable(), 16);
+    let again = region.lend().unwrap();
+    assert!((run.start().pfn()..run.start().pfn() + 16).contains(&again.pfn()));
+    assert_eq!(region.take(64).unwrap().pages(), 64);
+    assert_eq!(region.loan_stats(), LoanStats { lent: 0, moved: 65, busy: 0 });
+}
+
+#[test]
+fn a_page_that_stays_is_gone_round() {
+    let region = lent(64, &[5]);
+    assert_eq!(region.take(8).unwrap().start().pfn(), 0x1_0008);
+    assert_eq!(region.loan_stats().busy, 2, "the best fit, and then the first place of all");
+    assert_eq!(region.take(64), Err(Errno::ENOMEM));
+    assert_eq!(region.take(33), Err(Errno::ENOMEM), "aligned, it could only be at the start");
+    assert_eq!((region.stats().free, region.stats().allocations), (56, 1));
+    assert_eq!(region.take(32).unwrap().start().pfn(), 0x1_0020);
+    // The page comes back by itself.
+    assert!(region.take_back(PhysAddr::from_pfn(0x1_0005)));
+    assert_eq!(region.take(8).unwrap().start().pfn(), 0x1_0000);
+}
+
+#[test]
+fn nobody_to_ask_is_no_memory() {
+    let region = lent(16, &[]);
+    *Machine::here().borrower.lock().unwrap() = None;
+    assert_eq!(region.take(1), Err(Errno::ENOMEM));
+    assert_eq!((region.stats().free, region.loan_stats().lent, region.loan_stats().moved), (16, 16, 0));
+    assert!(!region.take_back(PhysAddr::from_pfn(0x2_0000)), "another's page");
 }

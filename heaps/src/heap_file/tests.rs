@@ -9,6 +9,7 @@ use super::*;
 use crate::Discipline;
 use crate::registry::Counts;
 use crate::testing::{BASE, Fds, Machine, Memory, OpenFile, TestRegistry, fail_nth, registry, tee};
+use crate::uapi::dma_heap::{HEAP_CACHEABLE, HEAP_MAPPABLE, HEAP_SUITS};
 use crate::uapi::ioctl::NONE;
 
 fn open() -> (&'static TestRegistry, OpenFile) {
@@ -133,4 +134,73 @@ fn running_out_of_memory_at_any_step_rolls_back() {
         core::mem::forget(file);
         assert_eq!(registry.counts(), Counts { heaps: 1, minors: 1, ..Counts::default() });
     }
+}
+
+fn query(file: &OpenFile, bytes: &[u8]) -> Result<Query> {
+    let memory = Memory::of(bytes);
+    ioctl(file, DMA_HEAP_IOCTL_QUERY, &memory, &Fds::new(0))?;
+    let mut out = memory.0.borrow().clone();
+    out.resize(size_of::<Query>(), 0xaa);
+    Ok(Query::read_from_bytes(&out).unwrap())
+}
+
+/// A query from a caller that knows `size` bytes of the structure and has `tail` behind.
+fn sized(size: u32, tail: &[u8]) -> Vec<u8> {
+    let asked = Query { size, ..Default::default() };
+    let mut bytes = asked.as_bytes()[..(size as usize).min(size_of::<Query>())].to_vec();
+    bytes.extend(tail);
+    bytes
+}
+
+#[test]
+fn a_query_is_answered_as_far_as_it_is_known() {
+    let (_, file) = open();
+    let all = query(&file, &sized(64, &[])).unwrap();
+    assert_eq!(all.size, 64);
+    assert_eq!(all.attributes, HEAP_CACHEABLE | HEAP_MAPPABLE | HEAP_SUITS);
+    assert_eq!((all.address_min, all.size_align), (0x4000_0000, 4096));
+    let short = query(&file, &sized(40, &[])).unwrap();
+    assert_eq!((short.address_min, short.address_max), (all.address_min, 0xaaaa_aaaa_aaaa_aaaa));
+    assert_eq!(query(&file, &sized(8, &[])).map(|answer| answer.size), Ok(64));
+    assert_eq!(query(&file, &sized(72, &[0; 8])), Ok(all));
+    assert_eq!(query(&file, &sized(72, &[0, 0, 0, 0, 0, 0, 0, 1])), Err(Errno::E2BIG));
+    for size in [0, 7, 4097, u32::MAX] {
+        assert_eq!(query(&file, &sized(size, &[0; 64])), Err(Errno::EINVAL), "{size}");
+    }
+    assert_eq!(query(&file, &sized(64, &[])[..60]), Err(Errno::EFAULT));
+    assert_eq!(query(&file, &[]), Err(Errno::EFAULT));
+    for bad in [Query { flags: 2, ..all }, Query { reserved: 1, ..all }] {
+        assert_eq!(query(&file, bad.as_bytes()), Err(Errno::EINVAL), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_heap_that_has_gone_answers_no_query() {
+    let registry = registry(Discipline::Lastref);
+    let registration = registry.register(tee("heap", None).0).unwrap();
+    let file = Machine::here().open("heap").unwrap();
+    registration.unregister().unwrap().free();
+    assert_eq!(query(&file, &sized(64, &[])), Err(Errno::ENODEV));
+}
+
+#[test]
+fn a_buffer_is_charged_for_until_it_is_gone() {
+    let (_, file) = open();
+    let (machine, fds) = (Machine::here(), Fds::new(2));
+    let charged = || machine.charged.load(core::sync::atomic::Ordering::Relaxed);
+    machine.quota.store(3 * 4096, core::sync::atomic::Ordering::Relaxed);
+    let asked = AllocationData { len: 4097, ..Default::default() };
+    assert!(alloc(&file, asked, &fds).is_ok());
+    assert_eq!(charged(), 2 * 4096);
+    assert_eq!(alloc(&file, asked, &fds), Err(Errno::EDQUOT));
+    assert!(alloc(&file, AllocationData { len: 1, ..asked }, &fds).is_ok());
+    // What fails after it was charged for is not.
+    fds.open.borrow_mut()[1].take();
+    assert_eq!(alloc(&file, AllocationData { len: 1, ..asked }, &Fds::new(0)), Err(Errno::EMFILE));
+    assert_eq!(charged(), 2 * 4096);
+    // The kernel itself has no share.
+    let own = file.heap.allocate_buffer(1 << 20).unwrap();
+    assert_eq!((charged(), own.size()), (2 * 4096, 1 << 20));
+    drop((own, file, fds));
+    assert_eq!(charged(), 0);
 }

@@ -6,6 +6,8 @@ mod tests;
 
 pub(crate) use tables::{Listed, MinorClaim, NameClaim, Tables};
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use lock_api::{Mutex, MutexGuard};
@@ -117,6 +119,11 @@ impl<P: Platform> Registry<P> {
         }
     }
 
+    /// The names of the heaps that are registered, in no order. `ENOMEM`. May sleep.
+    pub fn names(&self) -> Result<Vec<Box<str>>> {
+        self.tables().names()
+    }
+
     pub(crate) fn tables(&self) -> MutexGuard<'_, P::ListLock, Tables<P>> {
         self.tables.lock()
     }
@@ -210,7 +217,7 @@ impl<P: Platform> Registration<P> {
     }
 
     /// The same when the device has gone, and its memory with it (hot unplug). Under `lastref` every mapping of it goes
-    /// before it does; a later access is SIGBUS. The others know of no mappings. May sleep.
+    /// before it does, a program's and a device's; a later access is SIGBUS. The others know of no mappings. May sleep.
     pub fn unplug(mut self) -> Result<ProviderData<P>, Refused<P>> {
         let revokes = matches!(self.heap, Some(Heap::Shell(_)));
         if let Err(errno) = self.end() {

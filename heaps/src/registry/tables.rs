@@ -1,8 +1,12 @@
 //! The minor numbers and the list of heaps, behind the list lock.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use super::{NUM_HEAP_MINORS, Registry};
 use crate::discipline::counted::HeapPtr;
 use crate::discipline::lastref::Shell;
+use crate::fallible::{try_push, try_str};
 use crate::kref::Ref;
 use crate::platform::Platform;
 use crate::provider::Provider;
@@ -95,6 +99,21 @@ impl<P: Platform> Tables<P> {
             Listed::Named { provider, shell: Some(shell) } => Some((provider.name(), shell)),
             _ => None,
         })
+    }
+
+    /// Copies of the names of all that are published. `ENOMEM`.
+    pub(crate) fn names(&self) -> Result<Vec<Box<str>>> {
+        let mut names = Vec::new();
+        for heap in self.list.iter().flatten() {
+            match heap {
+                Listed::Counted(heap) => try_push(&mut names, heap.copy_name()?)?,
+                Listed::Named { provider, shell: Some(_) } => {
+                    try_push(&mut names, try_str(provider.name())?)?
+                }
+                Listed::Named { .. } => {}
+            }
+        }
+        Ok(names)
     }
 
     /// Puts a heap on the list, and says where; `EBUSY` when there is no room.

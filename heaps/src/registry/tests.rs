@@ -4,6 +4,7 @@ use std::format;
 use std::vec::Vec;
 
 use super::*;
+use crate::platform::Event;
 use crate::testing::{Machine, TestModule, fail_nth, registry, tee};
 
 #[test]
@@ -62,6 +63,10 @@ fn there_are_128_minors() {
     }
 }
 
+fn is_made(event: &&Event) -> bool {
+    matches!(event, Event::HeapAdd { .. })
+}
+
 #[test]
 fn a_name_is_had_once() {
     for discipline in Discipline::ALL {
@@ -71,6 +76,9 @@ fn a_name_is_had_once() {
         let before = registry.counts();
         assert_eq!(registry.register(tee("twin", None).0).err(), Some(Errno::EEXIST), "{discipline}");
         assert_eq!(registry.counts(), before);
+        // Under `lastref` it is refused before there is anything that somebody could open.
+        let made = Machine::here().events.lock().unwrap().iter().filter(is_made).count();
+        assert_eq!(made, if discipline == Discipline::Lastref { 1 } else { 2 }, "{discipline}");
         Machine::here().open("twin").unwrap();
         drop(first);
     }

@@ -3,29 +3,33 @@
 //! Every test thread has a machine of its own; threads a test starts join it with [`Machine::enter`].
 
 mod failing;
+mod importer;
 mod locks;
 mod user;
 mod vfs;
 
 pub(crate) use failing::{fail_nth, suspend};
+pub(crate) use importer::{Asked, BUS_OFFSET, TestDevice};
 pub(crate) use user::{BASE, Fds, Memory};
 pub(crate) use vfs::{Inode, OpenFile};
 
 use std::boxed::Box;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::string::{String, ToString};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Duration;
+use std::vec;
 use std::vec::Vec;
 
 use crate::cdev::{CdevPtr, DevT};
 use crate::platform::{Event, Module, Platform, Point, WaitQueue};
 use crate::provider::{HeapOps, ProviderData};
 use crate::refcount::Fault;
-use crate::sg::SgTable;
-use crate::{Discipline, Errno, HeapFile, PhysAddr, Registry, Result};
+use crate::sg::{Run, SgTable};
+use crate::{Discipline, DmaBuf, Errno, HeapFile, PAGE_SIZE, PhysAddr, Registry, Result};
 use locks::{Spin, SpinRw};
 
 pub(crate) type TestRegistry = Registry<TestPlatform>;
@@ -46,17 +50,29 @@ pub(crate) struct Machine {
     pub zeroed: AtomicUsize,
     pub killed: AtomicBool,
     pub traces_puts: AtomicBool,
+    /// Who is lent page frames.
+    pub borrower: Mutex<Option<Borrower>>,
+    /// Bytes of buffers charged for, and how many may be.
+    pub charged: AtomicUsize,
+    pub quota: AtomicUsize,
     /// How often revoked memory was unmapped.
     pub unmapped: AtomicUsize,
     /// Makes `device_create` say this, once.
     pub refuse_device: Mutex<Option<Errno>>,
     /// While set, `device_create` waits, with the cdev mapped already.
     pub stall_device: AtomicBool,
+    /// What was written to pages.
+    bytes: Mutex<HashMap<u64, Vec<u8>>>,
+    /// The files of buffers.
+    buffers: Mutex<Vec<Weak<DmaBuf<TestPlatform>>>>,
     pub events: Mutex<Vec<Event>>,
     pub faults: Mutex<Vec<Fault>>,
     /// What happens when somebody comes to this point, once.
     pub meeting: Mutex<Option<(Point, OtherPath)>>,
 }
+
+/// Moves off the frames of a run.
+pub(crate) type Borrower = Box<dyn FnMut(Run) -> Result<()> + Send>;
 
 /// A path that meets another.
 pub(crate) type OtherPath = Box<dyn FnOnce() + Send>;
@@ -78,9 +94,14 @@ impl Machine {
             zeroed: AtomicUsize::default(),
             killed: AtomicBool::default(),
             traces_puts: AtomicBool::default(),
+            borrower: Mutex::default(),
+            charged: AtomicUsize::default(),
+            quota: AtomicUsize::new(usize::MAX >> 1),
             unmapped: AtomicUsize::default(),
             refuse_device: Mutex::default(),
             stall_device: AtomicBool::default(),
+            bytes: Mutex::default(),
+            buffers: Mutex::default(),
             events: Mutex::default(),
             faults: Mutex::default(),
             meeting: Mutex::default(),
@@ -127,11 +148,14 @@ pub(crate) fn registry(discipline: Discipline) -> &'static TestRegistry {
 impl Platform for TestPlatform {
     type ListLock = Spin<2>;
     type HeapGuard = SpinRw<1>;
-    type BufferLock = Spin<3>;
-    type PoolLock = Spin<3>;
-    type CdevLock = Spin<3>;
+    type BufferLock = Spin<5>;
+    type ResvLock = Spin<3>;
+    type PoolLock = Spin<5>;
+    type CdevLock = Spin<5>;
     type WaitQueue = TestQueue;
     type Module = TestModule;
+    type Charge = TestCharge;
+    type BufferRef = TestBuffer;
     type File = HeapFile<TestPlatform>;
 
     fn heap_file(file: HeapFile<Self>) -> Result<Self::File> {
@@ -170,6 +194,25 @@ impl Platform for TestPlatform {
 
     fn fatal_signal_pending() -> bool {
         Machine::here().killed.load(Ordering::Relaxed)
+    }
+
+    fn evict(run: Run) -> Result<()> {
+        let machine = Machine::here();
+        let mut borrower = machine.borrower.lock().unwrap();
+        borrower.as_mut().map_or(Err(Errno::EBUSY), |evict| evict(run))
+    }
+
+    fn memory() -> Run {
+        Run::new(PhysAddr::from_pfn(0x4_0000), 1 << 20).unwrap()
+    }
+
+    fn charge(bytes: usize) -> Result<TestCharge> {
+        let machine = Machine::here();
+        if machine.charged.load(Ordering::Relaxed) + bytes > machine.quota.load(Ordering::Relaxed) {
+            return Err(Errno::EDQUOT);
+        }
+        machine.charged.fetch_add(bytes, Ordering::Relaxed);
+        Ok(TestCharge(machine, bytes))
     }
 
     fn cpu() -> usize {
@@ -215,6 +258,29 @@ impl Platform for TestPlatform {
         Machine::here().nodes.lock().unwrap().retain(|_, inode| inode.devt() != devt);
     }
 
+    fn read_page(start: PhysAddr, offset: usize, into: &mut [u8]) {
+        let _own = suspend();
+        let machine = Machine::here();
+        let pages = machine.bytes.lock().unwrap();
+        match pages.get(&start.pfn()) {
+            Some(page) => into.copy_from_slice(&page[offset..offset + into.len()]),
+            None => into.fill(0),
+        }
+    }
+
+    fn write_page(start: PhysAddr, offset: usize, from: &[u8]) {
+        let _own = suspend();
+        let machine = Machine::here();
+        let mut pages = machine.bytes.lock().unwrap();
+        let page = pages.entry(start.pfn()).or_insert_with(|| vec![0; PAGE_SIZE]);
+        page[offset..offset + from.len()].copy_from_slice(from);
+    }
+
+    fn each_buffer(each: &mut dyn FnMut(&DmaBuf<Self>)) {
+        let buffers: Vec<_> = Machine::here().buffers.lock().unwrap().clone();
+        buffers.iter().filter_map(Weak::upgrade).for_each(|buffer| each(&buffer));
+    }
+
     fn unmap_revoked() {
         Machine::here().unmapped.fetch_add(1, Ordering::Relaxed);
     }
@@ -244,6 +310,41 @@ impl Platform for TestPlatform {
         if let Some((_, other_path)) = planned {
             other_path();
         }
+    }
+}
+
+/// Bytes of the one user's share.
+pub(crate) struct TestCharge(Arc<Machine>, usize);
+
+impl Drop for TestCharge {
+    fn drop(&mut self) {
+        self.0.charged.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
+/// The file of a buffer.
+#[derive(Clone)]
+pub(crate) struct TestBuffer(Arc<DmaBuf<TestPlatform>>);
+
+impl TestBuffer {
+    /// A file of this machine's.
+    pub(crate) fn of(buffer: DmaBuf<TestPlatform>) -> TestBuffer {
+        let file = Arc::new(buffer);
+        Machine::here().buffers.lock().unwrap().push(Arc::downgrade(&file));
+        TestBuffer(file)
+    }
+
+    /// How many hold the file.
+    pub(crate) fn references(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+}
+
+impl Deref for TestBuffer {
+    type Target = DmaBuf<TestPlatform>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 

@@ -99,6 +99,7 @@ errnos! {
     ECONNREFUSED = 111, "Connection refused";
     EALREADY = 114, "Operation already in progress";
     ESTALE = 116, "Stale file handle";
+    EDQUOT = 122, "Quota exceeded";
     ECANCELED = 125, "Operation cancelled";
 }
 

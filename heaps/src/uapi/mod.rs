@@ -7,5 +7,6 @@ pub mod dma_heap;
 pub mod errno;
 pub mod fcntl;
 pub mod ioctl;
+pub mod udmabuf;
 
 pub use errno::Errno;

@@ -59,6 +59,24 @@ impl CdevOps<Kernel> for Ops {
     }
 }
 
+/// The same operations, out of a module.
+struct OfModule;
+
+fn code() -> &'static Module {
+    static CODE: spin::Once<Module> = spin::Once::new();
+    CODE.call_once(|| Module::new("code"))
+}
+
+impl CdevOps<Kernel> for OfModule {
+    fn open(&self, cdev: &CdevRef, flags: u32) -> Result<Box<dyn FileOps>> {
+        Ops.open(cdev, flags)
+    }
+
+    fn owner(&self) -> Option<Module> {
+        Some(code().clone())
+    }
+}
+
 struct Open;
 
 impl FileOps for Open {}
@@ -71,8 +89,16 @@ impl Drop for Open {
 
 /// A device with a number of its own, its first reference, and a node leading to it.
 fn device(minor: u32, owner: Option<Module>) -> (OwnCdev<Kernel>, Arc<Dentry>) {
+    device_with(&Ops, minor, owner)
+}
+
+fn device_with(
+    ops: &'static dyn CdevOps<Kernel>,
+    minor: u32,
+    owner: Option<Module>,
+) -> (OwnCdev<Kernel>, Arc<Dentry>) {
     let devt = DevT::new(200, minor);
-    let device = Ref::try_new(Device(Cdev::new(devt, &Ops, owner))).unwrap();
+    let device = Ref::try_new(Device(Cdev::new(devt, ops, owner))).unwrap();
     let own = Cdev::adopt(&device).unwrap();
     map(devt, own.ptr()).unwrap();
     (own, Dentry::anonymous(b"node", node_inode(1, 0o600, devt)))
@@ -169,6 +195,19 @@ fn a_failed_open_keeps_nothing() {
     unmap(DevT::new(200, 4));
     drop(own);
     assert!(events().ends_with(&["cdev_put"]));
+}
+
+#[test]
+fn the_module_of_the_operations_is_pinned_by_what_is_open_alone() {
+    let (own, node) = device_with(&OfModule, 7, None);
+    assert_eq!(open_dentry(&node, crate::vfs::flags::O_APPEND).map(drop), Err(Errno::EPERM));
+    assert_eq!(code().refcount(), 0);
+    let file = open_dentry(&node, 0).unwrap();
+    assert_eq!(code().refcount(), 1);
+    drop(file);
+    assert_eq!(code().refcount(), 0);
+    unmap(DevT::new(200, 7));
+    drop(own);
 }
 
 #[test]

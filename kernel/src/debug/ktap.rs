@@ -8,15 +8,15 @@ use heaps::PAGE_SIZE;
 
 use super::print::print;
 use super::report::{self, Kind};
-use crate::arch::{self, PageTable, mte};
+use crate::arch::{self, PageTable, detector};
 use crate::mm::{MemKind, Prot, frames, object};
 use crate::sync::{IrqLock, SpinLock, order};
 
 type Test = (&'static str, fn() -> bool);
 
 const TESTS: &[Test] = &[
-    ("memory tags are exact", tags_are_exact),
-    ("objects are tagged, and retagged at free", objects_are_tagged),
+    ("accesses past an object's end are refused", ends_are_exact),
+    ("objects can be accessed until they are freed", objects_are_guarded),
     ("a double free is reported", double_free_is_reported),
     ("objects of every size come and go without loss", objects_come_and_go),
     ("an allocation that cannot be had fails", hopeless_allocation_fails),
@@ -42,16 +42,18 @@ pub fn run() -> ! {
     arch::power_off(u32::from(failed > 0))
 }
 
-fn tags_are_exact() -> bool {
-    mte::present() && mte::are_exact()
+fn ends_are_exact() -> bool {
+    let objects = [Box::new([0u64; 4]), Box::new([0u64; 4])];
+    let ends = objects.each_ref().map(|object| (&raw const **object).cast::<u8>().wrapping_add(32));
+    ends.into_iter().all(|end| detector::allows(end.wrapping_sub(1)) && !detector::allows(end))
 }
 
-fn objects_are_tagged() -> bool {
+fn objects_are_guarded() -> bool {
     let object = Box::new([0u64; 4]);
     let at: *const u8 = (&raw const *object).cast();
-    let live = (mte::tag_of(at), mte::memory_tag(at));
+    let live = detector::allows(at);
     drop(object);
-    live.0 == live.1 && mte::memory_tag(at) != live.0
+    live && !detector::allows(at)
 }
 
 fn double_free_is_reported() -> bool {

@@ -7,11 +7,11 @@ use core::sync::atomic::Ordering;
 
 use heaps::{Discipline, Errno, Result};
 
-use super::{meet, oracle, report};
+use super::{canary, meet, oracle, report, steps};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
 use crate::mm::object;
-use crate::sync::{SpinLock, order};
+use crate::sync::order;
 use crate::vfs::debugfs;
 use crate::vfs::dynamic::TextFile;
 use crate::vfs::pseudo::{read_only, read_write, write_only};
@@ -31,31 +31,11 @@ pub fn init() -> Result<()> {
     add("drain", 0o200, write_only(done(settle)))?;
     add("tasks", 0o444, read_only(|| Ok(tasks())))?;
     add("meet", 0o644, read_write(|| Ok(meet::show()), meet::command))?;
+    add("steps", 0o644, read_write(steps::show, steps::command))?;
     add("trace_puts", 0o200, write_only(trace_puts))?;
     add("find", 0o200, write_only(find))?;
     // The harness' canaries: what it must catch can be made to happen.
-    add("touch_freed", 0o200, write_only(done(object::canary::touch_freed)))?;
-    add("free_twice", 0o200, write_only(done(object::canary::free_twice)))?;
-    add("overflow_stack", 0o200, write_only(done(overflow_stack)))?;
-    add("invert_locks", 0o200, write_only(done(invert_locks)))?;
-    add("panic", 0o200, write_only(|_| panic!("a panic was asked for")))
-}
-
-/// Runs the kernel stack into its guard.
-fn overflow_stack() {
-    fn deeper(depth: usize) -> usize {
-        let here = core::hint::black_box([depth; 64]);
-        if depth == usize::MAX { 0 } else { deeper(depth + 1) + here[depth % 64] }
-    }
-    core::hint::black_box(deeper(0));
-}
-
-/// Takes two locks against the written order, which deadlocks only if somebody else takes them along it.
-fn invert_locks() {
-    static OUTER: SpinLock<(), { order::FUTEX }> = SpinLock::new(());
-    static INNER: SpinLock<(), { order::CONTIG }> = SpinLock::new(());
-    let _inner = INNER.lock();
-    let _outer = OUTER.lock();
+    canary::FILES.iter().try_for_each(|&(name, what)| add(name, 0o200, write_only(done(what))))
 }
 
 /// Waits for what is on its way out, so that the counts are exact.

@@ -16,10 +16,12 @@ const PANIC_STATUS: u32 = 101;
 /// Why the kernel faulted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// Memory and pointer carry different tags.
-    TagCheck {
+    /// The detector refused the access that the instruction at `pc` makes.
+    Stale {
         /// A store.
         write: bool,
+        /// That instruction; what faulted may be the check before it.
+        pc: u64,
     },
     /// Any other fault of a load or store.
     DataAbort {
@@ -49,13 +51,13 @@ pub fn kernel_fault(cause: Cause, esr: u64, far: u64, frame: &mut TrapFrame) {
     let held = arch::held_locks();
     arch::set_held_locks(0);
     match cause {
-        Cause::TagCheck { write } => report::tag_check(write, far, frame.elr, callers(frame)),
+        Cause::Stale { write, pc } => report::stale_access(write, far, pc, callers(frame)),
         _ => describe(cause, esr, far, frame),
     }
     if held >> order::FIRST_SPINNING == 0 {
         die(frame.spsr);
     }
-    if !matches!(cause, Cause::TagCheck { .. }) {
+    if !matches!(cause, Cause::Stale { .. }) {
         panic!("a task failed with spinning locks held: {held:#x}");
     }
     arch::set_held_locks(held);
@@ -70,7 +72,7 @@ fn describe(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) {
         Cause::InstructionAbort => "jump to memory that is not executable",
         Cause::DataAbort { write: true } => "store to memory that is not there or not writable",
         Cause::DataAbort { write: false } => "load from memory that is not there",
-        Cause::Exception | Cause::TagCheck { .. } => "unexpected exception",
+        Cause::Exception | Cause::Stale { .. } => "unexpected exception",
     };
     print!("{RULE}");
     print!("BUG: lastref: oops: {what}: pc=[<{:016x}>]", frame.elr);

@@ -5,6 +5,7 @@ use core::fmt;
 use arrayvec::ArrayVec;
 use heaps::PhysAddr;
 
+use super::steps;
 use crate::sync::order::{self, Rank};
 use crate::sync::{IrqLock, order as ranks};
 
@@ -23,7 +24,7 @@ pub enum Kind {
     LockOrder,
     /// A task waits for a lock that it holds itself.
     Deadlock,
-    /// Page frames were freed that user space still maps.
+    /// Page frames were freed that user space still maps, or a device still reaches.
     FrameState,
     /// The kernel did something the machine refused.
     Oops,
@@ -85,6 +86,7 @@ pub fn note(kind: Kind, pc: u64, tid: u32) {
 }
 
 fn keep(report: Report) {
+    steps::reported();
     let mut reports = REPORTS.lock();
     reports.total += 1;
     let _ = reports.kept.try_push(report);
@@ -108,14 +110,22 @@ pub fn freed_while_mapped(start: PhysAddr, pages: usize, at: u64) {
     panic!("frame state: {pages} frames from {start:?} are mapped at {at:#x}");
 }
 
+/// The `pages` frames from `start` change hands while a device reaches one of them.
+#[cfg(not(target_os = "none"))]
+pub fn reused_in_flight(start: PhysAddr, pages: usize) {
+    panic!("frame state: {pages} frames from {start:?} are in flight");
+}
+
 #[cfg(target_os = "none")]
-pub use guest::{deadlock, freed_while_mapped, invalid_free, lock_order, refcount, tag_check};
+pub use guest::{
+    deadlock, freed_while_mapped, invalid_free, lock_order, refcount, reused_in_flight, stale_access,
+};
 
 #[cfg(target_os = "none")]
 mod guest {
     use super::*;
     use crate::arch::backtrace::{frame_pointer, frames_from};
-    use crate::arch::{self, mte};
+    use crate::arch::{self, detector};
     use crate::debug::oops;
     use crate::debug::print::{Line, RULE, print};
     use crate::mm::object::{self, Record, State, Trace};
@@ -167,6 +177,16 @@ mod guest {
         print!("{RULE}");
     }
 
+    /// The `pages` frames from `start` change hands while a device reaches one of them. They do all the same.
+    pub fn reused_in_flight(start: PhysAddr, pages: usize) {
+        note(Kind::FrameState, caller(), sched::current_tid());
+        print!("{RULE}");
+        print!("BUG: lastref: frame state: {pages} page frames from {:#x} reused in flight", start.get());
+        print!("by task {} on CPU {}; a device reaches them", sched::current_tid(), arch::cpu_id());
+        stack("Call trace", frames_from(frame_pointer()));
+        print!("{RULE}");
+    }
+
     /// A reference count was misused, as `what` says.
     pub fn refcount(what: impl fmt::Display) {
         note(Kind::Refcount, caller(), sched::current_tid());
@@ -191,16 +211,14 @@ mod guest {
         print!("{RULE}");
     }
 
-    /// An access at `addr` by the instruction at `pc`, which `callers` had got to, met memory with another tag.
-    pub fn tag_check(write: bool, addr: u64, pc: u64, callers: impl Iterator<Item = u64>) {
+    /// An access at `addr` by the instruction at `pc`, which `callers` had got to, was refused by the detector.
+    pub fn stale_access(write: bool, addr: u64, pc: u64, callers: impl Iterator<Item = u64>) {
         let found = object::find(addr as *const u8);
+        // Past the end of what is freed may be inside of what was there before.
         let kind = match &found {
-            Some((r, offset)) if r.state == State::Live && (0..r.size as isize).contains(offset) => {
-                Kind::UseAfterFree
-            }
-            Some((r, _)) if r.state != State::Live => Kind::UseAfterFree,
-            None => Kind::UseAfterFree,
-            _ => Kind::OutOfBounds,
+            Some((_, ..0)) => Kind::OutOfBounds,
+            Some((r, offset)) if r.state == State::Live && *offset >= r.size as isize => Kind::OutOfBounds,
+            _ => Kind::UseAfterFree,
         };
         let tid = sched::current_tid();
         note(kind, pc, tid);
@@ -208,14 +226,26 @@ mod guest {
         print!("{RULE}");
         print!("BUG: lastref: {kind} in pc=[<{pc:016x}>]");
         print!("{access} at addr {addr:016x} by task {tid} on CPU {}", arch::cpu_id());
-        let (pointer, memory) = (mte::tag_of(addr as *const u8), mte::memory_tag(addr as *const u8));
-        print!("Pointer tag: [{pointer:x}], memory tag: [{memory:x}]");
+        print!("{}", detector::describe(addr as *const u8));
         stack("Call trace", core::iter::once(pc).chain(callers));
         if let Some((record, offset)) = found {
-            history(&record);
-            let (size, kind) = (record.size, record.kind.unwrap_or("object"));
-            let state = if record.state == State::Live { "live (reused)" } else { "freed" };
-            print!("The address is {offset} bytes inside of a {state} `{kind}` of {size} bytes");
+            let (size, what) = (record.size, record.kind.unwrap_or("object"));
+            let state = match record.state {
+                State::Live if kind == Kind::UseAfterFree => "live (reused)",
+                State::Live => "live",
+                State::Idle | State::Freed => "freed",
+            };
+            match state {
+                // Who freed what was there before is another story.
+                "live" => who("Allocated", &record.allocated),
+                _ => history(&record),
+            }
+            let (bytes, place) = match offset {
+                ..0 => (-offset, "before"),
+                _ if offset >= size as isize => (offset - size as isize, "past the end of"),
+                _ => (offset, "inside of"),
+            };
+            print!("The address is {bytes} bytes {place} a {state} `{what}` of {size} bytes");
         }
         print!("{RULE}");
     }

@@ -1,14 +1,17 @@
 //! Dividing the machine's memory at boot: the image, the object heap, the contiguous pool, frames for all else.
 
 use core::ops::Range;
-use core::sync::atomic::AtomicU32;
 
 use arrayvec::ArrayVec;
 use heaps::{PAGE_SIZE, PhysAddr};
 
 use super::{frames, object};
+#[cfg(feature = "kasan")]
+use crate::arch::kasan;
 use crate::arch::layout::linear;
-use crate::arch::{self, mmu, mte};
+#[cfg(not(feature = "kasan"))]
+use crate::arch::mte;
+use crate::arch::{self, mmu};
 use crate::cmdline::CommandLine;
 use crate::dt::{MOST_RESERVED, Machine, Purpose, Ranges, Reserved};
 
@@ -87,14 +90,17 @@ pub fn init<'a>(
         arch::zero_pages(frame, 1);
         frame
     };
-    mmu::init(image, &machine.ram, &mut next);
+    mmu::init(image, &machine.ram, machine.pci.as_ref().map(|pci| &pci.ecam), &mut next);
     arch::pgtable::init_no_user(next());
 
     let heap_len = (total / 8 / BLOCK * BLOCK).clamp(4 * MIB, 256 * MIB);
     let heap = free.take(heap_len, BLOCK).unwrap_or_else(|| too_little(total));
     // SAFETY: the range was just taken, is RAM, and the linear map holds it tagged.
     unsafe {
+        #[cfg(not(feature = "kasan"))]
         mte::probe(linear(PhysAddr::new(heap.start)));
+        #[cfg(feature = "kasan")]
+        shadow(&heap, free.take(kasan::shadow_len(heap_len as usize) as u64, BLOCK));
         object::init(linear(PhysAddr::new(heap.start)), heap_len as usize);
     }
 
@@ -146,15 +152,28 @@ fn init_shares(ram: &Ranges, free: &mut Free) {
     let first = ram.iter().map(|r| r.start).min().unwrap_or(0) / PAGE_SIZE as u64;
     let last = ram.iter().map(|r| r.end).max().unwrap_or(0).div_ceil(PAGE_SIZE as u64);
     let count = (last - first) as usize;
-    let Some(at) = free.take((count * size_of::<AtomicU32>()) as u64, PAGE_SIZE as u64) else {
+    let Some(at) = free.take((count * size_of::<frames::Holders>()) as u64, PAGE_SIZE as u64) else {
         too_little(0)
     };
     let pages = ((at.end - at.start) as usize).div_ceil(PAGE_SIZE);
     arch::zero_pages(PhysAddr::new(at.start), pages);
     // SAFETY: the range was just taken, zeroed, is aligned, and belongs to nobody else for good.
-    let counts =
-        unsafe { core::slice::from_raw_parts(linear(PhysAddr::new(at.start)).cast::<AtomicU32>(), count) };
+    let counts = unsafe {
+        core::slice::from_raw_parts(linear(PhysAddr::new(at.start)).cast::<frames::Holders>(), count)
+    };
     frames::init_shares(first, counts);
+}
+
+/// Puts the object heap under the compiler's checks.
+///
+/// # Safety
+/// `heap` and `shadow` were just taken from free memory.
+#[cfg(feature = "kasan")]
+unsafe fn shadow(heap: &Range<u64>, shadow: Option<Range<u64>>) {
+    let shadow = shadow.unwrap_or_else(|| too_little(0));
+    let [heap_at, shadow_at] = [heap, &shadow].map(|range| linear(PhysAddr::new(range.start)));
+    // SAFETY: nobody has either, and only the boot CPU runs.
+    unsafe { kasan::init(heap_at, (heap.end - heap.start) as usize, shadow_at) }
 }
 
 fn too_little(total: u64) -> ! {

@@ -4,6 +4,7 @@
 use heaps::{Errno, Result};
 
 use super::frames::{self, Frame};
+use super::loans;
 
 /// The reserve: 1/64 of RAM, between 256 KiB and 8 MiB. In pages.
 fn reserve() -> usize {
@@ -15,6 +16,29 @@ fn reserve() -> usize {
 pub fn admit(pages: u64) -> Result<()> {
     let room = frames::free_count().saturating_sub(reserve());
     if pages <= room as u64 { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+/// The same for memory that may be on loan. What is lent is nobody's to keep a reserve of.
+pub fn admit_movable(pages: u64) -> Result<()> {
+    admit(pages.saturating_sub(loans::lendable() as u64))
+}
+
+/// A page that an address space alone will know, contents unspecified: on loan, where more is free there than elsewhere,
+/// as Linux shares it out, and where there is nothing else. `ENOMEM`.
+pub fn movable_page() -> Result<Frame> {
+    if loans::has_more_than(frames::free_count())
+        && let Some(frame) = loans::borrow()
+    {
+        return Ok(frame);
+    }
+    page().or_else(|errno| loans::borrow().ok_or(errno))
+}
+
+/// The same, zeroed.
+pub fn movable_zeroed_page() -> Result<Frame> {
+    let frame = movable_page()?;
+    frames::zero(frame.addr(), 1);
+    Ok(frame)
 }
 
 /// A zeroed page for user space. `ENOMEM` when only the reserve is left.

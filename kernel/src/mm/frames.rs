@@ -7,9 +7,10 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use arrayvec::ArrayVec;
 use buddy_system_allocator::FrameAllocator;
-use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
+use heaps::{Errno, PAGE_SIZE, PhysAddr, Result, Run};
 use spin::Once;
 
+use super::{in_flight, loans};
 use crate::arch;
 use crate::sync::{SpinLock, order};
 
@@ -28,20 +29,28 @@ static FREE: AtomicUsize = AtomicUsize::new(0);
 static TOTAL: AtomicUsize = AtomicUsize::new(0);
 static SHARES: Once<Shares> = Once::new();
 
+/// Who has a frame beside its first owner. Both are 0 for a frame that is free, or that one owner has.
+pub struct Holders {
+    /// All others.
+    shares: AtomicU32,
+    /// Of those, the ones that know it by its address: it must stay where it is.
+    pins: AtomicU32,
+}
+
 struct Shares {
     first_pfn: u64,
-    counts: &'static [AtomicU32],
+    counts: &'static [Holders],
 }
 
 impl Shares {
-    fn of(pa: PhysAddr) -> Option<&'static AtomicU32> {
+    fn of(pa: PhysAddr) -> Option<&'static Holders> {
         let shares = SHARES.get()?;
         shares.counts.get(pa.pfn().checked_sub(shares.first_pfn)? as usize)
     }
 }
 
 /// Tells where share counts are kept: one for each frame from `first_pfn` on. Once, at boot.
-pub fn init_shares(first_pfn: u64, counts: &'static [AtomicU32]) {
+pub fn init_shares(first_pfn: u64, counts: &'static [Holders]) {
     SHARES.call_once(|| Shares { first_pfn, counts });
 }
 
@@ -53,6 +62,16 @@ pub fn add(start: PhysAddr, end: PhysAddr) {
         FREE.fetch_add((last - first) as usize, Ordering::Relaxed);
         TOTAL.fetch_add((last - first) as usize, Ordering::Relaxed);
     }
+}
+
+/// All of memory, from the first frame to the last; not all between need be there.
+///
+/// # Panics
+/// Before [`init_shares`].
+pub fn span() -> Run {
+    let shares = SHARES.get().expect("boot sets the counts up");
+    let pages = shares.counts.len().min(Run::MAX_PAGES);
+    Run::new(PhysAddr::from_pfn(shares.first_pfn), pages).expect("there is memory")
 }
 
 /// Frames nobody owns.
@@ -88,6 +107,7 @@ pub fn free_order(start: PhysAddr, order: u32) {
     if order == 0 {
         return free_one(start);
     }
+    in_flight::check(start, 1 << order);
     BUDDY.lock().dealloc(start.pfn() as usize, 1 << order);
     FREE.fetch_add(1 << order, Ordering::Relaxed);
 }
@@ -111,6 +131,10 @@ fn alloc_one() -> Result<PhysAddr> {
 }
 
 fn free_one(pa: PhysAddr) {
+    in_flight::check(pa, 1);
+    if loans::give_back(pa) {
+        return;
+    }
     let mut cache = CACHES[arch::cpu_id()].lock();
     if cache.is_full() {
         let mut buddy = BUDDY.lock();
@@ -184,15 +208,39 @@ pub fn alloc_zeroed() -> Result<Frame> {
 
 /// One more address space maps the frame.
 pub fn share(pa: PhysAddr) {
-    if let Some(count) = Shares::of(pa) {
-        count.fetch_add(1, Ordering::Relaxed);
+    if let Some(holders) = Shares::of(pa) {
+        holders.shares.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Somebody more has the frame, and knows it by its address (Linux: a pin of `get_user_pages`).
+pub fn pin(pa: PhysAddr) {
+    share(pa);
+    if let Some(holders) = Shares::of(pa) {
+        holders.pins.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Takes a [`pin`] back.
+pub fn unpin(pa: PhysAddr) {
+    if let Some(holders) = Shares::of(pa) {
+        holders.pins.fetch_sub(1, Ordering::AcqRel);
+    }
+    unshare(pa);
+}
+
+/// Whether somebody knows the frame by its address.
+pub fn is_pinned(pa: PhysAddr) -> bool {
+    Shares::of(pa).is_some_and(|holders| holders.pins.load(Ordering::Acquire) != 0)
 }
 
 /// One address space fewer maps the frame; the last one frees it.
 pub fn unshare(pa: PhysAddr) {
     let last = match Shares::of(pa) {
-        Some(count) => count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1)).is_err(),
+        Some(holders) => {
+            let one_less = |n: u32| n.checked_sub(1);
+            holders.shares.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_err()
+        }
         None => false,
     };
     if last {
@@ -202,7 +250,7 @@ pub fn unshare(pa: PhysAddr) {
 
 /// How many address spaces map the frame beside the first.
 pub fn shares(pa: PhysAddr) -> u32 {
-    Shares::of(pa).map_or(0, |count| count.load(Ordering::Acquire))
+    Shares::of(pa).map_or(0, |holders| holders.shares.load(Ordering::Acquire))
 }
 
 /// Zeroes `pages` frames from `start`, which the caller owns.

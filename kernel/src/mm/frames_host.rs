@@ -13,6 +13,8 @@ const TOTAL: usize = 4096;
 struct Page {
     bytes: Box<[u8; PAGE_SIZE]>,
     holders: u32,
+    /// Of those, pins.
+    pins: u32,
     /// How many frames its machine has given out.
     taken: Arc<AtomicUsize>,
 }
@@ -50,6 +52,11 @@ impl Frame {
         self.0
     }
 
+    /// Takes ownership of a frame that was given up.
+    pub fn from_raw(pa: PhysAddr) -> Frame {
+        Frame(pa)
+    }
+
     /// Gives up ownership; the frame stays held.
     pub fn into_raw(self) -> PhysAddr {
         let pa = self.0;
@@ -77,7 +84,7 @@ pub fn alloc_zeroed() -> Result<Frame> {
         return Err(Errno::ENOMEM);
     }
     let pa = PhysAddr::from_pfn(NEXT.fetch_add(1, Ordering::Relaxed));
-    let page = Page { bytes: Box::new([0; PAGE_SIZE]), holders: 1, taken };
+    let page = Page { bytes: Box::new([0; PAGE_SIZE]), holders: 1, pins: 0, taken };
     PAGES.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(pa.get(), page);
     Ok(Frame(pa))
 }
@@ -85,6 +92,22 @@ pub fn alloc_zeroed() -> Result<Frame> {
 /// One more holder.
 pub fn share(pa: PhysAddr) {
     with(pa, |page| page.holders += 1);
+}
+
+/// One more holder, who knows the frame by its address.
+pub fn pin(pa: PhysAddr) {
+    with(pa, |page| (page.holders, page.pins) = (page.holders + 1, page.pins + 1));
+}
+
+/// Takes a pin back.
+pub fn unpin(pa: PhysAddr) {
+    with(pa, |page| page.pins -= 1);
+    unshare(pa);
+}
+
+/// Whether somebody knows the frame by its address.
+pub fn is_pinned(pa: PhysAddr) -> bool {
+    with(pa, |page| page.pins != 0)
 }
 
 /// One holder less; the last one frees.
@@ -111,6 +134,11 @@ pub fn write(pa: PhysAddr, offset: usize, bytes: &[u8]) {
 /// Reads part of a frame.
 pub fn read(pa: PhysAddr, offset: usize, bytes: &mut [u8]) {
     with(pa, |page| bytes.copy_from_slice(&page.bytes[offset..offset + bytes.len()]));
+}
+
+/// Zeroes frames.
+pub fn zero(start: PhysAddr, pages: usize) {
+    (0..pages as u64).for_each(|at| with(start.add_pages(at), |page| page.bytes.fill(0)));
 }
 
 /// Copies a whole frame.

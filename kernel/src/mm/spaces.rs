@@ -80,8 +80,13 @@ pub fn find_mapping(frames: Range<PhysAddr>) -> Option<u64> {
     find(|layout| layout.find_mapping(&frames))
 }
 
+/// Where a private page of some address space is in one of `frames`. May sleep.
+pub fn find_private_mapping(frames: &Range<PhysAddr>) -> Option<u64> {
+    find(|layout| layout.find_private_mapping(frames))
+}
+
 /// The first that `f` finds in any address space. Those that come meanwhile are looked at too.
-fn find<T>(mut f: impl FnMut(&mut Layout) -> Option<T>) -> Option<T> {
+pub(super) fn find<T>(mut f: impl FnMut(&mut Layout) -> Option<T>) -> Option<T> {
     let mut last = 0;
     loop {
         let (number, space) = {

@@ -25,6 +25,8 @@ bitflags! {
         const HEAP = 8;
         /// The page that signal handlers return through.
         const SIGPAGE = 16;
+        /// `madvise(MADV_WIPEONFORK)`.
+        const WIPEONFORK = 32;
     }
 }
 
@@ -56,6 +58,11 @@ pub trait MapSource: Send + Sync {
     /// first error. The memory stays as long as the source. Only for sources mapped as [`Backing::Runs`].
     fn runs(&self, first: u64, pages: u64, each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>)
     -> Result<()>;
+
+    /// How many bytes of a dma-buf it is, if it is one.
+    fn buffer_bytes(&self) -> Option<usize> {
+        None
+    }
 
     /// Whether its memory was taken away for good: then [`runs`](Self::runs) names nothing, and what was mapped is
     /// being unmapped.

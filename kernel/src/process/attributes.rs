@@ -31,6 +31,8 @@ pub struct Attributes {
     pub policy: AtomicU32,
     /// See `policy`.
     pub priority: AtomicU32,
+    /// The commands of membarrier(2) that it registered for, until it executes another program.
+    pub membarrier: AtomicU32,
 }
 
 impl Attributes {
@@ -51,6 +53,7 @@ impl Attributes {
             nice: signed(&self.nice),
             policy: copy(&self.policy),
             priority: copy(&self.priority),
+            membarrier: copy(&self.membarrier),
         }
     }
 }

@@ -11,6 +11,8 @@ use heaps::{Errno, Result};
 const SETGID: u64 = 1 << 6;
 /// `CAP_SETUID`.
 const SETUID: u64 = 1 << 7;
+/// `CAP_SYS_PTRACE`.
+const SYS_PTRACE: u64 = 1 << 19;
 /// `CAP_SYS_RESOURCE`.
 const SYS_RESOURCE: u64 = 1 << 24;
 /// All capabilities of Linux 6.1.
@@ -205,6 +207,14 @@ impl Creds {
         Ok(())
     }
 
+    /// Whether who has these may look into a process that has `other`: it is of nobody else, or he may look anywhere
+    /// (Linux: `ptrace_may_access` with `PTRACE_MODE_READ_REALCREDS`).
+    pub fn may_inspect(&self, other: &Creds) -> bool {
+        let only = |ids: Ids, id| [ids.real, ids.effective, ids.saved] == [id; 3];
+        let same = only(other.user, self.user.real) && only(other.group, self.group.real);
+        same || self.effective & SYS_PTRACE != 0
+    }
+
     /// What execve makes of them: root gets all capabilities, others keep none.
     pub fn execute(&mut self) {
         let root = self.user.effective == 0 || self.user.real == 0;
@@ -222,6 +232,17 @@ mod tests {
     fn ids(creds: &Creds) -> [u32; 4] {
         let Ids { real, effective, saved, fs } = creds.user;
         [real, effective, saved, fs]
+    }
+
+    #[test]
+    fn who_is_not_root_looks_into_what_is_all_his_own() {
+        let root = Creds::default();
+        let mut user = Creds::default();
+        user.set(Kind::User, 1000).unwrap();
+        assert!(user.may_inspect(&user) && root.may_inspect(&user) && !user.may_inspect(&root));
+        let mut half = root.clone();
+        half.set_all(Kind::User, [1000, 1000, 0]).unwrap();
+        assert!(!user.may_inspect(&half));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Sleeping on a word of user memory (Linux: `kernel/futex`).
 //!
 //! A waiter enters the table before it looks at the word; whoever changes the word does so before looking for
-//! waiters. So one of the two sees the other, and user memory is never touched under the table's lock.
+//! waiters. So one of the two sees the other, and user memory is never touched under the table's lock. Each has a fence
+//! between its two steps: neither a lock taken nor one given back keeps a store before it from a load after it.
 #![forbid(unsafe_code)]
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering, fence};
 
 use heaps::{Errno, Result};
 
@@ -53,6 +54,7 @@ pub fn wait(
     admit()?;
     let waiter = Arc::new(Waiter { woken: AtomicBool::new(false), queue: WaitQueue::new(), bits });
     TABLE.lock().entry(key).or_default().push(waiter.clone());
+    fence(Ordering::SeqCst);
     let outcome = match user::read::<u32>(addr) {
         Ok(value) if value == expected => {
             let woken = || waiter.woken.load(Ordering::Acquire).then_some(());
@@ -97,6 +99,7 @@ pub fn wake(thread: &Thread, addr: u64, private: bool, most: usize, bits: u32) -
         return Err(Errno::EINVAL);
     }
     let key = key(thread, addr, private)?;
+    fence(Ordering::SeqCst);
     let woken = take(&mut TABLE.lock(), key, most, bits);
     woken.iter().for_each(|waiter| waiter.queue.wake_all());
     Ok(woken.len())
@@ -136,6 +139,7 @@ pub fn requeue(
     {
         return Err(Errno::EAGAIN);
     }
+    fence(Ordering::SeqCst);
     let mut table = TABLE.lock();
     let woken = take(&mut table, from, most, !0);
     let mut moved = 0;

@@ -3,6 +3,7 @@
 
 use heaps::{PhysAddr, Result};
 
+use crate::drivers::dma_heap;
 use crate::mm::aspace::mappers::FilePages;
 use crate::mm::vma::{MapSource, Origin};
 use crate::vfs::File;
@@ -23,6 +24,10 @@ impl MapSource for File {
         each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>,
     ) -> Result<()> {
         self.ops().map_runs(first, pages, each)
+    }
+
+    fn buffer_bytes(&self) -> Option<usize> {
+        dma_heap::buffer_bytes(self)
     }
 
     fn is_revoked(&self) -> bool {

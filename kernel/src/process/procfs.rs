@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
+use heaps::fallible::try_push;
 use heaps::{Errno, Result};
 
 use super::signal::{DEFAULT, IGNORE, MAX_SIGNAL, bit};
 use super::{Thread, current, oom, tree};
-use crate::drivers::console;
+use crate::drivers::{console, dma_heap};
 use crate::sched;
 use crate::vfs::procfs::{self, Figures, Processes, SignalSets};
 use crate::vfs::{Dentry, FdTable};
@@ -29,6 +30,10 @@ pub fn init() {
 impl Processes for All {
     fn current(&self) -> i32 {
         current().map_or(0, |thread| thread.process().pid() as i32)
+    }
+
+    fn current_thread(&self) -> i32 {
+        current().map_or(0, |thread| thread.tid() as i32)
     }
 
     fn find(&self, pid: i32) -> Option<Arc<dyn procfs::Process>> {
@@ -113,7 +118,7 @@ impl procfs::Process for One {
     }
 
     fn root(&self) -> Option<Arc<Dentry>> {
-        Some(self.thread()?.fs().root().clone())
+        Some(self.thread()?.fs().root())
     }
 
     fn comm(&self) -> String {
@@ -169,6 +174,32 @@ impl procfs::Process for One {
         Ok(())
     }
 
+    fn buffer_bytes(&self) -> Result<usize> {
+        let mut found = Vec::new();
+        let mut room = Ok(());
+        let mut note = |file: usize, bytes: usize| {
+            room = room.and_then(|()| try_push(&mut found, (file, bytes)));
+        };
+        if let Some(files) = self.files() {
+            let mut fd = 0;
+            while let Some(open) = files.next_open(fd) {
+                fd = open + 1;
+                if let Ok(file) = files.get(open as i32)
+                    && let Some(bytes) = dma_heap::buffer_bytes(&file)
+                {
+                    note(Arc::as_ptr(&file).addr(), bytes);
+                }
+            }
+        }
+        if let Some(mm) = self.thread().and_then(|thread| thread.mm()) {
+            mm.each_buffer(&mut note);
+        }
+        room?;
+        found.sort_unstable();
+        found.dedup();
+        Ok(found.iter().map(|(_, bytes)| bytes).sum())
+    }
+
     fn figures(&self) -> Figures {
         let (thread, process) = (self.thread(), self.process());
         let (vm_bytes, rss_bytes) = thread.as_ref().and_then(|t| t.mm()).map_or((0, 0), |mm| mm.usage());
@@ -184,11 +215,13 @@ impl procfs::Process for One {
         let creds = process.as_ref().map(|process| process.creds()).unwrap_or_default();
         let nice = process.as_ref().map_or(0, |process| process.attributes().nice.load(Ordering::Relaxed));
         let (state, signals) = (self.state(), self.signals());
+        let umask = thread.as_ref().map_or(0, |thread| thread.fs().umask());
         let tree = tree::lock();
         let node = tree.node(pid);
         let of = |f: fn(&tree::Node) -> u32| node.map_or(0, |node| f(node) as i32);
         Figures {
             state,
+            umask,
             tgid: pid as i32,
             ppid: of(|node| node.parent),
             pgrp: of(|node| node.pgid),

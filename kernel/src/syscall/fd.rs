@@ -6,11 +6,14 @@ use heaps::{Errno, Result};
 use super::locks::{F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW};
 use super::{Ctx, locks, memfd};
 use crate::mm::user;
+use crate::process::signal::MAX_SIGNAL;
 use crate::process::tree;
 use crate::vfs::File;
 use crate::vfs::file::{Ioctl, SETFL_MASK};
 use crate::vfs::flags::{O_CLOEXEC, O_DIRECT, O_NONBLOCK};
+use crate::vfs::inode::{S_IFDIR, S_IFIFO, S_IFMT, S_IFREG};
 use crate::vfs::pipe;
+use crate::vfs::stat::BLOCK_SIZE;
 
 const F_DUPFD: u32 = 0;
 const F_GETFD: u32 = 1;
@@ -19,12 +22,16 @@ const F_GETFL: u32 = 3;
 const F_SETFL: u32 = 4;
 const F_SETOWN: u32 = 8;
 const F_GETOWN: u32 = 9;
+const F_SETSIG: u32 = 10;
+const F_GETSIG: u32 = 11;
 const F_SETOWN_EX: u32 = 15;
 const F_GETOWN_EX: u32 = 16;
 /// A thread: kept as if it were a process.
 const F_OWNER_TID: i32 = 0;
 const F_OWNER_PID: i32 = 1;
 const F_OWNER_PGRP: i32 = 2;
+const F_GETLEASE: u32 = 1025;
+const F_UNLCK: usize = 2;
 const F_DUPFD_CLOEXEC: u32 = 1030;
 const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
@@ -35,6 +42,11 @@ const FD_CLOEXEC: u64 = 1;
 const FIOCLEX: u32 = 0x5451;
 const FIONCLEX: u32 = 0x5450;
 const FIONBIO: u32 = 0x5421;
+const FIOASYNC: u32 = 0x5452;
+const FIONREAD: u32 = 0x541b;
+const FIOQSIZE: u32 = 0x5460;
+const FIGETBSZ: u32 = 2;
+const FICLONE: u32 = 0x4004_9409;
 
 const CLOSE_RANGE_UNSHARE: u32 = 2;
 const CLOSE_RANGE_CLOEXEC: u32 = 4;
@@ -108,10 +120,21 @@ pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
                 _ => Err(Errno::EINVAL),
             }
         }
+        F_GETSIG => Ok(file.signal() as usize),
+        F_SETSIG if arg > u64::from(MAX_SIGNAL) => Err(Errno::EINVAL),
+        F_SETSIG => {
+            file.set_signal(arg as u32);
+            Ok(0)
+        }
+        // Nobody can take one.
+        F_GETLEASE => Ok(F_UNLCK),
         F_SETPIPE_SZ => file.ops().pipe_size(Some(arg as u32 as usize)),
         F_GETPIPE_SZ => file.ops().pipe_size(None),
         F_ADD_SEALS => memfd::add_seals(&file, arg),
         F_GET_SEALS => memfd::get_seals(&file),
+        F_SETFL if arg as u32 & O_DIRECT != 0 && file.inode().mode() & S_IFMT != S_IFIFO => {
+            Err(Errno::EINVAL)
+        }
         F_SETFL => {
             file.set_flags(arg as u32);
             Ok(0)
@@ -141,8 +164,33 @@ pub fn sys_ioctl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
             file.set_flags(if on != 0 { others | O_NONBLOCK } else { others });
             Ok(0)
         }
+        // Nothing that takes O_ASYNC is there: turning it off where it is off is no change.
+        FIOASYNC => match user::read::<i32>(arg)? {
+            0 => Ok(0),
+            _ => Err(Errno::ENOTTY),
+        },
+        FIOQSIZE => {
+            let inode = file.inode();
+            match inode.mode() & S_IFMT {
+                S_IFREG | S_IFDIR => user::write(arg, &(512 * inode.blocks())).map(|()| 0),
+                _ => Err(Errno::ENOTTY),
+            }
+        }
+        FIGETBSZ => user::write(arg, &BLOCK_SIZE).map(|()| 0),
+        FICLONE => clone_file(ctx, arg as i32, &file),
+        FIONREAD if file.inode().mode() & S_IFMT == S_IFREG => {
+            let left = file.inode().size().wrapping_sub(file.pos());
+            user::write(arg, &(left as u32)).map(|()| 0)
+        }
         _ => file.ops().ioctl(&file, &Ioctl { cmd, arg, files: ctx.files }),
     }
+}
+
+/// `FICLONE`: no filesystem here shares blocks between files. `EBADF`, `EXDEV`, `EOPNOTSUPP`.
+fn clone_file(ctx: &Ctx, from: i32, to: &File) -> Result<usize> {
+    let from = ctx.io_file(from)?;
+    let apart = from.inode().dev() != to.inode().dev();
+    Err(if apart { Errno::EXDEV } else { Errno::EOPNOTSUPP })
 }
 
 /// `pipe2`. `EINVAL`, `EMFILE`, `ENFILE`, `EFAULT`; on an error no descriptor is left behind.

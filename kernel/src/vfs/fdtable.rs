@@ -21,6 +21,9 @@ pub const DEFAULT_LIMIT: usize = 1024;
 /// The largest limit that can be set.
 pub const MAX_LIMIT: usize = 1 << 20;
 
+/// The room a table has from the start.
+const FIRST_ROOM: usize = 64;
+
 #[derive(Default)]
 struct Table {
     files: Vec<Option<Arc<File>>>,
@@ -203,6 +206,11 @@ impl FdTable {
         table.remove(fd).map(|file| (fd, file))
     }
 
+    /// How many descriptors there is room for without growing; there is always room for some.
+    pub fn room(&self) -> usize {
+        self.table.lock().files.len().max(FIRST_ROOM)
+    }
+
     /// The first open descriptor from `from` on.
     pub fn next_open(&self, from: usize) -> Option<usize> {
         let table = self.table.lock();
@@ -217,7 +225,7 @@ impl Table {
 
     fn take(&mut self, fd: usize, cloexec: bool) -> Result<()> {
         if fd >= self.files.len() {
-            let size = (fd + 1).next_power_of_two().max(64);
+            let size = (fd + 1).next_power_of_two().max(FIRST_ROOM);
             self.files.try_reserve_exact(size - self.files.len()).map_err(|_| Errno::ENOMEM)?;
             self.taken.grow(size)?;
             self.cloexec.grow(size)?;
@@ -266,5 +274,41 @@ impl Drop for Reservation {
         if self.live {
             self.table.table.lock().give_back(self.fd);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+
+    use super::super::file::FileOps;
+    use super::super::inode::{Content, Inode};
+    use super::*;
+
+    struct Nothing;
+
+    impl FileOps for Nothing {}
+
+    fn file() -> Arc<File> {
+        let inode = Arc::new(Inode::new(1, 0o600, Content::Anonymous));
+        File::anonymous(inode, 0, Box::new(Nothing)).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_given_up_to_the_limit_and_again_once_they_are_free() {
+        let table = FdTable::new();
+        table.set_limit(3);
+        for fd in 0..3 {
+            assert_eq!(table.add(file(), false), Ok(fd));
+        }
+        assert_eq!(table.add(file(), false), Err(Errno::EMFILE));
+        assert_eq!(table.reserve_from(3, false).map(drop), Err(Errno::EINVAL));
+        assert_eq!(table.replace(3, file(), false).map(drop), Err(Errno::EBADF));
+        drop(table.remove(1).unwrap());
+        let reserved = table.reserve(false).unwrap();
+        assert_eq!((reserved.fd(), table.get(1).map(drop)), (1, Err(Errno::EBADF)));
+        assert_eq!(table.replace(1, file(), false).map(drop), Err(Errno::EBUSY));
+        drop(reserved);
+        assert_eq!(table.add(file(), false), Ok(1));
     }
 }

@@ -12,7 +12,7 @@ use super::dentry::Dentry;
 use super::dynamic::{DynDir, DynEntry};
 use super::inode::{Inode, S_IFDIR, S_IFREG};
 use super::namespace::{self, By};
-use super::pseudo;
+use super::{parameters, pseudo, sysfs_class};
 use crate::modules;
 
 const DEV: u32 = 6;
@@ -32,6 +32,7 @@ fn fill() -> Result<Arc<Dentry>> {
     pseudo::add(&driver, "unplug", 0o200, pseudo::write_only(modules::unplug))?;
     let modules = pseudo::dynamic_inode(DEV, 0o755, Box::new(Modules));
     namespace::add(By::Kernel, &root, b"module", modules)?;
+    namespace::add(By::Kernel, &root, b"class", sysfs_class::inode(DEV))?;
     Ok(root)
 }
 
@@ -41,14 +42,17 @@ struct Modules;
 impl DynDir for Modules {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
         let names = modules::names();
-        let name = names.into_iter().find(|n| n.as_bytes() == name).ok_or(Errno::ENOENT)?;
+        let Some(name) = names.into_iter().find(|n| n.as_bytes() == name) else {
+            return parameters::lookup(DEV, name);
+        };
         Ok(pseudo::dynamic_inode(DEV, 0o755, Box::new(Module(name))))
     }
 
     fn next(&self, from: u64) -> Option<DynEntry> {
         let at = from.max(2);
         let names = modules::names();
-        let name = names.get(usize::try_from(at - 2).ok()?)?;
+        let mut all = names.iter().map(|name| &**name).chain(parameters::names());
+        let name = all.nth(usize::try_from(at - 2).ok()?)?;
         Some(DynEntry { cookie: at, name: name.as_bytes().to_vec(), kind: S_IFDIR })
     }
 }

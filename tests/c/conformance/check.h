@@ -28,6 +28,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Calls are made wrongly on purpose here. */
+#pragma GCC diagnostic ignored "-Wnonnull"
+#pragma GCC diagnostic ignored "-Wstringop-overflow"
+#pragma GCC diagnostic ignored "-Wstringop-overread"
+#pragma GCC diagnostic ignored "-Wunused-result"
+
 #define UNUSED __attribute__((unused))
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PAGE 4096ul
@@ -37,6 +43,9 @@
 #define BAD_ADDRESS ((void *)8)
 
 static int checks;
+
+/* What the checks that follow are about: it stands before their names, and a slash. */
+static const char *subject;
 
 /* The program must end where its checks cannot be made: what it prints then is no transcript. */
 static UNUSED _Noreturn void give_up(const char *what)
@@ -52,6 +61,8 @@ static UNUSED __attribute__((format(printf, 2, 3))) void check_text(const char *
 	va_list arguments;
 
 	checks++;
+	if (subject)
+		printf("%s/", subject);
 	printf("%s: ", name);
 	va_start(arguments, format);
 	vprintf(format, arguments);

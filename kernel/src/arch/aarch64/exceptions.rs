@@ -1,18 +1,20 @@
 //! What the vectors call: system calls, faults and interrupts.
 
 use core::arch::asm;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{Ordering, fence};
 
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
 
+#[cfg(feature = "kasan")]
+use super::kasan;
 use super::percpu::{self, work};
 use super::vectors::TrapFrame;
 use super::{gic, irq, layout, timer, uaccess};
 use crate::arch::fault::{FaultKind, UserFault};
 use crate::debug::kmsg;
 use crate::debug::oops::{self, Cause};
-use crate::debug::strace;
-use crate::drivers::console;
+use crate::debug::{steps, strace};
+use crate::drivers::{console, interrupts};
 use crate::time::timer as timers;
 use crate::{process, sched, syscall};
 
@@ -22,7 +24,11 @@ pub fn init_cpu() {
         static exception_vectors: u8;
         static tracing_vectors: u8;
     }
-    let vectors = if strace::is_on() { &raw const tracing_vectors } else { &raw const exception_vectors };
+    let vectors = if strace::is_on() || steps::traces_calls() {
+        &raw const tracing_vectors
+    } else {
+        &raw const exception_vectors
+    };
     VBAR_EL1.set(vectors.addr() as u64);
     // SAFETY: FP and SIMD are for EL0 only; the kernel is compiled without. PAN on, here and at every entry.
     unsafe {
@@ -122,14 +128,18 @@ fn handle_interrupts(in_user: bool) {
         if intid >= gic::SPURIOUS {
             return;
         }
-        cpu.interrupts.fetch_add(1, Ordering::Relaxed);
+        // What this CPU did before is seen by whoever sees the count, and the other way round.
+        fence(Ordering::SeqCst);
+        cpu.interrupts.fetch_add(1, Ordering::SeqCst);
         match intid {
             timer::INTERRUPT => sched::tick(in_user),
             gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),
             gic::SGI_STOP => oops::stop_this_cpu(),
             spi => {
-                super::uart::interrupt(spi);
-                // A key may have posted a signal.
+                if !super::uart::interrupt(spi) && !interrupts::arrived(spi) {
+                    gic::disable_spi(spi);
+                }
+                // A key may have posted a signal, a device have woken somebody.
                 cpu.add_work(work::SIGNAL);
             }
         }
@@ -145,8 +155,12 @@ extern "C" fn kernel_sync(frame: &mut TrapFrame) {
     if let Some(failed) = failed {
         return user_access(frame, failed, status < 0x10, far, write);
     }
+    #[cfg(feature = "kasan")]
+    if let Some(kasan::Refused { addr, write, pc }) = kasan::refused(esr, frame) {
+        return oops::kernel_fault(Cause::Stale { write, pc }, esr, addr, frame);
+    }
     let cause = match (class, status) {
-        (0x25, 0x11) => Cause::TagCheck { write },
+        (0x25, 0x11) => Cause::Stale { write, pc: frame.elr },
         (0x25, _) => Cause::DataAbort { write },
         (0x21, _) => Cause::InstructionAbort,
         _ => Cause::Exception,

@@ -9,6 +9,12 @@ use tock_registers::{LocalRegisterCopy, register_bitfields};
 pub const GRANULE: usize = 16;
 /// The tag of a pointer that is not checked.
 pub const UNCHECKED: u8 = 0xf;
+/// Live objects have tags from 1 to this.
+pub const LIVE_TAGS: u8 = 13;
+/// The tag of freed objects.
+const FREED_TAG: u8 = 14;
+/// The tag of memory that is no object.
+const IDLE_TAG: u8 = 0;
 
 static PRESENT: AtomicBool = AtomicBool::new(false);
 static IN_HARDWARE: AtomicBool = AtomicBool::new(false);
@@ -77,6 +83,65 @@ pub fn memory_tag(ptr: *const u8) -> u8 {
     // SAFETY: LDG reads a tag; the memory is mapped.
     unsafe { asm!(".arch_extension memtag", "ldg {0}, [{0}]", inout(reg) at, options(nostack, readonly)) }
     tag_of(at)
+}
+
+/// `ptr` as nobody checks it.
+#[inline]
+pub fn unchecked(ptr: *const u8) -> *mut u8 {
+    with_tag(ptr.cast_mut(), UNCHECKED)
+}
+
+/// Whether `ptr` cannot be what the heap handed out for an object with the tag `tag`.
+#[inline]
+pub fn is_anothers(ptr: *const u8, tag: u8) -> bool {
+    present() && tag_of(ptr) != tag
+}
+
+/// Gives the `room` bytes at `object`, of which an object is to have `_len`, the tag `tag`, and returns the pointer for
+/// it.
+///
+/// # Safety
+/// The memory is the heap's, and no object's; `room` is a multiple of [`GRANULE`].
+#[inline]
+pub unsafe fn live(object: *mut u8, _len: usize, room: usize, tag: u8) -> *mut u8 {
+    // SAFETY: the caller vouches for it.
+    unsafe { set_tags(object, room, tag) };
+    if present() { with_tag(object, tag) } else { object }
+}
+
+/// Takes the tag from the `room` bytes at `object`, which was freed.
+///
+/// # Safety
+/// As for [`live`].
+#[inline]
+pub unsafe fn freed(object: *mut u8, room: usize) {
+    // SAFETY: the caller vouches for it.
+    unsafe { set_tags(object, room, FREED_TAG) }
+}
+
+/// The same for memory that is no object any more.
+///
+/// # Safety
+/// As for [`live`].
+pub unsafe fn idle(object: *mut u8, room: usize) {
+    // SAFETY: the caller vouches for it.
+    unsafe { set_tags(object, room, IDLE_TAG) }
+}
+
+/// Whether the byte at `ptr` may be accessed through it.
+pub fn allows(ptr: *const u8) -> bool {
+    !present() || tag_of(ptr) == UNCHECKED || tag_of(ptr) == memory_tag(ptr)
+}
+
+/// What a report says about the checked pointer `ptr` and the memory there.
+pub fn describe(ptr: *const u8) -> impl core::fmt::Display {
+    struct Tags(u8, u8);
+    impl core::fmt::Display for Tags {
+        fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+            write!(f, "Pointer tag: [{:x}], memory tag: [{:x}]", self.0, self.1)
+        }
+    }
+    Tags(tag_of(ptr), memory_tag(ptr))
 }
 
 /// Whether the machine says it has tags, exact or not.

@@ -98,6 +98,13 @@ pub fn arguments(number: u64) -> Option<&'static [Kind]> {
         nr::MREMAP => &[Pointer, Size, Size, Bits(MREMAP), Pointer],
         nr::MADVISE => &[Pointer, Size, Value(MADVISE)],
         nr::MSYNC => &[Pointer, Size, Bits(MSYNC)],
+        nr::MINCORE => &[Pointer, Size, Pointer],
+        nr::MLOCK2 => &[Pointer, Size, Hex],
+        nr::CHROOT => &[Path],
+        nr::PIDFD_OPEN => &[Int, Hex],
+        nr::PIDFD_SEND_SIGNAL => &[Int, Int, Pointer, Hex],
+        nr::PIDFD_GETFD => &[Int, Int, Hex],
+        nr::MEMBARRIER => &[Hex, Hex],
         nr::MLOCK | nr::MUNLOCK => &[Pointer, Size],
         nr::BRK => &[Pointer],
 
@@ -110,6 +117,7 @@ pub fn arguments(number: u64) -> Option<&'static [Kind]> {
         nr::WAITID => &[Value(ID), Int, Pointer, Bits(WAIT), Pointer],
         nr::SET_TID_ADDRESS => &[Pointer],
         nr::SET_ROBUST_LIST => &[Pointer, Size],
+        nr::GET_ROBUST_LIST => &[Int, Pointer, Pointer],
         nr::RSEQ => &[Pointer, Size, Hex, Hex],
         nr::SETPGID => &[Int, Int],
         nr::GETPGID | nr::GETSID => &[Int],
@@ -189,13 +197,7 @@ mod tests {
     #[test]
     fn every_call_that_is_served_is_known() {
         // Served by an error, or by nothing that takes arguments worth showing.
-        let bare = [
-            nr::GET_ROBUST_LIST,
-            nr::SCHED_SETSCHEDULER,
-            nr::SCHED_SETPARAM,
-            nr::SCHED_GETPARAM,
-            nr::SETPRIORITY,
-        ];
+        let bare = [nr::SCHED_SETSCHEDULER, nr::SCHED_SETPARAM, nr::SCHED_GETPARAM, nr::SETPRIORITY];
         let bare = [&bare[..], &[nr::MLOCKALL, nr::MUNLOCKALL]].concat();
         let unknown = |(_, number): &&(&str, u64)| arguments(*number).is_none() && !bare.contains(number);
         let unknown: Vec<_> = nr::ALL.iter().filter(unknown).collect();

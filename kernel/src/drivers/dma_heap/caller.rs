@@ -1,12 +1,11 @@
 //! The caller of a heap's ioctl, as the subsystem sees it: its memory and its descriptors.
 #![forbid(unsafe_code)]
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use heaps::{DmaBuf, Result};
 
-use super::buffer::{self, Buffer};
+use super::buffer::Buffer;
 use super::platform::Kernel;
 use crate::mm::user;
 use crate::vfs::fdtable::Reservation;
@@ -33,7 +32,7 @@ impl heaps::FdTable<Kernel> for Descriptors<'_> {
     type Slot = Reservation;
 
     fn new_file(&self, buffer: DmaBuf<Kernel>, access: u32) -> Result<Arc<File>> {
-        File::anonymous(buffer::inode(), access, Box::new(Buffer(buffer)))
+        Buffer::file(buffer, access)
     }
 
     fn reserve(&self, cloexec: bool) -> Result<Reservation> {

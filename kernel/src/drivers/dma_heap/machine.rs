@@ -2,10 +2,11 @@
 #![forbid(unsafe_code)]
 
 use heaps::refcount::Fault;
-use heaps::{Errno, PhysAddr, Result};
+use heaps::{Errno, PhysAddr, Result, Run};
 
 use crate::debug::report;
-use crate::mm::{frames, object};
+use crate::mm::loans::{self, Lender};
+use crate::mm::{frames, in_flight, object};
 
 /// A run of `1 << order` page frames.
 pub fn alloc(order: u32) -> Option<PhysAddr> {
@@ -17,14 +18,25 @@ pub fn free(start: PhysAddr, order: u32) {
     frames::free_order(start, order);
 }
 
-/// Zeroes frames.
+/// Zeroes frames, which a buffer is made of.
 pub fn zero(start: PhysAddr, pages: usize) {
+    in_flight::check(start, pages);
     frames::zero(start, pages);
 }
 
 /// `ENOMEM` when so many frames could never be had, or nothing new may be started.
 pub fn admit(pages: usize) -> Result<()> {
     if pages > frames::total_count() { Err(Errno::ENOMEM) } else { object::admit() }
+}
+
+/// The page frames there are, from the first to the last.
+pub fn memory() -> Run {
+    frames::span()
+}
+
+/// Lets user memory borrow page frames, `most` at the most. Once, at boot.
+pub fn lend(lender: &'static dyn Lender, most: usize) {
+    loans::init(lender, most);
 }
 
 /// Names an object for reports.

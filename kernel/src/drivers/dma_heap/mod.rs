@@ -2,13 +2,17 @@
 //!
 //! * `platform`: what the subsystem asks of the kernel
 //! * `heap`: an open `/dev/dma_heap/NAME`
+//! * [`accounts`]: whose buffers are whose
 //! * `buffer`: a dma-buf's descriptor
+//! * `list`: every dma-buf there is, and `/sys/kernel/debug/dma_buf/bufinfo`
 //! * [`regions`]: memory that was set aside for heaps at boot
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 mod buffer;
 mod caller;
 mod heap;
+mod list;
 #[cfg_attr(not(target_os = "none"), path = "machine_host.rs")]
 mod machine;
 mod platform;
@@ -16,8 +20,16 @@ pub mod regions;
 #[cfg(test)]
 mod tests;
 
-use heaps::Registry;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 
+use heaps::dma_buf::Exporter;
+use heaps::{DmaBuf, Registry, Result, SgTable};
+
+use crate::vfs::File;
+use crate::vfs::flags::O_RDWR;
+
+pub use buffer::BufferRef;
 pub use platform::{Kernel, TRACE_PUTS};
 
 /// The major number of heap devices.
@@ -25,3 +37,20 @@ pub const MAJOR: u32 = 252;
 
 /// Every heap of the machine.
 pub static HEAPS: Registry<Kernel> = Registry::new(MAJOR);
+
+/// Makes the files under `/sys/kernel/debug/dma_buf`. Once, at boot. `ENOMEM`. May sleep.
+pub fn init() -> Result<()> {
+    list::init()?;
+    accounts::init()
+}
+
+/// A buffer that comes from no heap, as a file: that of the pages in `table`, which `exporter` releases, here too where
+/// there is an error. `EDQUOT`, `ENFILE`, `ENOMEM`. May sleep.
+pub fn export(exporter: Box<dyn Exporter>, table: SgTable) -> Result<Arc<File>> {
+    buffer::Buffer::file(DmaBuf::export(&HEAPS, exporter, table)?, O_RDWR)
+}
+
+/// How many bytes the dma-buf behind a file has, if it is one.
+pub fn buffer_bytes(file: &File) -> Option<usize> {
+    buffer::Buffer::of(file).map(buffer::Buffer::bytes)
+}

@@ -7,12 +7,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::platform::{Event, Point};
 use heaps::refcount::Fault;
-use heaps::{CdevPtr, DevT, HeapFile, PhysAddr, Platform, Result};
+use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, PhysAddr, Platform, Result, Run};
 
+use super::accounts::Charge;
+use super::buffer::BufferRef;
 use super::heap::OpenHeap;
-use super::machine;
-use crate::debug::meet;
-use crate::mm::spaces;
+use super::{list, machine, regions};
+use crate::debug::{meet, steps};
+use crate::mm::{frames, spaces};
 use crate::modules::Module;
 use crate::process::{self, Thread};
 use crate::sync::order;
@@ -31,10 +33,13 @@ impl Platform for Kernel {
     type ListLock = RawSleepMutex<{ order::HEAP_LIST }>;
     type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
     type BufferLock = RawSpin<{ order::BUFFER }>;
+    type ResvLock = RawSleepMutex<{ order::RESERVATION }>;
     type PoolLock = RawSpin<{ order::CONTIG }>;
     type CdevLock = RawSpin<{ order::CDEV_INODES }>;
     type WaitQueue = Queue;
     type Module = Module;
+    type Charge = Charge;
+    type BufferRef = BufferRef;
     type File = Box<dyn FileOps>;
 
     fn heap_file(file: HeapFile<Self>) -> Result<Box<dyn FileOps>> {
@@ -61,6 +66,18 @@ impl Platform for Kernel {
         process::with_current(Thread::is_killed).unwrap_or(false)
     }
 
+    fn evict(run: Run) -> Result<()> {
+        regions::evict(run)
+    }
+
+    fn memory() -> Run {
+        machine::memory()
+    }
+
+    fn charge(bytes: usize) -> Result<Charge> {
+        Charge::new(bytes)
+    }
+
     fn cpu() -> usize {
         arch::cpu_id()
     }
@@ -81,6 +98,18 @@ impl Platform for Kernel {
         devtmpfs::device_destroy(devt);
     }
 
+    fn read_page(start: PhysAddr, offset: usize, into: &mut [u8]) {
+        frames::read(start, offset, into);
+    }
+
+    fn write_page(start: PhysAddr, offset: usize, from: &[u8]) {
+        frames::write(start, offset, from);
+    }
+
+    fn each_buffer(each: &mut dyn FnMut(&DmaBuf<Kernel>)) {
+        list::each(|_, buffer| each(buffer));
+    }
+
     fn unmap_revoked() {
         spaces::unmap_revoked();
     }
@@ -94,7 +123,7 @@ impl Platform for Kernel {
     }
 
     fn trace(event: Event) {
-        // The others have no listener.
+        steps::arrive(event.name());
         if let Event::HeapPut { minor } = event {
             log::info!("dma_heap {minor}: put");
         }

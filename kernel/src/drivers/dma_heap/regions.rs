@@ -1,6 +1,8 @@
 //! The regions that boot set aside for heaps, and what debugfs shows of each.
 //!
-//! Models `mm/cma_debug.c`: `cma/NAME/{base_pfn,count,used,maxchunk}`, and `map`, the region drawn.
+//! Models `mm/cma_debug.c`: `cma/NAME/{base_pfn,count,used,maxchunk}`; and more: what of it is `lent` to user memory, how
+//! many pages were `moved` off it for buffers, how often a page that stayed made a range `busy`; and `map`, the region
+//! drawn.
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
@@ -10,11 +12,16 @@ use alloc::vec::Vec;
 
 use heaps::exporter::CmaRegion;
 use heaps::fallible::{try_push, try_str};
-use heaps::{PAGE_SIZE, PhysAddr, Result};
+use heaps::{PAGE_SIZE, PhysAddr, Result, Run};
 use spin::Once;
 
+use super::machine;
 use super::platform::Kernel;
+use crate::debug::report;
 use crate::dt::{Purpose, Reserved};
+use crate::mm::aspace::migrate;
+use crate::mm::loans::Lender;
+use crate::mm::spaces;
 use crate::vfs::debugfs;
 use crate::vfs::pseudo::read_only;
 
@@ -35,10 +42,16 @@ pub fn init(set_aside: &[Reserved<'_>]) -> Result<()> {
     let mut regions = Vec::new();
     for reserved in set_aside {
         let pages = (reserved.range.end - reserved.range.start) as usize / PAGE_SIZE;
-        let memory = CmaRegion::new(PhysAddr::new(reserved.range.start), pages)?;
+        let base = PhysAddr::new(reserved.range.start);
+        let memory = match reserved.purpose {
+            Purpose::Pool { .. } => CmaRegion::lending(base, pages)?,
+            _ => CmaRegion::new(base, pages)?,
+        };
         try_push(&mut regions, Region { name: try_str(reserved.name)?, purpose: reserved.purpose, memory })?;
     }
-    REGIONS.call_once(|| regions).iter().try_for_each(show)
+    let regions = REGIONS.call_once(|| regions);
+    machine::lend(&Regions, regions.iter().map(|region| region.memory.lendable()).sum());
+    regions.iter().try_for_each(show)
 }
 
 /// Every region.
@@ -51,9 +64,44 @@ pub fn default_pool() -> Option<&'static CmaRegion<Kernel>> {
     all().find(|region| region.purpose == Purpose::Pool { default: true }).map(|region| &region.memory)
 }
 
-/// Pages free in all regions together.
+/// Pages in all regions together that nobody has, not even on loan.
 pub fn free_pages() -> usize {
-    all().map(|region| region.memory.stats().free).sum()
+    all().map(|region| region.memory.stats().free - region.memory.loan_stats().lent).sum()
+}
+
+/// Pages of the pools together, and how many of them nobody has: those that `/proc/meminfo` tells of.
+pub fn pools() -> (usize, usize) {
+    let pools = all().filter(|region| matches!(region.purpose, Purpose::Pool { .. }));
+    pools.fold((0, 0), |(pages, free), pool| {
+        (pages + pool.memory.stats().pages, free + pool.memory.lendable())
+    })
+}
+
+/// All regions, as a lender of page frames.
+struct Regions;
+
+impl Lender for Regions {
+    fn lend(&self) -> Option<PhysAddr> {
+        all().find_map(|region| region.memory.lend())
+    }
+
+    fn take_back(&self, frame: PhysAddr) -> bool {
+        all().any(|region| region.memory.take_back(frame))
+    }
+
+    fn lendable(&self) -> usize {
+        all().map(|region| region.memory.lendable()).sum()
+    }
+}
+
+/// Moves whoever was lent a frame of `run` off it, and reports who is there still although nobody should be.
+pub fn evict(run: Run) -> Result<()> {
+    let frames = run.start()..run.start().add_pages(run.pages() as u64);
+    migrate::evict(&frames)?;
+    if let Some(at) = spaces::find_private_mapping(&frames) {
+        report::freed_while_mapped(run.start(), run.pages(), at);
+    }
+    Ok(())
 }
 
 fn show(region: &'static Region) -> Result<()> {
@@ -65,6 +113,9 @@ fn show(region: &'static Region) -> Result<()> {
     number("count", |memory| memory.stats().pages as u64)?;
     number("used", |memory| (memory.stats().pages - memory.stats().free) as u64)?;
     number("maxchunk", |memory| memory.stats().largest as u64)?;
+    number("lent", |memory| memory.loan_stats().lent as u64)?;
+    number("moved", |memory| memory.loan_stats().moved as u64)?;
+    number("busy", |memory| memory.loan_stats().busy as u64)?;
     debugfs::create_file(&dir, "map", 0o444, read_only(|| Ok(map(&region.memory))))
 }
 

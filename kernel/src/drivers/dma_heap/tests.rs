@@ -40,7 +40,7 @@ fn machine() -> (Process, MutexGuard<'static, ()>) {
     });
     let root = ROOT.get().unwrap().clone();
     let process = Process { files: FdTable::new(), fs: FsContext::new(root) };
-    as_process(&process.files, process.fs.root());
+    as_process(&process.files, &process.fs.root());
     (process, alone)
 }
 
@@ -82,7 +82,7 @@ fn a_heap_comes_and_goes_with_its_module() {
     assert_eq!(tee("name=one"), Err(Errno::EEXIST));
     assert_eq!(tee("name=two instance=b"), Ok(0));
     assert_eq!(p.list("/dev/dma_heap"), [".", "..", "two", "one"]);
-    assert_eq!(p.list("/sys/module"), [".", "..", "tee_heap_b", "tee_heap"]);
+    assert_eq!(p.list("/sys/module"), [".", "..", "tee_heap_b", "tee_heap", "dma_heap", "udmabuf"]);
     let modules = cat(&p, "/proc/modules");
     assert!(modules.contains("tee_heap_b 4096 0 - Live 0x"), "{modules}");
     assert_eq!(unload("tee_heap_b"), Ok(0));

@@ -25,7 +25,7 @@ impl AddressSpace {
         } else if new > old {
             let prot = Prot::READ | Prot::WRITE;
             let room = layout.admit_bytes(new - old, prot, VmFlags::HEAP, (0, 0)).is_ok()
-                && commit::admit((new - old) / PAGE_SIZE as u64).is_ok()
+                && commit::admit_movable((new - old) / PAGE_SIZE as u64).is_ok()
                 && layout.admit_areas(1).is_ok();
             if !room || layout.areas.overlaps(old, new + PAGE_SIZE as u64) {
                 return layout.brk;

@@ -128,7 +128,7 @@ impl Layout {
             self.table.protect(page, 1, prot)?;
             return Ok(());
         }
-        let copy = commit::page()?;
+        let copy = commit::movable_page()?;
         frames::copy(copy.addr(), frame);
         self.table.unmap(page, 1, &mut |_, old, _| frames::unshare(old))?;
         self.table.map(page, copy.addr(), 1, prot, MemKind::Normal)?;
@@ -158,7 +158,7 @@ impl Layout {
 fn first_touch(vma: &Vma, page: u64, access: Access) -> Result<(PhysAddr, Prot), FaultError> {
     let index = (page - vma.start) / PAGE;
     let frame = match &vma.backing {
-        Backing::Anonymous => commit::zeroed_page()?,
+        Backing::Anonymous => commit::movable_zeroed_page()?,
         Backing::Content { file, offset, len } => {
             let (source, offset) = (&*file.source, offset + index * PAGE);
             let left = len.map(|len| len.saturating_sub(index * PAGE));
@@ -190,7 +190,7 @@ fn file_page(source: &dyn MapSource, index: u64, want: PageFor) -> Result<Option
 /// A private copy of the page of content at `offset`, of which `left` bytes count.
 fn content_page(source: &dyn MapSource, offset: u64, left: Option<u64>) -> Result<Frame, FaultError> {
     let mut bytes = [0u8; 512];
-    let frame = commit::zeroed_page()?;
+    let frame = commit::movable_zeroed_page()?;
     let wanted = left.unwrap_or(PAGE).min(PAGE) as usize;
     let mut done = 0;
     while done < wanted {

@@ -59,7 +59,7 @@ impl AddressSpace {
         let len = map_len(request.len)?;
         let flags = request.flags;
         if !flags.contains(MapFlags::NORESERVE) && request.backing.is_none() && !request.prot.is_empty() {
-            commit::admit(len / PAGE_SIZE as u64)?;
+            commit::admit_movable(len / PAGE_SIZE as u64)?;
         }
         let mut released = Released::default();
         let mut layout = self.lock();

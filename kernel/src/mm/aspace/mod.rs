@@ -1,16 +1,18 @@
 //! Address spaces: what a process sees of memory (Linux: `struct mm_struct`).
 //!
 //! * [`layout`]: the state under the lock: areas, page table, heap end
-//! * [`map`]: `mmap` and `munmap`; [`protect`]: `mprotect` and `madvise`; [`brk`]; [`remap`]: `mremap`
+//! * [`map`]: `mmap` and `munmap`; [`protect`]: `mprotect` and `madvise`; [`advice`]: what of it
+//!   reaches further, `mincore`, `msync`; [`brk`]; [`remap`]: `mremap`
 //! * [`fault`]: a page at its first touch, copies on write, the stack's growth
 //! * [`fork`]: the copy a child gets
 //! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
-//! * [`revoke`]: taking fixed memory away
+//! * [`revoke`]: taking fixed memory away; [`migrate`]: moving private pages to other frames
 //! * [`mappers`]: which address spaces map a file, and unmapping what goes from it everywhere
 //! * [`shared`]: anonymous pages that several address spaces see; [`show`]: what `/proc` says
 //!
 //! Everything here may sleep. No file is released, and no user memory touched, with the lock held.
 
+pub mod advice;
 pub mod brk;
 pub mod fault;
 pub mod fork;
@@ -20,6 +22,7 @@ pub mod layout;
 pub mod limits;
 pub mod map;
 pub mod mappers;
+pub mod migrate;
 pub mod protect;
 pub mod remap;
 pub mod revoke;

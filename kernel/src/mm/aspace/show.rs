@@ -1,6 +1,7 @@
 //! What `/proc/PID` says about an address space.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use heaps::{Errno, PAGE_SIZE, Result};
 
@@ -43,6 +44,20 @@ impl Layout {
             });
         }
         (mapped, present)
+    }
+}
+
+impl AddressSpace {
+    /// Calls `each` with every dma-buf that it maps, as often as it does: an address that tells it from others, and its
+    /// size in bytes. May sleep; so must not `each`.
+    pub fn each_buffer(&self, each: &mut dyn FnMut(usize, usize)) {
+        for vma in self.lock().areas.iter() {
+            if let Backing::Runs { source, .. } = &vma.backing
+                && let Some(bytes) = source.buffer_bytes()
+            {
+                each(Arc::as_ptr(source).addr(), bytes);
+            }
+        }
     }
 }
 

@@ -34,3 +34,32 @@ pub fn free_twice() {
         unsafe { dealloc(object, LAYOUT) };
     }
 }
+
+/// Reads the byte after an object.
+pub fn touch_beyond() {
+    // SAFETY: the layout has a size.
+    let object = unsafe { alloc(LAYOUT) };
+    if !object.is_null() {
+        super::name(object, "canary");
+        // SAFETY: none: this is the mistake. The heap's own memory follows, mapped and not written to.
+        unsafe { core::hint::black_box(object).add(LAYOUT.size()).read_volatile() };
+        // SAFETY: the object was allocated with this layout.
+        unsafe { dealloc(object, LAYOUT) };
+    }
+}
+
+/// Writes to the kernel's text.
+pub fn write_text() {
+    let text = core::hint::black_box(write_text as *const () as *mut u32);
+    // SAFETY: none: this is the mistake. Text is mapped read-only, so nothing changes.
+    unsafe { text.write_volatile(text.read_volatile()) };
+}
+
+/// Jumps into the kernel's data.
+pub fn run_data() {
+    /// RET, so that the mistake would be harmless.
+    static CODE: [core::sync::atomic::AtomicU32; 1] = [core::sync::atomic::AtomicU32::new(0xd65f_03c0)];
+    // SAFETY: none: this is the mistake. Data is mapped never to be executed, so nothing runs.
+    let code: extern "C" fn() = unsafe { core::mem::transmute(core::hint::black_box(CODE.as_ptr())) };
+    code();
+}

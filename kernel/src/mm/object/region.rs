@@ -8,12 +8,10 @@ use linked_list_allocator::Heap;
 
 use super::classes::{self, LARGE_CLASS};
 use super::record::{Kind, MAGIC, RECORD, Record, State, Trace};
-use crate::arch::mte;
+use crate::arch::detector;
+use crate::arch::mte::LIVE_TAGS;
 
 const UNIT: usize = 16;
-/// The tag of freed memory. Live objects have 1 to 13; 0 is memory that never was an object.
-const FREED_TAG: u8 = 14;
-const LIVE_TAGS: u8 = 13;
 /// Bytes of memory that new small objects are cut from, so that few of them search for a block.
 const SLAB: usize = 4096;
 
@@ -145,10 +143,9 @@ impl Region {
         r.kind = None;
         r.allocated.note(fp);
         let (tag, block) = (r.tag, r.block as usize);
-        let object = self.object(record);
         // SAFETY: the object's memory is ours, whole units, not in use.
-        unsafe { mte::set_tags(object, size, tag) };
-        Some((if mte::present() { mte::with_tag(object, tag) } else { object }, block))
+        let object = unsafe { detector::live(self.object(record), layout.size(), size, tag) };
+        Some((object, block))
     }
 
     /// Frees the object at `ptr`; `None`, and nothing changed, when there is no live object. `fp` as for `alloc`.
@@ -156,7 +153,7 @@ impl Region {
     pub(super) fn free(&mut self, ptr: *mut u8, fp: u64) -> Option<Freed> {
         let record = self.record_of(ptr)?;
         let r = self.at(record);
-        if r.state != State::Live || mte::present() && mte::tag_of(ptr) != r.tag {
+        if r.state != State::Live || detector::is_anothers(ptr, r.tag) {
             return None;
         }
         r.state = State::Freed;
@@ -164,7 +161,7 @@ impl Region {
         let (size, block, bookkeeping) = (r.size as usize, r.block as usize, r.bookkeeping);
         let rounded = classes::of(size.max(1)).1;
         // SAFETY: the object's memory is ours again, whole units.
-        unsafe { mte::set_tags(self.object(record), rounded, FREED_TAG) };
+        unsafe { detector::freed(self.object(record), rounded) };
         self.quarantine.push(self.base, record);
         self.quarantined_objects += 1;
         self.quarantined_bytes += block;
@@ -190,20 +187,33 @@ impl Region {
         }
     }
 
-    /// The nearest record at or below `addr`, if its object's block reaches that far.
+    /// The object that `addr` is in, just past or just before, and how far from its start. Between two objects stands
+    /// the record of the second: the nearer half of that is blamed on either.
     pub(super) fn find(&mut self, addr: *const u8) -> Option<(Record, isize)> {
-        let at = mte::with_tag(addr.cast_mut(), mte::UNCHECKED).addr();
+        let at = detector::unchecked(addr).addr();
         if !(self.base..self.end).contains(&at) {
             return None;
         }
-        let mut unit = (at - self.base) / UNIT;
+        let place = |region: &mut Region, unit: u32| {
+            let record = *region.at(unit);
+            let offset = at as isize - region.object(unit).addr() as isize;
+            (offset < record.block as isize).then_some((record, offset))
+        };
+        let nearest = self.record_below((at - self.base) / UNIT)?;
+        let found = place(self, nearest);
+        if found.is_some_and(|(_, offset)| offset >= -(RECORD as isize / 2)) {
+            return found;
+        }
+        let before = (nearest as usize).checked_sub(1).and_then(|unit| self.record_below(unit));
+        before.and_then(|unit| place(self, unit)).or(found)
+    }
+
+    /// The record that stands nearest at or below a unit.
+    fn record_below(&self, mut unit: usize) -> Option<u32> {
         while self.records[unit / 64] >> (unit % 64) & 1 == 0 {
             unit = unit.checked_sub(1)?;
         }
-        let record = *self.at(unit as u32);
-        let object = self.object(unit as u32).addr();
-        let offset = at as isize - object as isize;
-        (offset < record.block as isize).then_some((record, offset))
+        Some(unit as u32)
     }
 
     pub(super) fn each_live(&mut self, f: &mut dyn FnMut(&Record)) {
@@ -305,7 +315,7 @@ impl Region {
         let object = self.object(record);
         // SAFETY: the block was allocated with this size; its tags are those of memory that is no object.
         unsafe {
-            mte::set_tags(object, block - lead, 0);
+            detector::idle(object, block - lead);
             self.records[record as usize / 64] &= !(1 << (record % 64));
             let start = NonNull::new_unchecked(object.sub(lead));
             self.blocks.deallocate(start, Layout::from_size_align_unchecked(block, UNIT));
@@ -346,7 +356,7 @@ impl Region {
                 if idle {
                     self.records[word] &= !(1 << bit);
                     // SAFETY: the object is nobody's; its tags become those of memory that is none.
-                    unsafe { mte::set_tags(object, block - lead, 0) };
+                    unsafe { detector::idle(object, block - lead) };
                 } else {
                     self.release(start + block..end);
                     end = start;
@@ -426,7 +436,7 @@ impl Region {
 
     /// The record of the object that starts at `ptr`, if there is one.
     fn record_of(&self, ptr: *const u8) -> Option<u32> {
-        let at = mte::with_tag(ptr.cast_mut(), mte::UNCHECKED).addr();
+        let at = detector::unchecked(ptr).addr();
         let unit = at.checked_sub(self.base + RECORD)? / UNIT;
         let stands = self.records.get(unit / 64)? >> (unit % 64) & 1 == 1;
         (at.is_multiple_of(UNIT) && stands).then_some(unit as u32)

@@ -12,6 +12,7 @@ use spin::Once;
 use super::status::ticks;
 use super::{create_file, pseudo};
 use crate::arch::{self, percpu};
+use crate::drivers::dma_heap::regions;
 use crate::mm::frames;
 use crate::process::tree;
 use crate::syscall::misc::{BUILD, RELEASE};
@@ -28,15 +29,18 @@ pub fn set_boot_arguments(text: &str) {
 /// Makes the files.
 pub fn create_files() {
     type File = (&'static str, fn() -> String);
-    const FILES: [File; 9] = [
+    const FILES: [File; 11] = [
         ("cmdline", || format!("{}\n", BOOT_ARGUMENTS.get().map_or("", String::as_str))),
         ("cpuinfo", cpuinfo),
         ("devices", devices),
         ("loadavg", loadavg),
         ("meminfo", meminfo),
+        // No device has a minor number of the misc devices' major.
+        ("misc", String::new),
         ("stat", stat),
         ("swaps", || "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".into()),
         ("uptime", uptime),
+        ("vmstat", || format!("nr_free_pages {}\n", frames::free_count())),
         ("version", || format!("Linux version {RELEASE} (lastref) {BUILD}\n")),
     ];
     for (name, show) in FILES {
@@ -91,6 +95,7 @@ fn stat() -> String {
 fn meminfo() -> String {
     let kib = |pages: usize| pages * PAGE_SIZE / 1024;
     let (total, free) = (kib(frames::total_count()), kib(frames::free_count()));
+    let (pools, pools_free) = regions::pools();
     let rows = [
         ("MemTotal", total),
         ("MemFree", free),
@@ -102,6 +107,8 @@ fn meminfo() -> String {
         ("SwapFree", 0),
         ("Shmem", 0),
         ("SReclaimable", 0),
+        ("CmaTotal", kib(pools)),
+        ("CmaFree", kib(pools_free)),
     ];
     rows.iter().map(|(name, kib)| format!("{:<15} {kib:>8} kB\n", format!("{name}:"))).collect()
 }

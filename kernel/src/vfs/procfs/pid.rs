@@ -60,7 +60,7 @@ static ENTRIES: [(&str, Entry); 19] = [
     ("personality", Entry::Text(|_, _| Ok("00000000\n".into()))),
     ("stat", Entry::Text(|process, pid| Ok(status::stat(process, pid)))),
     ("statm", Entry::Text(|process, _| Ok(status::statm(process)))),
-    ("status", Entry::Text(|process, pid| Ok(status::status(process, pid)))),
+    ("status", Entry::Text(|process, pid| status::status(process, pid))),
     ("task", Entry::Threads),
 ];
 

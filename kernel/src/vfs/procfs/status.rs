@@ -5,7 +5,7 @@
 use alloc::format;
 use alloc::string::String;
 
-use heaps::PAGE_SIZE;
+use heaps::{PAGE_SIZE, Result};
 
 use super::{Figures, Process};
 
@@ -43,9 +43,10 @@ pub fn statm(process: &dyn Process) -> String {
     format!("{} {} 0 0 0 0 0\n", vm_bytes / PAGE_SIZE, rss_bytes / PAGE_SIZE)
 }
 
-/// `/proc/PID/status`.
-pub fn status(process: &dyn Process, pid: i32) -> String {
-    let Figures { state, tgid, ppid, threads, vm_bytes, rss_bytes, ids, caps, signals, .. } =
+/// `/proc/PID/status`. `DmaBuf`, which Linux has not, is what the process can reach. `ENOMEM`. May sleep.
+pub fn status(process: &dyn Process, pid: i32) -> Result<String> {
+    let buffers = process.buffer_bytes()?;
+    let Figures { state, umask, tgid, ppid, threads, vm_bytes, rss_bytes, ids, caps, signals, .. } =
         process.figures();
     let word = match state {
         'R' => "running",
@@ -68,15 +69,17 @@ pub fn status(process: &dyn Process, pid: i32) -> String {
         ("CapEff", caps[2]),
     ];
     let sets = sets.map(|(name, set)| format!("{name}:\t{set:016x}\n")).concat();
-    format!(
-        "Name:\t{}\nState:\t{state} ({word})\nTgid:\t{tgid}\nPid:\t{pid}\nPPid:\t{ppid}\nTracerPid:\t0\n\
-         Uid:{}\nGid:{}\nFDSize:\t{fds}\nVmSize:\t{:8} kB\nVmRSS:\t{:8} kB\nThreads:\t{threads}\n{sets}",
+    Ok(format!(
+        "Name:\t{}\nUmask:\t0{umask:03o}\nState:\t{state} ({word})\n\
+         Tgid:\t{tgid}\nPid:\t{pid}\nPPid:\t{ppid}\nTracerPid:\t0\n\
+         Uid:{}\nGid:{}\nFDSize:\t{fds}\nVmSize:\t{:8} kB\nVmRSS:\t{:8} kB\nDmaBuf:\t{:8} kB\nThreads:\t{threads}\n{sets}",
         process.comm(),
         tabs(ids[0]),
         tabs(ids[1]),
         vm_bytes / 1024,
         rss_bytes / 1024,
-    )
+        buffers / 1024,
+    ))
 }
 
 /// Each limit's name and unit, by number.

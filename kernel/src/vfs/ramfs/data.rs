@@ -13,6 +13,7 @@ use heaps::{Errno, PhysAddr, Result};
 use super::pages::{PAGE, Pages, Removed};
 use super::seals;
 use crate::mm::aspace::mappers::{FilePages, Gone, Mappers, PageFor};
+use crate::mm::frames;
 use crate::sync::{Mutex, order};
 use crate::vfs::io::{Bounce, Sink, Source, partial};
 use crate::vfs::quota::Quota;
@@ -67,7 +68,7 @@ impl Data {
     }
 
     /// Adds seals. `EINVAL` for unknown ones, `EPERM` when there may be no more, `EBUSY` to seal against writing what
-    /// is mapped to be written. May sleep.
+    /// is mapped to be written, or has pages that somebody has pinned. May sleep.
     pub fn add_seals(&self, more: u32) -> Result<()> {
         if more & !seals::ALL != 0 {
             return Err(Errno::EINVAL);
@@ -78,6 +79,9 @@ impl Data {
             return Err(Errno::EPERM);
         }
         if more & seals::WRITE != 0 && there & seals::WRITE == 0 {
+            if self.pages.lock().any_pinned() {
+                return Err(Errno::EBUSY);
+            }
             self.mappers.deny_writable()?;
         }
         self.seals.store(there | more, Ordering::Release);
@@ -106,8 +110,9 @@ impl Data {
             if got == 0 {
                 break;
             }
+            let room = to.room();
             if let Err(e) = to.put(&part[..got]) {
-                return partial(done, Err(e));
+                return partial(done + room - to.room(), Err(e));
             }
             done += got;
             pos += got as u64;
@@ -125,17 +130,19 @@ impl Data {
         while from.left() > 0 {
             let part = bounce.slice(from.left());
             let outcome = self.may_write(at, part.len()).and_then(|len| {
-                let part = &mut part[..len];
-                from.take(part)?;
-                self.put(at, part)
+                let left = from.left();
+                let taken = from.take(&mut part[..len]);
+                let got = left - from.left();
+                // What came before user memory ended is written.
+                if got == 0 { taken.map(|()| (0, 0)) } else { Ok((got, self.put(at, &part[..got])?)) }
             });
-            let put = match outcome {
-                Ok(put) => put,
+            let (got, put) = match outcome {
+                Ok(counts) => counts,
                 Err(e) => return partial(done, Err(e)).map(|n| (n, at)),
             };
             done += put;
             at += put as u64;
-            if put == 0 {
+            if put < got || got == 0 {
                 break;
             }
         }
@@ -223,6 +230,32 @@ impl Data {
         punched
     }
 
+    /// Pins page `index` for somebody who goes by its address, made where there is a hole; `unpin` of `mm::frames` is for
+    /// whoever has it. `EFBIG` for a page that no file has, `EINVAL` past the end, `EPERM` for what is not sealed
+    /// against shrinking or is sealed against writing; `ENOSPC`, `ENOMEM`. May sleep.
+    pub fn pin(&self, index: u64) -> Result<PhysAddr> {
+        if index > MAX_SIZE / PAGE {
+            return Err(Errno::EFBIG);
+        }
+        // Seals wait for their turn, and so see the pin.
+        let _turn = self.change.lock();
+        if !self.may_be_pinned() {
+            return Err(Errno::EPERM);
+        }
+        let mut pages = self.pages.lock();
+        if index >= pages.size().div_ceil(PAGE) {
+            return Err(Errno::EINVAL);
+        }
+        let frame = pages.make(index)?.frame();
+        frames::pin(frame);
+        Ok(frame)
+    }
+
+    /// Whether its seals let its pages be pinned: it may not shrink, and may be written.
+    pub fn may_be_pinned(&self) -> bool {
+        self.seals() & (seals::SHRINK | seals::WRITE | seals::FUTURE_WRITE) == seals::SHRINK
+    }
+
     /// The first byte from `pos` on that is data, or that is in a hole; the end counts as one. `ENXIO` past the end, and
     /// where no data follows. May sleep.
     pub fn seek(&self, pos: u64, data: bool) -> Result<u64> {
@@ -253,8 +286,16 @@ impl FilePages for Data {
             return Ok(None);
         }
         let frame = pages.make(index)?.frame();
-        crate::mm::frames::share(frame);
+        frames::share(frame);
         Ok(Some(frame))
+    }
+
+    fn has(&self, index: u64) -> bool {
+        self.pages.lock().is_data(index)
+    }
+
+    fn punch(&self, start: u64, len: u64) -> Result<()> {
+        self.punch_hole(start, len)
     }
 
     fn mappers(&self) -> &Mappers {

@@ -91,6 +91,11 @@ impl Pages {
         image + self.pages.range(image..).count() as u64
     }
 
+    /// Whether somebody has pinned one of them.
+    pub fn any_pinned(&self) -> bool {
+        self.pages.values().any(|page| frames::is_pinned(page.frame()))
+    }
+
     /// One past the last page of the image.
     fn image_end(&self) -> u64 {
         (self.image.len() as u64).div_ceil(PAGE)
@@ -109,7 +114,7 @@ impl Pages {
     }
 
     /// Whether there is something at page `index`.
-    fn is_data(&self, index: u64) -> bool {
+    pub fn is_data(&self, index: u64) -> bool {
         index < self.image_end() || self.pages.contains_key(&index)
     }
 

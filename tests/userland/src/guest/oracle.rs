@@ -9,6 +9,9 @@ use heaps::uapi::errno::Result;
 /// Directory of the lab's files.
 pub const DIRECTORY: &str = "/sys/kernel/debug/lastref";
 
+/// What there is, as it is at the moment.
+pub const COUNTS: &str = "/sys/kernel/debug/lastref/counts";
+
 /// Written a name, the kernel looks for the heap that has it, as a driver would.
 pub const FIND: &str = "/sys/kernel/debug/lastref/find";
 
@@ -37,7 +40,7 @@ pub fn warm_up() {
 /// Empties the quarantine and takes the counts.
 pub fn settled_counts() -> Result<Counts> {
     write_text("/sys/kernel/debug/lastref/drain", "1")?;
-    read_text("/sys/kernel/debug/lastref/counts").map(|text| counts::parse(&text))
+    read_text(COUNTS).map(|text| counts::parse(&text))
 }
 
 /// Every detection report so far.

@@ -29,13 +29,23 @@ impl Provider {
     /// `exit=wait-locked` under the lock that memory is given back under.
     pub fn load_with(heap: &str, parameters: &str) -> Result<Provider> {
         module::init(TEE_IMAGE, &format!("name={heap} {parameters}"))?;
-        Ok(Provider { module: String::from("tee_heap"), heap: String::from(heap) })
+        Ok(Provider::loaded(heap))
+    }
+
+    /// The first instance, which is loaded already with this heap.
+    pub fn loaded(heap: &str) -> Provider {
+        Provider { module: String::from("tee_heap"), heap: String::from(heap) }
+    }
+
+    /// Instance `instance`, which is loaded already with this heap.
+    pub fn instance(heap: &str, instance: u32) -> Provider {
+        Provider { module: format!("tee_heap_{instance}"), heap: String::from(heap) }
     }
 
     /// Loads instance `instance` beside others.
     pub fn load_instance(heap: &str, instance: u32) -> Result<Provider> {
         module::init(TEE_IMAGE, &format!("name={heap} instance={instance}"))?;
-        Ok(Provider { module: format!("tee_heap_{instance}"), heap: String::from(heap) })
+        Ok(Provider::instance(heap, instance))
     }
 
     /// Takes the device from its driver: unregisters the heap without asking who uses it.

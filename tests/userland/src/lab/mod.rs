@@ -1,15 +1,19 @@
 //! The lab: runs cells one after another in processes of their own, and writes a record for each.
 //!
+//! A cell is a scenario, played once, `H1`, or its racing form, `H1:ROUNDS:MS:SEED`, or
+//! one round of that in a given order of steps, `H1:follow:ORDER`.
+//!
 //! A cell that leaves the machine different from how it found it (a report, a count) is the last one here:
 //! what comes after would not be its own fault alone.
 
 use crate::guest::provider::TEE_IMAGE;
-use crate::guest::{oracle, read_text};
+use crate::guest::{oracle, read_text, steps};
 use crate::judge::record::{self, Record};
 use crate::judge::{Ended, Observation, counts, judge, report};
 use crate::rt::{Fd, abi, file, module, process, time};
 use crate::scenarios;
 use crate::scenarios::OBSERVATION;
+use crate::scenarios::race::Plan;
 use alloc::format;
 use alloc::string::String;
 use heaps::uapi::Errno;
@@ -80,11 +84,14 @@ impl Lab {
     /// Runs one cell: its record, and whether the machine is another now.
     fn observe(&self, cell: &str) -> Result<(String, bool)> {
         forget_observation()?;
+        steps::record()?;
         let reports_before = oracle::reports()?;
         let counts_before = oracle::settled_counts()?;
         oracle::mark()?;
-        let ended = play(cell)?;
+        let (id, plan) = asked(cell);
+        let ended = play(cell, plan.map_or(0, Plan::ns))?;
         let text = read_text(OBSERVATION).unwrap_or_default();
+        let steps = steps::taken()?;
         forget_observation()?;
         let mut counts = counts::delta(&counts_before, &oracle::settled_counts()?);
         let survivors = oracle::survivors()?;
@@ -95,17 +102,21 @@ impl Lab {
         let reports = report::fresh(&reports_before, oracle::reports()?);
         let observation = Observation::parse(&text);
         let judgement = judge(&reports, ended, observation.conclusion.as_ref(), &counts);
-        let expected = scenarios::find(cell).and_then(|s| s.expected.under(&self.discipline)).unwrap_or("");
+        let expected = scenarios::find(id)
+            .map(|s| if plan.is_some() { &s.race.finds } else { &s.expected })
+            .and_then(|expected| expected.under(&self.discipline));
         let record = Record {
-            cell,
+            cell: id,
             discipline: &self.discipline,
             judgement: &judgement,
-            expected,
+            expected: expected.unwrap_or(""),
             ended,
             observation: &observation,
             reports: &reports,
             counts: &counts,
             survivors: &survivors,
+            seed: plan.map(Plan::seed),
+            steps: &steps,
         };
         let changed = !reports.is_empty() || !counts.is_empty() || ended == Ended::TimedOut;
         Ok((record.line(), changed))
@@ -136,14 +147,19 @@ fn forget_observation() -> Result<()> {
     }
 }
 
-/// Plays a cell in a process of its own and waits for its end, but not for ever.
-fn play(cell: &str) -> Result<Ended> {
+/// The scenario's id in a cell, and the plan where it is its racing form.
+fn asked(cell: &str) -> (&str, Option<Plan<'_>>) {
+    cell.split_once(':').map_or((cell, None), |(id, plan)| (id, Plan::parse(plan)))
+}
+
+/// Plays a cell in a process of its own and waits for its end: `planned` nanoseconds, and then not for ever.
+fn play(cell: &str, planned: u64) -> Result<Ended> {
     let pid = process::spawn(|| {
         let why = process::execute(SCENARIO, &[SCENARIO, cell]);
         crate::complain!("lab: {SCENARIO}: {why}");
         127
     })?;
-    if let Some(status) = wait_for(pid, PATIENCE)? {
+    if let Some(status) = wait_for(pid, PATIENCE + planned)? {
         return Ok(Ended::By(status));
     }
     process::kill(pid, abi::SIGKILL)?;

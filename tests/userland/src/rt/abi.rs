@@ -71,6 +71,7 @@ pub mod nr {
     pub const TIMES: usize = 153;
     pub const SETPGID: usize = 154;
     pub const GETPGID: usize = 155;
+    pub const SETRESUID: usize = 147;
     pub const SETSID: usize = 157;
     pub const UNAME: usize = 160;
     pub const GETRUSAGE: usize = 165;
@@ -129,6 +130,7 @@ pub const O_CLOEXEC: u32 = 0o2000000;
 
 pub const F_DUPFD: usize = 0;
 pub const F_ADD_SEALS: usize = 1033;
+pub const F_SEAL_SHRINK: usize = 2;
 pub const F_SEAL_WRITE: usize = 8;
 pub const MFD_ALLOW_SEALING: usize = 2;
 pub const LOCK_EX: usize = 2;

@@ -3,7 +3,7 @@
 //! All of them claim that `ok` is expected. A harness that is awake turns each red, but for the first.
 
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::guest::{oracle, write_text};
 use crate::judge::Conclusion;
 use crate::rt::arch::trap::{self, Trap};
@@ -15,7 +15,8 @@ const fn canary(
     hazard: &'static str,
     play: fn(&mut Stage) -> Result<(), Stop>,
 ) -> Scenario {
-    Scenario { id, hazard, play, expected: Expected::always("ok") }
+    let race = Race { play, finds: Expected::always("ok") };
+    Scenario { id, hazard, play, expected: Expected::always("ok"), race }
 }
 
 /// Does nothing and is well: what the others differ from.
@@ -69,9 +70,37 @@ pub const LEAK: Scenario = canary("canary-leak", "a process, a heap and a buffer
 pub const DOUBLE_FREE: Scenario =
     canary("canary-double-free", "an object freed twice on purpose", |s| provoke(s, "free_twice"));
 
+/// Has the kernel give a page frame back that a device still reaches.
+pub const IN_FLIGHT: Scenario =
+    canary("canary-in-flight", "a frame freed in flight on purpose", |s| provoke(s, "free_in_flight"));
+
 /// Has the kernel take locks against their order.
 pub const LOCK_ORDER: Scenario =
     canary("canary-lock-order", "locks taken against their order on purpose", |s| provoke(s, "invert_locks"));
+
+/// Has the kernel wait for a lock that it holds.
+pub const DEADLOCK: Scenario =
+    canary("canary-deadlock", "a lock taken twice on purpose", |s| provoke(s, "lock_twice"));
+
+/// Has the kernel take more references than a count holds.
+pub const SATURATION: Scenario =
+    canary("canary-saturation", "a count that overflows on purpose", |s| provoke(s, "saturate_count"));
+
+/// Has the kernel take a reference to what is gone.
+pub const FROM_ZERO: Scenario =
+    canary("canary-from-zero", "a count raised from zero on purpose", |s| provoke(s, "count_from_zero"));
+
+/// Has the kernel write to its text.
+pub const WRITE_TEXT: Scenario =
+    canary("canary-write-text", "a write to the kernel's text on purpose", |s| provoke(s, "write_text"));
+
+/// Has the kernel jump into its data.
+pub const RUN_DATA: Scenario =
+    canary("canary-run-data", "a jump into the kernel's data on purpose", |s| provoke(s, "run_data"));
+
+/// Has the kernel touch what is beyond an object.
+pub const BEYOND: Scenario =
+    canary("canary-beyond", "a touch beyond an object on purpose", |s| provoke(s, "touch_beyond"));
 
 /// Has the kernel run out of stack.
 pub const OVERFLOW: Scenario =

@@ -5,8 +5,11 @@
 //! unregistering frees the heap and the ioctl reads freed memory. Where open takes a reference too the
 //! heap is there, but not the provider's private data, which its exporter reads next. Either the ioctl is
 //! refused (ENODEV), or heap and provider both have to be kept for it: then the buffer has to work.
+//!
+//! Racing: the user asks its descriptor for a buffer, closes the descriptor and then the buffer, while the remover
+//! unbinds the device. In every round in which the remover is first in anything it is the ordering above, or H2, or H5.
 
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop, race::well};
 use crate::judge::Conclusion;
 use alloc::format;
 use heaps::uapi::Errno;
@@ -26,6 +29,18 @@ pub const SCENARIO: Scenario = Scenario {
         revoke_rwlock: "use-after-free",
         revoke_rcu: "use-after-free",
         lastref: "ok",
+    },
+    race: Race {
+        play: race,
+        finds: Expected {
+            upstream: "refused(EBUSY)",
+            // Nothing gives back the reference taken at open: where nothing is touched, the heap stays.
+            kref_open: "use-after-free|leak",
+            // The buffer outlives the descriptor, as above.
+            kref_full: "ok",
+            lastref: "ok",
+            ..Expected::always("use-after-free")
+        },
     },
 };
 
@@ -55,4 +70,18 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
         }
     }
     super::stage::must("delete_module", s.unload(&provider))
+}
+
+fn race(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h1", "")?;
+    let user = |s: &Stage| {
+        let heap = s.try_open("h1")?;
+        s.start();
+        let buffer = s.try_allocate(&heap);
+        s.taken(format_args!("close the heap"), || heap.close())?;
+        s.taken(format_args!("close the buffer"), || buffer?.close())
+    };
+    let [user, removed] = s.race([("user", &user), ("remover", &|s| s.remove(&provider))])?;
+    well("user", user, &[Errno::ENODEV])?;
+    s.round_ends(removed, &provider)
 }

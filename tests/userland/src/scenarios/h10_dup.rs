@@ -5,9 +5,16 @@
 use super::h10::{self, Outliver};
 use super::stage::must;
 use super::{Scenario, Stage, Stop};
+use crate::guest::buffer::Buffer;
+use crate::rt::Mapping;
 
-pub const SCENARIO: Scenario =
-    Scenario { id: "H10-dup", hazard: "buffer-outlives-heap (dup)", play, expected: h10::EXPECTED };
+pub const SCENARIO: Scenario = Scenario {
+    id: "H10-dup",
+    hazard: "buffer-outlives-heap (dup)",
+    play,
+    expected: h10::EXPECTED,
+    race: h10::racing(|s| h10::race(s, "h10-dup", race)),
+};
 
 fn play(s: &mut Stage) -> Result<(), Stop> {
     let Outliver { provider, buffer, mapping } = h10::prepare(s, "h10-dup")?;
@@ -24,4 +31,15 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     s.use_buffer(&duplicate)?;
     s.close_buffer(duplicate)?;
     h10::finish(s, &provider)
+}
+
+fn race(s: &Stage, buffer: Buffer, mapping: Mapping) -> Result<(), Stop> {
+    s.unmap(mapping)?;
+    let duplicate = must("dup", buffer.duplicate())?;
+    s.close_buffer(buffer)?;
+    s.start();
+    let mapping = s.map(&duplicate)?;
+    h10::memory_works(s, &mapping)?;
+    s.unmap(mapping)?;
+    s.close_buffer(duplicate)
 }

@@ -10,8 +10,13 @@ use crate::guest::buffer::Buffer;
 use crate::rt::{Fd, Mapping, Status, abi, process, socket};
 use alloc::format;
 
-pub const SCENARIO: Scenario =
-    Scenario { id: "H10-fork", hazard: "buffer-outlives-heap (fork)", play, expected: h10::EXPECTED };
+pub const SCENARIO: Scenario = Scenario {
+    id: "H10-fork",
+    hazard: "buffer-outlives-heap (fork)",
+    play,
+    expected: h10::EXPECTED,
+    race: h10::racing(|s| h10::race(s, "h10-fork", race)),
+};
 
 fn play(s: &mut Stage) -> Result<(), Stop> {
     let Outliver { provider, buffer, mapping } = h10::prepare(s, "h10-fork")?;
@@ -52,4 +57,19 @@ fn outlive(s: &Stage, told: &Fd, buffer: &Buffer, mapping: &Mapping) -> i32 {
         s.note(format_args!("the child stops"), why);
     }
     i32::from(used.is_err())
+}
+
+fn race(s: &Stage, buffer: Buffer, mapping: Mapping) -> Result<(), Stop> {
+    let child = process::spawn(|| {
+        s.start();
+        let used = h10::memory_works(s, &mapping).and_then(|()| s.use_buffer(&buffer));
+        i32::from(used.is_err())
+    });
+    let child = must("fork", child)?;
+    s.unmap(mapping)?;
+    s.close_buffer(buffer)?;
+    match must("wait4", process::wait(child))? {
+        (_, Status::Exited(0)) => Ok(()),
+        (_, status) => Err(Stop(format!("the child that held the buffer ended with {status}"))),
+    }
 }

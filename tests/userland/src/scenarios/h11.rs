@@ -11,10 +11,14 @@
 //! unregistering gives the provider back to its driver it runs within the removal, and waits for a user who may never
 //! let go. Where buffers keep the provider (`kref-full`, `lastref`) it runs when the last of them has gone, and finds
 //! nothing to wait for.
+//!
+//! Racing: the user asks for a buffer while the remover unbinds the device, and keeps what it gets until the remover is
+//! through or blocked, as above.
 
 use super::actor::{Cue, Now};
+use super::race::well;
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::judge::Conclusion;
 use alloc::format;
 use heaps::uapi::Errno;
@@ -28,6 +32,16 @@ pub const SCENARIO: Scenario = Scenario {
         kref_full: "ok",
         lastref: "ok",
         ..Expected::always("hang")
+    },
+    race: Race {
+        play: race,
+        finds: Expected {
+            upstream: "refused(EBUSY)",
+            kref_full: "ok",
+            lastref: "ok",
+            kref_open: "hang|use-after-free|leak",
+            ..Expected::always("hang|use-after-free")
+        },
     },
 };
 
@@ -63,4 +77,31 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
         Conclusion::Ok("the removal did not wait for the buffer".into())
     });
     must("delete_module", s.unload(&provider))
+}
+
+fn race(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h11", "exit=wait")?;
+    let (settled, close) = (Cue::new()?, Cue::new()?);
+    let user = |s: &Stage| {
+        let heap = s.try_open("h11")?;
+        s.start();
+        let buffer = s.try_allocate(&heap);
+        s.taken(format_args!("close the heap"), || heap.close())?;
+        settled.give();
+        close.wait().map_err(|_| Errno::ETIMEDOUT)?;
+        s.taken(format_args!("close the buffer"), || buffer?.close())
+    };
+    let [user, remover] = s.set_off([("user", &user), ("remover", &|s| s.remove(&provider))])?;
+    s.until_still_or(&user, &settled)?;
+    let removed = s.until_still(&remover)?;
+    let hangs = removed == Now::Blocked && s.outlives_sigkill(&remover)?;
+    close.give();
+    let used = s.until_ended(&user)?;
+    let removed = if removed == Now::Blocked { s.until_ended(&remover)? } else { removed };
+    well("user", used, &[Errno::ENODEV])?;
+    if hangs {
+        s.conclude(Conclusion::Hang("the removal waits for the buffer, and cannot be killed".into()));
+        return must("delete_module", s.unload(&provider));
+    }
+    s.round_ends(removed, &provider)
 }

@@ -10,10 +10,14 @@
 //! No counting helps here, for there is nothing to keep: to keep the provider's private data, as `kref-full` does, keeps
 //! no memory that left with its device. The kernel looks through all address spaces when the memory is given back, and
 //! reports where it is still mapped. `lastref` unmaps it everywhere first.
+//!
+//! Racing: the user maps its buffer, touches it and unmaps it again and again while the remover unplugs the device: until
+//! that is over it works, then it is SIGBUS, or ENODEV for a new mapping.
 
 use super::actor::{Actor, Cue, Now};
+use super::race::well;
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::judge::Conclusion;
 use crate::rt::Mapping;
 use alloc::format;
@@ -24,6 +28,17 @@ pub const SCENARIO: Scenario = Scenario {
     hazard: "hard-revoke",
     play,
     expected: Expected { upstream: "refused(EBUSY)", lastref: "ok", ..Expected::always("frame-state") },
+    race: Race {
+        play: race,
+        finds: Expected {
+            upstream: "refused(EBUSY)",
+            lastref: "ok",
+            kref_open: "frame-state|use-after-free|leak",
+            // The mapping's release finds the provider kept.
+            kref_full: "frame-state",
+            ..Expected::always("frame-state|use-after-free")
+        },
+    },
 };
 
 /// The signal for an access to a mapping without memory.
@@ -74,4 +89,34 @@ fn faulted(actor: &Actor, end: Now) -> Result<(), Stop> {
         Now::Killed(SIGBUS) => Ok(()),
         other => Err(Stop(format!("{}: {other}, instead of killed by SIGBUS", actor.who()))),
     }
+}
+
+/// How often the user maps memory that does not go.
+const MAPS: usize = 16;
+
+fn race(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h12", "memory=own")?;
+    let user = |s: &Stage| {
+        let heap = s.try_open("h12")?;
+        let buffer = s.try_allocate(&heap)?;
+        heap.close()?;
+        s.start();
+        (0..MAPS).try_for_each(|_| {
+            let mapping = s.taken(format_args!("mmap fd {}", buffer.raw()), || buffer.map())?;
+            mapping.touch();
+            s.taken(format_args!("munmap"), || mapping.unmap())
+        })
+    };
+    let remover = |s: &Stage| {
+        s.start();
+        s.unplug(&provider)
+    };
+    let [user, removed] = s.race([("user", &user), ("remover", &remover)])?;
+    match user {
+        Now::Killed(SIGBUS) => {}
+        // Where nothing is ever unplugged, its own memory is given out once.
+        Now::Done(Some(Errno::ENOMEM)) if removed == Now::Done(Some(Errno::EBUSY)) => {}
+        other => well("user", other, &[Errno::ENODEV])?,
+    }
+    s.round_ends(removed, &provider)
 }

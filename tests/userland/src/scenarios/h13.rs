@@ -17,10 +17,14 @@
 //! other, and nobody allocates under them. H8 is the one where the last put comes under the list's lock. What no
 //! discipline that waits for calls in flight can help, `lastref` among them, is a provider that unregisters under a lock
 //! that its own `allocate` takes.
+//!
+//! Racing: the user closes its buffer while the remover unbinds the device. Where the remover is first it waits under
+//! the lock for a user who is on its way, and the user for the lock.
 
 use super::actor::{Cue, Now};
+use super::race::well;
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::judge::Conclusion;
 use alloc::format;
 use heaps::uapi::Errno;
@@ -37,6 +41,17 @@ pub const SCENARIO: Scenario = Scenario {
         kref_full: "ok",
         lastref: "ok",
         ..Expected::always(DEADLOCK)
+    },
+    race: Race {
+        play: race,
+        finds: Expected {
+            upstream: "refused(EBUSY)",
+            kref_full: "ok",
+            lastref: "ok",
+            // A buffer that is given back late finds no provider (H10).
+            kref_open: "deadlock|use-after-free|leak",
+            ..Expected::always("deadlock|use-after-free")
+        },
     },
 };
 
@@ -69,4 +84,18 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     }
     s.conclude(Conclusion::Ok("removal and release did not meet".into()));
     must("delete_module", s.unload(&provider))
+}
+
+fn race(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h13", "exit=wait-locked")?;
+    let user = |s: &Stage| {
+        let heap = s.try_open("h13")?;
+        let buffer = s.try_allocate(&heap)?;
+        s.taken(format_args!("close the heap"), || heap.close())?;
+        s.start();
+        s.taken(format_args!("close the buffer"), || buffer.close())
+    };
+    let [user, removed] = s.race([("user", &user), ("remover", &|s| s.remove(&provider))])?;
+    well("user", user, &[])?;
+    s.round_ends(removed, &provider)
 }

@@ -9,9 +9,12 @@
 //!
 //! Under the disciplines that count by hand it is written as such lines are. In `lastref` the reference is a value that
 //! the put consumes: what is said about the heap afterwards had to be read before.
+//!
+//! Racing: the tracer switches tracing on while the remover unbinds the device.
 
+use super::race::well;
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::guest::{oracle, write_text};
 use crate::judge::Conclusion;
 use alloc::format;
@@ -20,8 +23,12 @@ pub const SCENARIO: Scenario = Scenario {
     id: "H14",
     hazard: "touch-after-put",
     play,
-    expected: Expected { upstream: "refused(EBUSY)", lastref: "ok", ..Expected::always("use-after-free") },
+    expected: EXPECTED,
+    race: Race { play: race, finds: EXPECTED },
 };
+
+const EXPECTED: Expected =
+    Expected { upstream: "refused(EBUSY)", lastref: "ok", ..Expected::always("use-after-free") };
 
 fn play(s: &mut Stage) -> Result<(), Stop> {
     let provider = s.load("h14")?;
@@ -39,4 +46,16 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
 fn trace(s: &Stage, on: &str) -> Result<(), Stop> {
     let what = format_args!("write {on} to {}", oracle::TRACE_PUTS);
     must("trace_puts", s.taken(what, || write_text(oracle::TRACE_PUTS, on)))
+}
+
+fn race(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h14", "")?;
+    let tracer = |s: &Stage| {
+        s.start();
+        s.taken(format_args!("write 1 to {}", oracle::TRACE_PUTS), || write_text(oracle::TRACE_PUTS, "1"))
+    };
+    let [tracer, removed] = s.race([("tracer", &tracer), ("remover", &|s| s.remove(&provider))])?;
+    trace(s, "0")?;
+    well("tracer", tracer, &[])?;
+    s.round_ends(removed, &provider)
 }

@@ -11,17 +11,30 @@
 //! the provider as long, reads a name that is there. Under `kref` the heap is off the list, and gone: the old
 //! descriptor's close finds that (H5). `lastref` takes the name off the list before anything else, and keeps it for
 //! buffers.
+//!
+//! Racing: the reader reads the buffer's fdinfo four times over and closes the buffer while the remover unbinds the device
+//! (H15-info); the loader registers the other heap while the remover unbinds the device (H15-list), with a user who has
+//! a descriptor and a buffer, and closes them at the end.
 
+use super::actor::Now;
+use super::race::well;
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
+use crate::guest::provider::Provider;
 use crate::judge::Conclusion;
 use alloc::format;
+use heaps::uapi::Errno;
 
 pub const FDINFO: Scenario =
-    Scenario { id: "H15-info", hazard: "name-lifetime", play: fdinfo, expected: EXPECTED };
+    Scenario { id: "H15-info", hazard: "name-lifetime", play: fdinfo, expected: EXPECTED, race: FDINFO_RACE };
 
 pub const LIST: Scenario =
-    Scenario { id: "H15-list", hazard: "name-lifetime", play: list, expected: EXPECTED };
+    Scenario { id: "H15-list", hazard: "name-lifetime", play: list, expected: EXPECTED, race: LIST_RACE };
+
+const FDINFO_RACE: Race = Race { play: race_fdinfo, finds: FINDS };
+const LIST_RACE: Race = Race { play: race_list, finds: FINDS };
+
+const FINDS: Expected = Expected { kref_open: "use-after-free|leak", ..EXPECTED };
 
 const EXPECTED: Expected = Expected {
     upstream: "refused(EBUSY)",
@@ -64,4 +77,45 @@ fn list(s: &mut Stage) -> Result<(), Stop> {
     s.conclude(Conclusion::Ok("the other heap was registered".into()));
     must("delete_module", s.unload(&other))?;
     must("delete_module", s.unload(&provider))
+}
+
+/// How often the name is read.
+const READS: usize = 4;
+
+fn race_fdinfo(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h15", "")?;
+    let reader = |s: &Stage| {
+        let heap = s.try_open("h15")?;
+        let buffer = s.try_allocate(&heap)?;
+        s.taken(format_args!("close the heap"), || heap.close())?;
+        s.start();
+        let is_h15 = |_| s.exporter(&buffer).is_ok_and(|name| name == "h15");
+        let well = (0..READS).all(is_h15);
+        s.taken(format_args!("close the buffer"), || buffer.close())?;
+        if well { Ok(()) } else { Err(Errno::EIO) }
+    };
+    let [reader, removed] = s.race([("reader", &reader), ("remover", &|s| s.remove(&provider))])?;
+    well("reader", reader, &[])?;
+    s.round_ends(removed, &provider)
+}
+
+fn race_list(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h15-old", "")?;
+    let heap = s.open("h15-old")?;
+    let buffer = s.allocate(&heap)?;
+    let loader = |s: &Stage| {
+        s.start();
+        s.load_beside("h15-new", 2).map(drop)
+    };
+    let [loaded, removed] = s.race([("loader", &loader), ("remover", &|s| s.remove(&provider))])?;
+    // The buffer last, as above.
+    s.close_heap(heap)?;
+    s.close_buffer(buffer)?;
+    // Where nothing is ever unregistered, an earlier round's is there.
+    let kept = removed == Now::Done(Some(Errno::EBUSY));
+    well("loader", loaded, if kept { &[Errno::EEXIST] } else { &[] })?;
+    if !kept {
+        must("delete_module", s.unload(&Provider::instance("h15-new", 2)))?;
+    }
+    s.round_ends(removed, &provider)
 }

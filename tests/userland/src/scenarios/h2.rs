@@ -11,10 +11,13 @@
 //! by the file's reference. The disciplines that revoke make the remover wait for the call, as they should; but the
 //! buffer that comes of it holds nothing, and its release finds the provider gone (H10), or the close of the descriptor
 //! finds the heap gone (H5). `lastref` waits too, and its buffer holds what it needs.
+//!
+//! Racing: the allocator has the heap open and asks for a buffer four times over, while the remover unbinds the device;
+//! then it closes the heap, and the buffers last.
 
 use super::actor::{Actor, Cue, Now};
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop, race};
 use crate::guest::meet::ALLOCATE;
 use crate::judge::Conclusion;
 use alloc::format;
@@ -33,6 +36,16 @@ pub const SCENARIO: Scenario = Scenario {
         revoke_rwlock: "use-after-free",
         revoke_rcu: "use-after-free",
         lastref: "ok",
+    },
+    race: Race {
+        play: racing,
+        finds: Expected {
+            upstream: "refused(EBUSY)",
+            kref_open: "use-after-free|leak",
+            kref_full: "ok",
+            lastref: "ok",
+            ..Expected::always("use-after-free")
+        },
     },
 };
 
@@ -82,4 +95,20 @@ fn well(actor: &Actor, now: Now) -> core::result::Result<(), Stop> {
         Now::Done(None) => Ok(()),
         other => Err(Stop(format!("{}: {other}", actor.who()))),
     }
+}
+
+fn racing(s: &mut Stage) -> core::result::Result<(), Stop> {
+    let provider = s.have("h2", "")?;
+    let allocator = |s: &Stage| {
+        let heap = s.try_open("h2")?;
+        s.start();
+        let buffers = [(); 4].map(|()| s.try_allocate(&heap));
+        s.taken(format_args!("close the heap"), || heap.close())?;
+        s.taken(format_args!("close the buffers"), || {
+            buffers.into_iter().try_for_each(|buffer| buffer.map_or(Ok(()), |buffer| buffer.close()))
+        })
+    };
+    let [allocator, removed] = s.race([("allocator", &allocator), ("remover", &|s| s.remove(&provider))])?;
+    race::well("allocator", allocator, &[])?;
+    s.round_ends(removed, &provider)
 }

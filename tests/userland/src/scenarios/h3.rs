@@ -16,10 +16,14 @@
 //! cdev is part of the heap. Nothing keeps the heap for it: the driver refuses the open correctly, for the minor leads
 //! nowhere any more, and then the VFS drops its cdev, in freed memory. Under `lastref` the cdev's reference counts on
 //! the shell, so that there is no such moment.
+//!
+//! Racing: the opener opens the heap by name while the remover unbinds the device, and closes it when the remover is
+//! through (H3-get), or opens and closes it again and again until it cannot be opened any more (H3-open). In both, who
+//! got the heap in time and closes it late is H5; the place that a report names tells them apart.
 
 use super::actor::{Cue, Now};
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop, race};
 use crate::guest::meet::{FOUND, OPEN};
 use crate::judge::Conclusion;
 use alloc::format;
@@ -40,6 +44,7 @@ pub const GET: Scenario = Scenario {
         revoke_rcu: "ok",
         lastref: "ok",
     },
+    race: Race { play: race_get, finds: FINDS },
 };
 
 pub const OPENING: Scenario = Scenario {
@@ -56,6 +61,14 @@ pub const OPENING: Scenario = Scenario {
         revoke_rcu: "use-after-free",
         lastref: "ok",
     },
+    race: Race { play: race_open, finds: FINDS },
+};
+
+const FINDS: Expected = Expected {
+    upstream: "refused(EBUSY)",
+    kref_open: "use-after-free|leak",
+    lastref: "ok",
+    ..Expected::always("use-after-free")
 };
 
 fn play(s: &mut Stage, name: &str, point: &str) -> core::result::Result<(), Stop> {
@@ -92,4 +105,41 @@ fn open(s: &Stage, name: &str, removed: &Cue) -> Result<()> {
         Err(Errno::ENODEV | Errno::ENXIO | Errno::ENOENT) => Ok(()),
         Err(other) => Err(other),
     }
+}
+
+/// Gone while it was being opened.
+const GONE: [Errno; 3] = [Errno::ENODEV, Errno::ENXIO, Errno::ENOENT];
+
+fn race_get(s: &mut Stage) -> core::result::Result<(), Stop> {
+    let provider = s.have("h3-get", "")?;
+    let through = Cue::new()?;
+    let opener = |s: &Stage| {
+        s.start();
+        open(s, "h3-get", &through)
+    };
+    let remover = |s: &Stage| {
+        let removed = s.remove(&provider);
+        through.give();
+        removed
+    };
+    let [opener, removed] = s.race([("opener", &opener), ("remover", &remover)])?;
+    race::well("opener", opener, &[])?;
+    s.round_ends(removed, &provider)
+}
+
+/// How often the opener opens a heap that does not go.
+const OPENS: usize = 6;
+
+fn race_open(s: &mut Stage) -> core::result::Result<(), Stop> {
+    let provider = s.have("h3-open", "")?;
+    let opener = |s: &Stage| {
+        s.start();
+        (0..OPENS).try_for_each(|_| {
+            let heap = s.try_open("h3-open")?;
+            s.taken(format_args!("close the heap"), || heap.close())
+        })
+    };
+    let [opener, removed] = s.race([("opener", &opener), ("remover", &|s| s.remove(&provider))])?;
+    race::well("opener", opener, &GONE)?;
+    s.round_ends(removed, &provider)
 }

@@ -4,8 +4,13 @@
 //! Where leaving the list and removing the node are done by the last put, an open descriptor keeps the heap
 //! findable: each new open takes a new reference, and the heap can be kept alive for ever by a process that
 //! came after its end. After unregistering the name must be gone (ENOENT), whoever still has a descriptor.
+//!
+//! Racing: the user has a descriptor and opens the name again and again while the remover unbinds the device. An open
+//! that began after the remover had come back must fail. Then the user closes all it has.
 
-use super::{Expected, Scenario, Stage, Stop};
+use super::actor::{Cue, Now};
+use super::race::well;
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::judge::Conclusion;
 use alloc::format;
 use heaps::uapi::Errno;
@@ -26,6 +31,15 @@ pub const SCENARIO: Scenario = Scenario {
         revoke_rwlock: "use-after-free",
         revoke_rcu: "use-after-free",
         lastref: "ok",
+    },
+    race: Race {
+        play: race,
+        finds: Expected {
+            upstream: "refused(EBUSY)",
+            kref_open: "zombie|leak|use-after-free",
+            lastref: "ok",
+            ..Expected::always("use-after-free|zombie")
+        },
     },
 };
 
@@ -49,4 +63,32 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     }
     s.close_heap(old)?;
     super::stage::must("delete_module", s.unload(&provider))
+}
+
+/// How often the user opens a heap that does not go.
+const OPENS: usize = 8;
+
+fn race(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h4", "")?;
+    let removed = Cue::new()?;
+    let user = |s: &Stage| {
+        let old = s.try_open("h4")?;
+        s.start();
+        let late = (0..OPENS).try_for_each(|_| {
+            let too_late = removed.is_given();
+            let again = s.try_open("h4")?;
+            s.taken(format_args!("close it again"), || again.close())?;
+            if too_late { Err(Errno::EEXIST) } else { Ok(()) }
+        });
+        s.taken(format_args!("close the old descriptor"), || old.close())?;
+        late
+    };
+    let remover = |s: &Stage| s.remove(&provider).inspect(|()| removed.give());
+    let [user, gone] = s.race([("user", &user), ("remover", &remover)])?;
+    if user == Now::Done(Some(Errno::EEXIST)) {
+        s.conclude(Conclusion::Zombie("the heap was opened after it was unregistered".into()));
+    } else {
+        well("user", user, &[Errno::ENOENT, Errno::ENODEV, Errno::ENXIO])?;
+    }
+    s.round_ends(gone, &provider)
 }

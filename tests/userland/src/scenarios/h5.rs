@@ -4,8 +4,10 @@
 //! reference to the cdev: where release gave back the heap's last reference, that second step touches freed
 //! memory. A reference taken at open and put at close (points 1 and 2 of the review) leads straight into it,
 //! and keeping the provider (point 3) changes nothing.
+//!
+//! Racing: the closer closes the only descriptor while the remover unbinds the device.
 
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop, race::well};
 use crate::judge::Conclusion;
 use alloc::format;
 
@@ -25,6 +27,15 @@ pub const SCENARIO: Scenario = Scenario {
         revoke_rcu: "use-after-free",
         lastref: "ok",
     },
+    race: Race {
+        play: race,
+        finds: Expected {
+            upstream: "refused(EBUSY)",
+            kref_open: "leak",
+            lastref: "ok",
+            ..Expected::always("use-after-free")
+        },
+    },
 };
 
 fn play(s: &mut Stage) -> Result<(), Stop> {
@@ -38,4 +49,16 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     // Whether the close touched freed memory only the kernel's reports can tell.
     s.conclude(Conclusion::Ok("the last close came back".into()));
     super::stage::must("delete_module", s.unload(&provider))
+}
+
+fn race(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h5", "")?;
+    let closer = |s: &Stage| {
+        let heap = s.try_open("h5")?;
+        s.start();
+        s.taken(format_args!("close the heap"), || heap.close())
+    };
+    let [closer, removed] = s.race([("closer", &closer), ("remover", &|s| s.remove(&provider))])?;
+    well("closer", closer, &[])?;
+    s.round_ends(removed, &provider)
 }

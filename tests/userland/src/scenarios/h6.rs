@@ -14,10 +14,17 @@
 //! H5. It keeps its minor too, so that the number never means another heap: "another heap" takes a number that is given
 //! back while an inode remembers it, and the only discipline that does that, `kref`, is caught before it gets there.
 //! Under `lastref` the old descriptor's cdev leads to the shell, and that has no heap any more: ENODEV.
+//!
+//! Racing: the user has the heap open, and opens `/proc/self/fd/N` again while the remover unbinds the device and, in
+//! H6-minor, registers another heap at once. An open that began after the remover had come back must fail, and no open
+//! may lead to the other heap.
 
+use super::actor::{Cue, Now};
+use super::race::well;
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::guest::heap::Heap;
+use crate::guest::provider::Provider;
 use crate::judge::Conclusion;
 use alloc::format;
 use heaps::uapi::Errno;
@@ -37,6 +44,7 @@ pub const FD: Scenario = Scenario {
         revoke_rcu: "use-after-free",
         lastref: "ok",
     },
+    race: Race { play: race_alone, finds: FINDS },
 };
 
 pub const MINOR: Scenario = Scenario {
@@ -56,6 +64,14 @@ pub const MINOR: Scenario = Scenario {
         kref_full: "use-after-free",
         lastref: "ok",
     },
+    race: Race { play: race_beside_another, finds: FINDS },
+};
+
+const FINDS: Expected = Expected {
+    upstream: "refused(EBUSY)",
+    kref_open: "zombie|leak|use-after-free",
+    lastref: "ok",
+    ..Expected::always("use-after-free|zombie|wrong-heap")
 };
 
 fn reopen_alone(s: &mut Stage) -> Result<(), Stop> {
@@ -102,6 +118,67 @@ fn reopen(s: &mut Stage, old: &Heap, reused: bool) -> Result<(), Stop> {
             });
             s.close_heap(heap)?;
         }
+    }
+    Ok(())
+}
+
+fn race_alone(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h6", "")?;
+    let removed = Cue::new()?;
+    let remover = |s: &Stage| s.remove(&provider).inspect(|()| removed.give());
+    let [user, gone] = s.race([("user", &|s| keep_reopening(s, "h6", &removed)), ("remover", &remover)])?;
+    conclude_race(s, user)?;
+    s.round_ends(gone, &provider)
+}
+
+fn race_beside_another(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h6-old", "")?;
+    let removed = Cue::new()?;
+    let remover = |s: &Stage| {
+        s.remove(&provider).inspect(|()| removed.give())?;
+        s.load_beside("h6-new", 2).map(drop)
+    };
+    let [user, gone] =
+        s.race([("user", &|s| keep_reopening(s, "h6-old", &removed)), ("remover", &remover)])?;
+    conclude_race(s, user)?;
+    if gone == Now::Done(None) {
+        must("delete_module", s.unload(&Provider::instance("h6-new", 2)))?;
+    }
+    s.round_ends(gone, &provider)
+}
+
+/// How often the user opens a heap that does not go.
+const OPENS: usize = 8;
+
+/// EEXIST is an open that came too late and worked, EXDEV another heap's.
+fn keep_reopening(s: &Stage, name: &str, removed: &Cue) -> heaps::uapi::errno::Result<()> {
+    let old = s.try_open(name)?;
+    let device = old.device()?;
+    s.start();
+    let late = (0..OPENS).try_for_each(|_| {
+        let too_late = removed.is_given();
+        let again = s.reopen(&old)?;
+        let other = again.device()? != device;
+        s.taken(format_args!("close it again"), || again.close())?;
+        match (other, too_late) {
+            (true, _) => Err(Errno::EXDEV),
+            (_, true) => Err(Errno::EEXIST),
+            _ => Ok(()),
+        }
+    });
+    s.taken(format_args!("close the old descriptor"), || old.close())?;
+    late
+}
+
+fn conclude_race(s: &mut Stage, user: Now) -> Result<(), Stop> {
+    match user {
+        Now::Done(Some(Errno::EXDEV)) => {
+            s.conclude(Conclusion::WrongHeap("the old descriptor leads to the new heap".into()));
+        }
+        Now::Done(Some(Errno::EEXIST)) => {
+            s.conclude(Conclusion::Zombie("the heap was opened after it was unregistered".into()));
+        }
+        other => well("user", other, &[Errno::ENODEV, Errno::ENXIO])?,
     }
     Ok(())
 }

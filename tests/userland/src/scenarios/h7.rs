@@ -13,10 +13,14 @@
 //! open. No discipline that counts changes that order, and no count is asked on the error path; so H7 is there under
 //! `upstream` too, where nothing is ever unregistered. `lastref` claims the name before anything can be opened (H7-dup
 //! never comes to step 3), and makes who opens the device meanwhile wait until nothing can fail any more (H7-node).
+//!
+//! Racing: the opener opens the node by hand again and again while the loader loads the provider whose registration
+//! fails, until it gets a descriptor, which it closes, or the loader is through.
 
 use super::actor::{Cue, Now};
+use super::race::well;
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::guest::heap::Heap;
 use crate::guest::meet::LIVE;
 use crate::judge::Conclusion;
@@ -28,7 +32,12 @@ use heaps::uapi::errno::{Errno, Result};
 const EXPECTED: Expected = Expected { lastref: "ok", ..Expected::always("use-after-free") };
 
 pub const DUP: Scenario =
-    Scenario { id: "H7-dup", hazard: "failed-add", play: |s| play(s, FIRST), expected: EXPECTED };
+    Scenario { id: "H7-dup", hazard: "failed-add", play: |s| play(s, FIRST), expected: EXPECTED, race: RACE };
+
+const RACE: Race = Race { play: |s| race(s, FIRST), finds: FINDS };
+
+/// What was opened and closed in time leaves no trace; what was opened and not seen to end is a zombie.
+const FINDS: Expected = Expected { lastref: "ok", ..Expected::always("use-after-free|zombie") };
 
 pub const NODE: Scenario = Scenario {
     id: "H7-node",
@@ -40,6 +49,16 @@ pub const NODE: Scenario = Scenario {
         must("rmdir", file::unlink(&squat, abi::AT_REMOVEDIR))
     },
     expected: EXPECTED,
+    race: Race {
+        play: |s| {
+            let squat = format!("{DEV_DIR}h7-taken");
+            must("mkdir", s.taken(format_args!("mkdir {squat}"), || file::mkdir(&squat)))?;
+            let raced = race(s, "h7-taken");
+            must("rmdir", file::unlink(&squat, abi::AT_REMOVEDIR))?;
+            raced
+        },
+        finds: FINDS,
+    },
 };
 
 /// The heap whose minor the next one's follows.
@@ -90,4 +109,46 @@ fn conclude(s: &mut Stage, opener: Now, opened: &Cue) -> core::result::Result<()
         other => return Err(Stop(format!("opener: {other}"))),
     }
     Ok(())
+}
+
+fn race(s: &mut Stage, name: &str) -> core::result::Result<(), Stop> {
+    let first = s.have(FIRST, "")?;
+    let next = s.number(FIRST)? + 1;
+    must(
+        "mknod",
+        s.taken(format_args!("mknod {NODE_PATH} rdev {next:#x}"), || file::mknod(NODE_PATH, next)),
+    )?;
+    let failed = Cue::new()?;
+    let loader = |s: &Stage| {
+        s.start();
+        let loaded = s.load_beside(name, 2);
+        failed.give();
+        loaded.map(drop)
+    };
+    let opener = |s: &Stage| {
+        s.start();
+        let opened = loop {
+            let over = failed.is_given();
+            match Heap::open_path(NODE_PATH) {
+                Err(Errno::ENXIO | Errno::ENODEV) if !over => {}
+                other => break other,
+            }
+        };
+        let heap = s.taken(format_args!("open {NODE_PATH}"), || opened)?;
+        s.taken(format_args!("close {NODE_PATH}"), || heap.close())
+    };
+    let [loaded, opened] = s.race([("loader", &loader), ("opener", &opener)])?;
+    must("unlink", file::unlink(NODE_PATH, 0))?;
+    well("loader", loaded, &[Errno::EEXIST, Errno::EINVAL])?;
+    if opened == Now::Done(None) {
+        s.conclude(Conclusion::Zombie("a heap was opened that was never registered".into()));
+    } else {
+        well("opener", opened, &[Errno::ENODEV, Errno::ENXIO])?;
+        s.conclude(Conclusion::Ok("who opened it found that it never was".into()));
+    }
+    match s.unload(&first) {
+        // Upstream keeps it, for the next round.
+        Ok(()) | Err(Errno::EBUSY) => Ok(()),
+        Err(e) => Err(Stop(format!("delete_module: {e}"))),
+    }
 }

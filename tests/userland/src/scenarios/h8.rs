@@ -11,10 +11,13 @@
 //! wants the lock that the finder holds: it waits for itself. So it is in every discipline whose open counts, which all
 //! say `deadlock` with the lock's name. Under `kref` and `upstream` nobody but the registration counts; `kref`
 //! pays for it elsewhere. `lastref` touches only the heap whose name it is, and puts nothing under the lock.
+//!
+//! Racing: the finder looks for it eight times over while the remover unbinds our heap.
 
 use super::actor::Now;
+use super::race::well;
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::guest::{meet, oracle, write_text};
 use crate::judge::Conclusion;
 use alloc::format;
@@ -32,6 +35,18 @@ pub const SCENARIO: Scenario = Scenario {
         kref: "ok",
         lastref: "ok",
         ..Expected::always(DEADLOCK)
+    },
+    race: Race {
+        play: race,
+        finds: Expected {
+            upstream: "refused(EBUSY)",
+            // The finder takes no reference, and holds the lock: the heap cannot go meanwhile.
+            kref: "ok",
+            lastref: "ok",
+            // The heap's name goes before the heap where nobody keeps the provider (H15-list).
+            kref_full: DEADLOCK,
+            ..Expected::always("deadlock|use-after-free")
+        },
     },
 };
 
@@ -60,4 +75,21 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     }
     s.conclude(Conclusion::Ok("the finder found nothing, and the heap went".into()));
     must("delete_module", s.unload(&provider))
+}
+
+/// How often the finder looks.
+const LOOKS: usize = 8;
+
+fn race(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have("h8", "")?;
+    let finder = |s: &Stage| {
+        s.start();
+        (0..LOOKS).try_for_each(|_| {
+            let found = s.taken(format_args!("find h8-nobody"), || write_text(oracle::FIND, "h8-nobody"));
+            if found == Err(Errno::ENOENT) { Ok(()) } else { found }
+        })
+    };
+    let [finder, removed] = s.race([("finder", &finder), ("remover", &|s| s.remove(&provider))])?;
+    well("finder", finder, &[])?;
+    s.round_ends(removed, &provider)
 }

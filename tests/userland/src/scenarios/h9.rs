@@ -5,9 +5,15 @@
 //! refused, or the name would lead to the old heap. And the old descriptor must not lead to the new
 //! heap. Where old users pin the module, unloading it is refused (EAGAIN, that is EWOULDBLOCK); then the device is unbound,
 //! which cannot be refused, and a second instance brings the name back.
+//!
+//! Racing: the user has a descriptor, asks it for a buffer, and closes both, while the reloader unbinds the device and
+//! loads a second instance under the same name at once. The new registration must work, and no buffer of the old
+//! descriptor may be the new heap's.
 
+use super::actor::Now;
+use super::race::well;
 use super::stage::must;
-use super::{Expected, Scenario, Stage, Stop};
+use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::guest::heap::Heap;
 use crate::guest::provider::Provider;
 use crate::judge::Conclusion;
@@ -29,6 +35,15 @@ pub const SCENARIO: Scenario = Scenario {
         revoke_rwlock: "use-after-free",
         revoke_rcu: "use-after-free",
         lastref: "ok",
+    },
+    race: Race {
+        play: race,
+        finds: Expected {
+            upstream: "refused(EBUSY)",
+            kref_open: "zombie|leak|use-after-free",
+            lastref: "ok",
+            ..Expected::always("use-after-free|zombie")
+        },
     },
 };
 
@@ -177,4 +192,33 @@ fn with_old_buffer(s: &mut Stage) -> Result<bool, Stop> {
 fn unload_all(s: &Stage, new: &Provider, old: Option<&Provider>) -> Result<(), Stop> {
     must("delete_module", s.unload(new))?;
     old.map_or(Ok(()), |old| must("delete_module", s.unload(old)))
+}
+
+fn race(s: &mut Stage) -> Result<(), Stop> {
+    let provider = s.have(NAME, "")?;
+    let user = |s: &Stage| {
+        let heap = s.try_open(NAME)?;
+        s.start();
+        let buffer = s.try_allocate(&heap);
+        s.taken(format_args!("close the heap"), || heap.close())?;
+        s.taken(format_args!("close the buffer"), || buffer?.close())
+    };
+    let reloader = |s: &Stage| {
+        s.remove(&provider)?;
+        // Linux says one or the other: the node is there already, or the name is on the list.
+        s.load_beside(NAME, 2).map(drop).map_err(|e| if e == Errno::EINVAL { Errno::EEXIST } else { e })
+    };
+    let [user, reloaded] = s.race([("user", &user), ("reloader", &reloader)])?;
+    well("user", user, &[Errno::ENODEV])?;
+    match reloaded {
+        Now::Done(Some(Errno::EEXIST)) => {
+            s.conclude(Conclusion::Zombie("the old heap keeps the name".into()));
+            must("delete_module", s.unload(&provider))
+        }
+        Now::Done(None) => {
+            must("delete_module", s.unload(&Provider::instance(NAME, 2)))?;
+            s.round_ends(reloaded, &provider)
+        }
+        other => s.round_ends(other, &provider),
+    }
 }

@@ -2,10 +2,11 @@
 //!
 //! A scenario is a function that takes steps on a [`Stage`] and says what it concludes from what it saw. The
 //! stage writes every step down before the next is taken, so that a scenario that is killed in the middle
-//! still leaves its story. What is expected under each discipline stands in the scenario's file as data; the
+//! still leaves its story. Its racing form, [`race`], plays the same paths without help. What is expected under each discipline stands in the scenario's file as data; the
 //! verdict is not made here but by [`crate::judge`], from all observations together.
 
 mod actor;
+mod board;
 mod canary;
 mod h1;
 mod h10;
@@ -27,8 +28,10 @@ mod h6;
 mod h7;
 mod h8;
 mod h9;
+pub mod race;
 mod stage;
 
+pub use race::Race;
 pub use stage::{OBSERVATION, Stage, Stop};
 
 /// A scenario.
@@ -41,6 +44,8 @@ pub struct Scenario {
     pub play: fn(&mut Stage) -> Result<(), Stop>,
     /// What is expected of it.
     pub expected: Expected,
+    /// The same hazard without help.
+    pub race: Race,
 }
 
 /// The verdict expected under each discipline: a verdict's word, or its whole text.
@@ -88,7 +93,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 34] = [
+pub const ALL: [&Scenario; 41] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -120,7 +125,14 @@ pub const ALL: [&Scenario; 34] = [
     &canary::LEAK,
     &canary::PANIC,
     &canary::DOUBLE_FREE,
+    &canary::IN_FLIGHT,
     &canary::LOCK_ORDER,
+    &canary::DEADLOCK,
+    &canary::SATURATION,
+    &canary::FROM_ZERO,
+    &canary::WRITE_TEXT,
+    &canary::RUN_DATA,
+    &canary::BEYOND,
     &canary::OVERFLOW,
     &canary::UAF,
 ];

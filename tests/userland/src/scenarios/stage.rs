@@ -1,12 +1,16 @@
 //! What a scenario does, each step written down at once.
 
+use super::board::Board;
+use super::race::Racer;
 use crate::guest::buffer::Buffer;
 use crate::guest::heap::Heap;
 use crate::guest::provider::Provider;
 use crate::judge::Conclusion;
 use crate::rt::{Fd, Mapping, abi, file, socket};
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::String;
+use core::cell::Cell;
 use core::fmt;
 use heaps::uapi::Errno;
 use heaps::uapi::errno::Result;
@@ -23,28 +27,73 @@ pub struct Stop(pub String);
 
 /// Where a scenario takes its steps.
 pub struct Stage {
-    log: Fd,
+    log: Log,
     /// Who takes them, where it is not the scenario's first process.
     who: &'static str,
+    /// What a racer has besides.
+    pub(super) racer: Option<Racer>,
+    /// How many processes have taken a part so far, with numbers from 0.
+    actors: Cell<u8>,
     concluded: bool,
+}
+
+/// Where the lines go.
+enum Log {
+    /// To the observation file, at once.
+    File(Fd),
+    /// To a board that the racers share: writing a file would have them wait for each other.
+    Board(Rc<Board>),
 }
 
 impl Stage {
     /// A stage that appends to the observation file.
     pub fn new() -> Result<Stage> {
         let flags = abi::O_WRONLY | abi::O_CREAT | abi::O_APPEND | abi::O_CLOEXEC;
-        Ok(Stage { log: Fd::open(OBSERVATION, flags)?, who: "", concluded: false })
+        let log = Log::File(Fd::open(OBSERVATION, flags)?);
+        let stage = Stage { log, who: "", racer: None, actors: Cell::new(0), concluded: false };
+        stage.enter_actor("scenario");
+        Ok(stage)
+    }
+
+    /// Numbers a process that takes a part, called `who`.
+    pub(super) fn enter_actor(&self, who: &str) -> u8 {
+        let number = self.actors.get();
+        self.actors.set(number + 1);
+        self.line("actor", format_args!("{who}"));
+        number
+    }
+
+    /// The stage of a round of the racing form.
+    pub(super) fn of_round(board: &Rc<Board>) -> Stage {
+        let log = Log::Board(board.clone());
+        Stage { log, who: "", racer: None, actors: Cell::new(0), concluded: false }
+    }
+
+    /// What the racers share; `None` where nobody races.
+    pub(super) fn board(&self) -> Option<&Rc<Board>> {
+        match &self.log {
+            Log::File(_) => None,
+            Log::Board(board) => Some(board),
+        }
     }
 
     /// The same for another process of the scenario, called `who`.
     pub(super) fn of_actor(&self, who: &'static str) -> Result<Stage> {
-        Ok(Stage { log: Fd::from_raw(file::dup(self.log.raw())?), who, concluded: false })
+        let log = match &self.log {
+            Log::File(fd) => Log::File(Fd::from_raw(file::dup(fd.raw())?)),
+            Log::Board(board) => Log::Board(board.clone()),
+        };
+        Ok(Stage { log, who, racer: None, actors: Cell::new(0), concluded: false })
     }
 
     fn line(&self, word: &str, line: fmt::Arguments<'_>) {
         let (who, colon) = (self.who, if self.who.is_empty() { "" } else { ": " });
-        // One write a line, so that a kill between two steps leaves whole lines.
-        let _ = file::write_all(self.log.raw(), format!("{word} {who}{colon}{line}\n").as_bytes());
+        let line = format!("{word} {who}{colon}{line}\n");
+        match &self.log {
+            // One write a line, so that a kill between two steps leaves whole lines.
+            Log::File(fd) => drop(file::write_all(fd.raw(), line.as_bytes())),
+            Log::Board(board) => board.write(line.as_bytes()),
+        }
     }
 
     /// Writes down something that was seen.
@@ -87,6 +136,15 @@ impl Stage {
     /// Loads the provider, which registers heap `heap`. Has to work.
     pub fn load(&self, heap: &str) -> core::result::Result<Provider, Stop> {
         must("load", self.reload(heap))
+    }
+
+    /// Loads the provider, where an earlier round has not left it because it could not be removed. Has to work.
+    pub fn have(&self, heap: &str, parameters: &str) -> core::result::Result<Provider, Stop> {
+        let what = format_args!("init_module tee_heap name={heap} {parameters}");
+        match self.taken(what, || Provider::load_with(heap, parameters)) {
+            Err(Errno::EEXIST) => Ok(Provider::loaded(heap)),
+            other => must("load", other),
+        }
     }
 
     /// Loads the provider; may be refused.

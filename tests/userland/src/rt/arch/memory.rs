@@ -2,6 +2,7 @@
 
 use super::{call, plain_call};
 use crate::rt::abi::{self, nr};
+use core::sync::atomic::{AtomicU64, Ordering};
 use heaps::uapi::Errno;
 use heaps::uapi::errno::Result;
 
@@ -71,6 +72,12 @@ impl Mapping {
     pub fn put_word(&self, offset: usize, value: u64) {
         // SAFETY: as for `put`, and aligned.
         unsafe { (self.at(offset, 8) as *mut u64).write_volatile(value) }
+    }
+
+    /// Adds to the 64-bit word at `offset`, a multiple of 8, in one step for all who share it: what it was.
+    pub fn add_word(&self, offset: usize, by: u64) -> u64 {
+        // SAFETY: within the mapping, aligned, and only accessed volatile or atomically.
+        unsafe { AtomicU64::from_ptr(self.at(offset, 8) as *mut u64) }.fetch_add(by, Ordering::AcqRel)
     }
 
     /// Writes one byte of every page, with as few instructions as that takes.

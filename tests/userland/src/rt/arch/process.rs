@@ -163,6 +163,11 @@ pub fn set_affinity(mask: u64) -> Result<()> {
     unsafe { call(nr::SCHED_SETAFFINITY, [0, 8, &raw const mask as usize, 0, 0, 0]) }.map(drop)
 }
 
+/// Makes the process `user`'s: real, effective and saved.
+pub fn set_users(user: u32) -> Result<()> {
+    plain_call!(nr::SETRESUID, user, user, user).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Status;

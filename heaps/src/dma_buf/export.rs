@@ -1,0 +1,47 @@
+//! Buffers that come from no heap (Linux: `dma_buf_export`, with `struct dma_buf_ops`).
+
+use alloc::boxed::Box;
+
+use super::DmaBuf;
+use crate::Result;
+use crate::discipline::Hold;
+use crate::platform::Platform;
+use crate::registry::Registry;
+use crate::sg::SgTable;
+
+/// Whoever made a buffer of pages that are its own. Dropped after it released them.
+pub trait Exporter: Send + Sync + 'static {
+    /// What `exp_name` says.
+    fn name(&self) -> &str;
+
+    /// Gives up the buffer's pages. May sleep.
+    fn release(&self, table: SgTable);
+
+    /// Lets the CPU at the pages: what devices wrote can be seen. May sleep.
+    fn begin_cpu_access(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Lets devices at the pages: what the CPU wrote can be seen. May sleep.
+    fn end_cpu_access(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<P: Platform> DmaBuf<P> {
+    /// A buffer of the pages in `table`, which are `exporter`'s to release: here already, where it fails. `registry`
+    /// counts it, the calling task is charged for it, and user space may map it. `EDQUOT`, `ENOMEM`. May sleep.
+    pub fn export(
+        registry: &'static Registry<P>,
+        exporter: Box<dyn Exporter>,
+        table: SgTable,
+    ) -> Result<DmaBuf<P>> {
+        let buffer = DmaBuf::new(registry, Hold::Exporter(exporter), table);
+        let charge = P::charge(buffer.size())?;
+        Ok(buffer.charged(charge))
+    }
+}
+
+#[cfg(all(test, not(feature = "loom")))]
+#[path = "export_tests.rs"]
+mod tests;
