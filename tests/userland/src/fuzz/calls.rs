@@ -148,6 +148,7 @@ calls! {
     faccessat = 48 (Dir, Path, Small);
     chdir = 49 (Path);
     fchdir = 50 (Fd);
+    chroot = 51 (Path);
     fchmod = 52 (Fd, MODE);
     fchmodat = 53 (Dir, Name, MODE);
     fchownat = 54 (Dir, Name, Small, Small, AT);
@@ -319,13 +320,18 @@ calls! {
     copy_file_range = 285 (Fd, Memory, Fd, Memory, Length, Small);
     preadv2 = 286 (Fd, Vectors, Small, Offset, Small, Flags(&[1, 2, 4, 8, 16]));
     pwritev2 = 287 (Fd, Vectors, Small, Offset, Small, Flags(&[1, 2, 4, 8, 16]));
+    membarrier = 283 (Flags(&[1, 2, 4, 8, 16, 32, 64, 128]), Small, Small);
+    mlock2 = 284 (Address, Extent, Flags(&[1, 2]));
     statx = 291 (Dir, Path, AT, Any, Memory);
     rseq = 293 (Memory, Small, Small, Small);
+    pidfd_send_signal = 424 (Fd, Signal, SENT, Small);
+    pidfd_open = 434 (Pid, OPEN);
     clone3 = 435 (
         Struct(&[CLONE, Memory, Memory, Memory, Signal, Memory, Length, Memory, Small, Small, Small]),
         OneOf(&[64, 80, 88, 64, 63, 4096, 4097])
     );
     close_range = 436 (Fd, Fd, Flags(&[2, 4, 1, 8]));
+    pidfd_getfd = 438 (Fd, Fd, Small);
     faccessat2 = 439 (Dir, Path, Small, AT);
     epoll_pwait2 = 441 (Fd, Memory, Small, TIMES, Signals, SET_SIZE);
 }

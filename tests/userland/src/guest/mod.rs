@@ -2,7 +2,9 @@
 //! and [`tidy`] tests.
 
 pub mod buffer;
+pub mod drm;
 pub mod edu;
+pub mod fence;
 pub mod heap;
 pub mod meet;
 pub mod oracle;
