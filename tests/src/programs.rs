@@ -43,6 +43,7 @@ const PROGRAMS: [Program; 16] = [
     program("linktest", 2, 256, 60),
     program("mmaptest", 1, 256, 60),
     program("modtest", 1, 256, 60),
+    program("oomtest", 2, 128, 120),
     program("scmtest", 2, 256, 60),
     program("socktest", 2, 256, 60),
     program("threads", 4, 256, 120),

@@ -80,9 +80,14 @@ pub trait Process: Send + Sync {
     /// Its mappings, one on a line, as in `/proc/PID/maps`. `ENOMEM`. May sleep.
     fn maps(&self) -> Result<String>;
 
-    /// How much sooner than others it is to be killed where memory runs out, after setting it where `to` says so. Kept;
-    /// nobody is killed for that.
-    fn oom_score_adj(&self, to: Option<i32>) -> i32;
+    /// How likely it is to be killed where memory runs out. May sleep.
+    fn oom_score(&self) -> i64;
+
+    /// How much rather than others, as it says itself.
+    fn oom_score_adj(&self) -> i32;
+
+    /// Sets that. `EINVAL`, `EACCES`, `ESRCH`.
+    fn set_oom_score_adj(&self, adj: i32) -> Result<()>;
 
     /// Bytes in dma-bufs that it can reach, by descriptors or mappings, each counted once. `ENOMEM`. May sleep.
     fn buffer_bytes(&self) -> Result<usize>;

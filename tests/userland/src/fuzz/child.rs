@@ -135,7 +135,7 @@ impl<'a> Caller<'a> {
         let arguments = self.maker.arguments(call.arguments);
         // What ends a child at once is tried less often.
         let rare = match call.number {
-            nr::EXIT | nr::RT_SIGRETURN | nr::EXECVE | nr::EXECVEAT => 32,
+            nr::EXIT | nr::EXIT_GROUP | nr::RT_SIGRETURN | nr::EXECVE | nr::EXECVEAT => 32,
             nr::KILL | nr::TKILL | nr::TGKILL => 32,
             _ => 1,
         };
