@@ -62,7 +62,7 @@ pub enum Content {
     /// A file whose text is made up at each open.
     Text(Box<dyn TextFile>),
     /// A file with operations of its own, made at each open.
-    Special(fn() -> Box<dyn FileOps>),
+    Special(fn() -> Result<Box<dyn FileOps>>),
     /// A link that is followed by its text.
     Symlink(Vec<u8>),
     /// A link that leads straight to a file, whatever its text says (`/proc/self/fd/N`).

@@ -142,7 +142,7 @@ pub fn open_dentry(dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<File>> {
             return Ok(file);
         }
         Content::Text(_) => Box::new(TextOps::new()),
-        Content::Special(ops) => ops(),
+        Content::Special(ops) => ops()?,
         Content::Char(_) => {
             let opened = chrdev::open(inode, kept)?;
             refuse_direct(flags)?;
