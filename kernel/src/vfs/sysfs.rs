@@ -33,7 +33,7 @@ fn fill() -> Result<Arc<Dentry>> {
     pseudo::add(&driver, "unplug", 0o200, pseudo::write_only(modules::unplug))?;
     let modules = pseudo::dynamic_inode(DEV, 0o755, Box::new(Modules));
     namespace::add(By::Kernel, &root, b"module", modules)?;
-    namespace::add(By::Kernel, &root, b"class", sysfs_class::inode(DEV))?;
+    namespace::add(By::Kernel, &pseudo::dir(&root, "class")?, b"dma_heap", sysfs_class::heaps(DEV))?;
     Ok(root)
 }
 
