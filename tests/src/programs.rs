@@ -31,7 +31,8 @@ const DEVICES: [(&str, Device, Program, Option<&str>, &str); 3] = [
 ];
 
 /// The programs that are run without arguments.
-const PROGRAMS: [Program; 13] = [
+const PROGRAMS: [Program; 14] = [
+    program("drmtest", 2, 256, 120),
     program("eventtest", 2, 256, 60),
     program("filetest", 1, 256, 60),
     program("forktest", 2, 256, 60),
