@@ -187,14 +187,14 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Takes the lock of `directory`, saying so when it has to wait. Dropping the file gives it back.
-fn lock(directory: &Path) -> Result<File> {
+pub(crate) fn lock(directory: &Path) -> Result<File> {
     fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let path = directory.join(".lastref.lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            eprintln!("lastref: waiting for another build of the guest to end");
+            eprintln!("lastref: waiting for another build in {} to end", directory.display());
             file.lock()?;
         }
         Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the guest's directory"),
