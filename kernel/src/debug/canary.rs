@@ -17,7 +17,6 @@ pub const FILES: [(&str, fn()); 12] = [
     ("free_twice", canary::free_twice),
     ("free_in_flight", in_flight::free_one_in_flight),
     ("overflow_stack", overflow_stack),
-    ("free_in_flight", in_flight::free_one_in_flight),
     ("invert_locks", invert_locks),
     ("lock_twice", lock_twice),
     ("saturate_count", saturate_count),
