@@ -159,6 +159,9 @@ pub struct Options {
     /// A region set aside under that name, which user space is not to map (may be repeated)
     #[arg(long, global = true, value_name = "NAME=SIZE[@BASE]", value_parser = Region::parse_protected)]
     pub protected: Vec<Region>,
+    /// A device beyond the board's (may be repeated)
+    #[arg(long, global = true, value_name = "DEVICE")]
+    pub device: Vec<qemu::Device>,
     /// The discipline heaps live by
     #[arg(long, global = true, value_name = "D", value_parser = PossibleValuesParser::new(DISCIPLINES))]
     pub discipline: Option<String>,
@@ -183,8 +186,9 @@ impl Options {
     /// The machine's hardware.
     pub fn hardware(&self) -> Hardware {
         let regions = [&self.cma, &self.carveout, &self.protected].into_iter().flatten().cloned().collect();
-        let cpus = self.smp.unwrap_or(1);
-        Hardware { cpus, memory: self.mem, icount: self.icount, regions, ..Hardware::default() }
+        let devices = self.device.clone();
+        let (cpus, memory, icount) = (self.smp.unwrap_or(1), self.mem, self.icount);
+        Hardware { cpus, memory, icount, devices, regions, ..Hardware::default() }
     }
 }
 

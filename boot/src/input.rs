@@ -7,6 +7,7 @@
 //! rows and columns, two bytes each, low byte first. 0x1E twice is that key.
 
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub enum Stdin {
     Terminal,
     /// These bytes.
     Bytes(Vec<u8>),
+    /// What comes out of this socket, until it is closed at its other end.
+    Socket(Arc<UnixStream>),
 }
 
 impl Stdin {
@@ -46,6 +49,7 @@ impl Stdin {
         match self {
             Stdin::Null => return Ok(()),
             Stdin::Bytes(bytes) => return copy(&mut bytes.as_slice(), &line),
+            Stdin::Socket(socket) => return copy(&mut &*socket, &line),
             Stdin::Inherit => {}
             Stdin::Terminal => follow_window(line.clone())?,
         }

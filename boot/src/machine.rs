@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use crate::console::{Channel, Demultiplexer, Lines};
 use crate::initramfs::{Initramfs, Put};
 use crate::input::Stdin;
 use crate::process::{self, Ending};
-use crate::qemu::{self, Hardware};
+use crate::qemu::{self, Device, Hardware};
 use crate::records::Record;
 use crate::report::Filter;
 use crate::symbolise::Symboliser;
@@ -36,6 +37,7 @@ pub struct Machine<'a> {
     files: Vec<(String, u32, Vec<u8>)>,
     puts: Vec<Put>,
     stdin: Stdin,
+    monitor: Option<PathBuf>,
     limit: Option<Duration>,
     qemu: Option<PathBuf>,
 }
@@ -115,6 +117,7 @@ impl<'a> Machine<'a> {
             files: Vec::new(),
             puts: Vec::new(),
             stdin: Stdin::Null,
+            monitor: None,
             limit: Some(Duration::from_secs(60)),
             qemu: None,
         }
@@ -135,6 +138,12 @@ impl<'a> Machine<'a> {
     /// Sets how much memory it has, in MiB.
     pub fn memory(mut self, mib: u32) -> Self {
         self.hardware.memory = mib;
+        self
+    }
+
+    /// Adds a device.
+    pub fn device(mut self, device: Device) -> Self {
+        self.hardware.devices.push(device);
         self
     }
 
@@ -186,6 +195,12 @@ impl<'a> Machine<'a> {
         self
     }
 
+    /// Has QEMU listen on a socket at this path for commands in its machine protocol (QMP).
+    pub fn monitor(mut self, socket: impl Into<PathBuf>) -> Self {
+        self.monitor = Some(socket.into());
+        self
+    }
+
     /// How long it may run; `None` for ever.
     pub fn limit(mut self, limit: Option<Duration>) -> Self {
         self.limit = limit;
@@ -210,6 +225,7 @@ impl<'a> Machine<'a> {
             .iter()
             .copied()
             .chain(discipline.as_deref())
+            .chain(self.hardware.devices.iter().filter_map(|device| device.kernel_argument()))
             .chain((!self.kernel_arguments.is_empty()).then_some(self.kernel_arguments.as_str()));
         command_line::compose(options, &self.command)
     }
@@ -236,6 +252,12 @@ impl<'a> Machine<'a> {
             std::fs::write(&tree, device_tree::with_regions(&qemu, &hardware)?)
                 .context("cannot write the device tree")?;
             command.arg("-dtb").arg(tree);
+        }
+        if let Some(socket) = &self.monitor {
+            let mut option = OsString::from("unix:");
+            option.push(socket);
+            option.push(",server=on,wait=off");
+            command.arg("-qmp").arg(option);
         }
         let mut listener = Listener::new(self.guest);
         let (ending, stderr) = process::run(command, self.stdin.clone(), self.limit, |bytes| {

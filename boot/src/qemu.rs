@@ -18,6 +18,34 @@ pub const MOST_MEMORY: u32 = 255 << 10;
 /// The most CPUs the kernel drives.
 pub const MOST_CPUS: u32 = 16;
 
+/// A device that a machine can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Device {
+    /// QEMU's educational PCI device, which does DMA to and from buffers: /dev/edu
+    Edu,
+    /// A display that scans a contiguous buffer out: /dev/ramfb
+    Ramfb,
+}
+
+impl Device {
+    /// What `-device` takes. The DMA unit of `edu` has 28 address lines unless told otherwise, which reach no memory
+    /// of this machine.
+    fn option(self) -> &'static str {
+        match self {
+            Device::Edu => "edu,dma_mask=0xffffffffffffffff",
+            Device::Ramfb => "ramfb",
+        }
+    }
+
+    /// What the kernel has to be told of it, if anything.
+    pub fn kernel_argument(self) -> Option<&'static str> {
+        match self {
+            Device::Edu => Some("edu.dma_bits=64"),
+            Device::Ramfb => None,
+        }
+    }
+}
+
 /// What the machine is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hardware {
@@ -29,6 +57,8 @@ pub struct Hardware {
     pub icount: bool,
     /// Whether memory has tags.
     pub tags: bool,
+    /// Devices beyond the board's.
+    pub devices: Vec<Device>,
     /// Memory set aside for heaps.
     pub regions: Vec<Region>,
     /// The TCP port to wait on for a debugger, before the first instruction.
@@ -44,6 +74,7 @@ impl Default for Hardware {
             memory: 512,
             icount: false,
             tags: true,
+            devices: Vec::new(),
             regions: Vec::new(),
             debugger: None,
             user_exit: false,
@@ -79,6 +110,9 @@ impl Hardware {
         arguments.extend(boot.as_flattened().iter().map(OsString::from));
         arguments.extend(["-no-reboot".into(), "-kernel".into(), kernel.into()]);
         arguments.extend(["-initrd".into(), initramfs.into()]);
+        for device in &self.devices {
+            arguments.extend(["-device".into(), device.option().into()]);
+        }
         if self.icount {
             arguments.extend(["-icount", "shift=0,sleep=off"].map(OsString::from));
         }
@@ -155,6 +189,7 @@ mod tests {
             cpus: 4,
             memory: 64,
             icount: true,
+            devices: vec![Device::Edu],
             debugger: Some(1234),
             user_exit: true,
             ..Hardware::default()
@@ -162,6 +197,7 @@ mod tests {
         let other = text(&other);
         assert!(other.contains("-semihosting-config|enable=on,target=native,userspace=on|"));
         assert!(other.contains("-smp|4|-m|64M|") && other.contains("-icount|shift=0,sleep=off"));
+        assert!(!plain.contains("-device") && other.contains("-device|edu,dma_mask="));
         assert!(other.ends_with("-S|-gdb|tcp:127.0.0.1:1234"));
     }
 

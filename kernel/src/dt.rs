@@ -1,10 +1,14 @@
 //! The device tree: what this machine has and where. A damaged blob yields an error, never a panic.
 
+pub mod pci;
+
 use core::ops::Range;
 
 use arrayvec::ArrayVec;
 use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
+
+use pci::PciHost;
 
 /// Memory ranges, in bytes of the physical address space.
 pub type Ranges = ArrayVec<Range<u64>, 16>;
@@ -67,6 +71,10 @@ pub struct Machine<'a> {
     pub uart: Device,
     /// The PL031 clock; its base is 0 where there is none.
     pub rtc: Device,
+    /// The PCIe host bridge, if there is one.
+    pub pci: Option<PciHost<'a>>,
+    /// QEMU's firmware configuration; its base is 0 where there is none.
+    pub fw_cfg: Device,
     /// Random bytes of the boot loader's (`rng-seed`, `kaslr-seed`).
     pub seed: ArrayVec<u8, 64>,
     /// Whether PSCI is called by SMC, as where we start at EL2, rather than by HVC.
@@ -110,11 +118,14 @@ impl<'a> Machine<'a> {
                 machine.uart = device(regs(node).next(), interrupt(node));
             } else if compatible(node, "arm,pl031") && machine.rtc.base == 0 {
                 machine.rtc = device(regs(node).next(), interrupt(node));
+            } else if compatible(node, "qemu,fw-cfg-mmio") {
+                machine.fw_cfg = device(regs(node).next(), 0);
             }
         }
         let psci = fdt.find_node("/psci").and_then(|node| node.property("method"));
         machine.psci_by_smc = psci.is_some_and(|method| method.value_as::<&str>() == Ok("smc"));
         machine.read_cpus(fdt);
+        machine.pci = PciHost::read(fdt);
         machine.read_reserved(fdt)?;
         if let Some(chosen) = fdt.find_node("/chosen") {
             machine.read_chosen(chosen);

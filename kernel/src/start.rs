@@ -4,11 +4,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use heaps::{Discipline, Result};
+use heaps::{Discipline, Errno, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
-use crate::drivers::{console, dma_heap, kmsg, mem, udmabuf};
+use crate::drivers::{console, dma_heap, edu, kmsg, mem, pci, ramfb, udmabuf};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
 use crate::vfs::{mounts, parameters, procfs};
@@ -31,6 +31,7 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
     if let Err(e) = devices(regions) {
         panic!("devices: {e}");
     }
+    probe(machine, args);
     heaps(args);
     if args.value("lastref.ktap").is_some() {
         ktap::run();
@@ -62,6 +63,28 @@ fn devices(regions: &Regions<'_>) -> Result<()> {
     lab::init()?;
     dma_heap::init()?;
     dma_heap::regions::init(regions)
+}
+
+/// Looks for devices. A machine without them, or one that does not come up, goes on without.
+fn probe(machine: &Machine<'_>, args: &CommandLine<'_>) {
+    if machine.fw_cfg.base != 0
+        && let Err(e) = ramfb::probe(machine.fw_cfg)
+        && e != Errno::ENOENT
+    {
+        log::warn!("ramfb: {e}");
+    }
+    let Some(host) = &machine.pci else { return };
+    let bits = args.value("edu.dma_bits").and_then(|text| text.parse().ok());
+    let searched = pci::init(host, |function| {
+        if function.id == edu::ID
+            && let Err(e) = edu::probe(function, bits)
+        {
+            log::warn!("edu: {e}");
+        }
+    });
+    if let Err(e) = searched {
+        log::warn!("pci: {e}");
+    }
 }
 
 /// Selects the discipline, and loads the providers the command line names.

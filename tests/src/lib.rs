@@ -17,6 +17,7 @@
 //! | [`applets`] | busybox's programs, run by scripts, held to what they printed on Linux |
 //! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
 //! | [`reports`] | whether a detection report says what its reader needs |
+//! | [`screenshot`] | what a display shows, as QEMU sees it |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
 //! | [`mutants`] | broken twins of the kernel, which other trials have to tell from it |
 //! | [`kasan`] | cells and canaries under the other detector |
@@ -44,6 +45,7 @@ pub mod mutants;
 pub mod programs;
 pub mod races;
 pub mod reports;
+pub mod screenshot;
 pub mod shell;
 pub mod strace;
 pub mod stress;
@@ -66,6 +68,7 @@ pub fn all() -> Vec<Trial> {
         reports::trials(),
         races::trials(),
         programs::trials(),
+        screenshot::trials(),
         in_kernel::trials(),
         strace::trials(),
         fuzz::trials(),

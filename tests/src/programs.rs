@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
+use lastref::qemu::Device;
 use lastref::{Machine, Outcome, build};
 use libtest_mimic::Trial;
 use userland::misuse::CASES;
@@ -20,6 +21,14 @@ struct Program {
 const fn program(name: &'static str, cpus: u32, memory: u32, seconds: u64) -> Program {
     Program { name, cpus, memory, seconds }
 }
+
+/// The trials of devices: a name, the device, the program, its argument, and what the kernel is told.
+const DEVICES: [(&str, Device, Program, Option<&str>, &str); 3] = [
+    ("edutest", Device::Edu, program("edutest", 2, 256, 120), None, ""),
+    // Its DMA unit is too narrow, as far as the kernel knows.
+    ("edutest-narrow", Device::Edu, program("edutest", 1, 256, 120), Some("narrow"), "edu.dma_bits=28"),
+    ("fbtest", Device::Ramfb, program("fbtest", 2, 256, 120), None, ""),
+];
 
 /// The programs that are run without arguments.
 const PROGRAMS: [Program; 13] = [
@@ -49,14 +58,24 @@ pub fn trials() -> Vec<Trial> {
     let misuse = CASES
         .iter()
         .map(|case| trial(format!("misuse::{}", case.name), || judge(&run(&MISUSE, Some(case.name))?)));
-    programs.chain(misuse).collect()
+    let devices = DEVICES.iter().map(|(name, device, program, argument, options)| {
+        trial(format!("program::{name}"), || {
+            let machine = machine(program, *argument)?.device(*device).kernel_arguments(options);
+            judge(&machine.capture()?)
+        })
+    });
+    programs.chain(misuse).chain(devices).collect()
 }
 
 fn run(program: &Program, argument: Option<&str>) -> Result<Outcome> {
+    machine(program, argument)?.capture()
+}
+
+fn machine(program: &Program, argument: Option<&str>) -> Result<Machine<'static>> {
     let path = format!("/bin/{}", program.name);
     let command = std::iter::once(path.as_str()).chain(argument);
     let machine = Machine::new(build::guest()?).cpus(program.cpus).memory(program.memory).command(command);
-    machine.limit(Some(Duration::from_secs(program.seconds))).capture()
+    Ok(machine.limit(Some(Duration::from_secs(program.seconds))))
 }
 
 /// Holds a program's end to what it printed.

@@ -6,15 +6,17 @@ use heaps::Platform;
 use heaps::refcount::Refcount;
 
 use crate::drivers::dma_heap::Kernel;
+use crate::mm::in_flight;
 use crate::mm::object::canary;
 use crate::sync::{Mutex, SpinLock, order};
 
 /// The files, and what a write to one does.
-pub const FILES: [(&str, fn()); 11] = [
+pub const FILES: [(&str, fn()); 12] = [
     ("touch_freed", canary::touch_freed),
     ("touch_beyond", canary::touch_beyond),
     ("free_twice", canary::free_twice),
     ("overflow_stack", overflow_stack),
+    ("free_in_flight", in_flight::free_one_in_flight),
     ("invert_locks", invert_locks),
     ("lock_twice", lock_twice),
     ("saturate_count", saturate_count),

@@ -23,7 +23,7 @@ pub enum Kind {
     LockOrder,
     /// A task waits for a lock that it holds itself.
     Deadlock,
-    /// Page frames were freed that user space still maps.
+    /// Page frames were freed that user space still maps, or a device still reaches.
     FrameState,
     /// The kernel did something the machine refused.
     Oops,
@@ -108,8 +108,16 @@ pub fn freed_while_mapped(start: PhysAddr, pages: usize, at: u64) {
     panic!("frame state: {pages} frames from {start:?} are mapped at {at:#x}");
 }
 
+/// The `pages` frames from `start` change hands while a device reaches one of them.
+#[cfg(not(target_os = "none"))]
+pub fn reused_in_flight(start: PhysAddr, pages: usize) {
+    panic!("frame state: {pages} frames from {start:?} are in flight");
+}
+
 #[cfg(target_os = "none")]
-pub use guest::{deadlock, freed_while_mapped, invalid_free, lock_order, refcount, stale_access};
+pub use guest::{
+    deadlock, freed_while_mapped, invalid_free, lock_order, refcount, reused_in_flight, stale_access,
+};
 
 #[cfg(target_os = "none")]
 mod guest {
@@ -163,6 +171,16 @@ mod guest {
         print!("{RULE}");
         print!("BUG: lastref: frame state: {pages} page frames from {:#x} freed while mapped", start.get());
         print!("by task {} on CPU {}; a mapping is at {at:#x}", sched::current_tid(), arch::cpu_id());
+        stack("Call trace", frames_from(frame_pointer()));
+        print!("{RULE}");
+    }
+
+    /// The `pages` frames from `start` change hands while a device reaches one of them. They do all the same.
+    pub fn reused_in_flight(start: PhysAddr, pages: usize) {
+        note(Kind::FrameState, caller(), sched::current_tid());
+        print!("{RULE}");
+        print!("BUG: lastref: frame state: {pages} page frames from {:#x} reused in flight", start.get());
+        print!("by task {} on CPU {}; a device reaches them", sched::current_tid(), arch::cpu_id());
         stack("Call trace", frames_from(frame_pointer()));
         print!("{RULE}");
     }

@@ -1,4 +1,5 @@
-//! `/dev/null`, `/dev/zero` and `/dev/full`. Models `drivers/char/mem.c`.
+//! `/dev/null`, `/dev/zero`, `/dev/full`, `/dev/random` and `/dev/urandom`. Models `drivers/char/mem.c` and
+//! `drivers/char/random.c`.
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
@@ -7,8 +8,9 @@ use heaps::{CdevOps, Errno, Result};
 
 use super::dma_heap::Kernel;
 use crate::chrdev::{self, CdevRef, DevT};
-use crate::vfs::file::{File, FileOps, Whence};
-use crate::vfs::io::{Sink, Source};
+use crate::process::{self, Thread, random};
+use crate::vfs::file::{File, FileOps, Position, Whence};
+use crate::vfs::io::{Sink, Source, partial};
 use crate::vfs::mmap::{Mmap, MmapRequest};
 
 const MEM_MAJOR: u32 = 1;
@@ -19,13 +21,35 @@ enum Mem {
     Null,
     Zero,
     Full,
+    Random,
 }
+
+/// Random bytes made at once.
+const RANDOM_STEP: usize = 64;
 
 /// Publishes the devices. `EBUSY` and `EEXIST` when they are there already, `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
     chrdev::register("null", DevT::new(MEM_MAJOR, 3), 0o666, &Mem::Null)?;
     chrdev::register("zero", DevT::new(MEM_MAJOR, 5), 0o666, &Mem::Zero)?;
-    chrdev::register("full", DevT::new(MEM_MAJOR, 7), 0o666, &Mem::Full)
+    chrdev::register("full", DevT::new(MEM_MAJOR, 7), 0o666, &Mem::Full)?;
+    chrdev::register("random", DevT::new(MEM_MAJOR, 8), 0o666, &Mem::Random)?;
+    chrdev::register("urandom", DevT::new(MEM_MAJOR, 9), 0o666, &Mem::Random)
+}
+
+/// Mixes in what is written.
+fn stir(from: &mut dyn Source) -> Result<(usize, u64)> {
+    let all = from.left();
+    while from.left() > 0 {
+        let mut bytes = [0; RANDOM_STEP];
+        let part = &mut bytes[..from.left().min(RANDOM_STEP)];
+        let left = from.left();
+        let taken = from.take(part);
+        random::seed(&part[..left - from.left()]);
+        if taken.is_err() {
+            return partial(all - from.left(), taken).map(|n| (n, 0));
+        }
+    }
+    Ok((all, 0))
 }
 
 impl CdevOps<Kernel> for Mem {
@@ -41,7 +65,18 @@ impl FileOps for Mem {
         }
         let want = to.room();
         while to.room() > 0 {
-            to.put(&ZEROS[..to.room().min(ZEROS.len())])?;
+            let put = match self {
+                Mem::Random => {
+                    let mut bytes = [0; RANDOM_STEP];
+                    let part = &mut bytes[..to.room().min(RANDOM_STEP)];
+                    random::fill(part);
+                    to.put(part)
+                }
+                _ => to.put(&ZEROS[..to.room().min(ZEROS.len())]),
+            };
+            if put.is_err() || process::with_current(Thread::is_killed).unwrap_or(false) {
+                return partial(want - to.room(), put);
+            }
         }
         Ok(want)
     }
@@ -50,12 +85,23 @@ impl FileOps for Mem {
         match self {
             Mem::Full => Err(Errno::ENOSPC),
             Mem::Null | Mem::Zero => Ok((from.left(), 0)),
+            Mem::Random => stir(from),
         }
     }
 
+    fn position(&self) -> Position {
+        Position::Still
+    }
+
     fn llseek(&self, file: &File, _: i64, _: Whence) -> Result<u64> {
-        file.set_pos(0);
-        Ok(0)
+        match self {
+            // Positioning these is meant to be without effect, not refused.
+            Mem::Random => Ok(file.pos()),
+            _ => {
+                file.set_pos(0);
+                Ok(0)
+            }
+        }
     }
 
     fn mmap(&self, _: &File, request: &MmapRequest) -> Result<Mmap> {

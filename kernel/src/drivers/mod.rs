@@ -4,6 +4,15 @@
 pub mod console;
 pub mod dma_device;
 pub mod dma_heap;
+#[cfg(target_os = "none")]
+pub mod edu;
+#[cfg(target_os = "none")]
+pub mod fw_cfg;
+pub mod import;
+pub mod interrupts;
 pub mod kmsg;
 pub mod mem;
+pub mod pci;
+#[cfg(target_os = "none")]
+pub mod ramfb;
 pub mod udmabuf;

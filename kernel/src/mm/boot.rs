@@ -90,7 +90,7 @@ pub fn init<'a>(
         arch::zero_pages(frame, 1);
         frame
     };
-    mmu::init(image, &machine.ram, &mut next);
+    mmu::init(image, &machine.ram, machine.pci.as_ref().map(|pci| &pci.ecam), &mut next);
     arch::pgtable::init_no_user(next());
 
     let heap_len = (total / 8 / BLOCK * BLOCK).clamp(4 * MIB, 256 * MIB);

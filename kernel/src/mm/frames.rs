@@ -10,7 +10,7 @@ use buddy_system_allocator::FrameAllocator;
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result, Run};
 use spin::Once;
 
-use super::loans;
+use super::{in_flight, loans};
 use crate::arch;
 use crate::sync::{SpinLock, order};
 
@@ -107,6 +107,7 @@ pub fn free_order(start: PhysAddr, order: u32) {
     if order == 0 {
         return free_one(start);
     }
+    in_flight::check(start, 1 << order);
     BUDDY.lock().dealloc(start.pfn() as usize, 1 << order);
     FREE.fetch_add(1 << order, Ordering::Relaxed);
 }
@@ -130,6 +131,7 @@ fn alloc_one() -> Result<PhysAddr> {
 }
 
 fn free_one(pa: PhysAddr) {
+    in_flight::check(pa, 1);
     if loans::give_back(pa) {
         return;
     }

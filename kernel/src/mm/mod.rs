@@ -10,6 +10,7 @@ pub mod frames;
 #[cfg(not(target_os = "none"))]
 #[path = "frames_host.rs"]
 pub mod frames;
+pub mod in_flight;
 pub mod loans;
 #[cfg(target_os = "none")]
 pub mod object;

@@ -31,6 +31,10 @@ const AT_SECURE: u64 = 23;
 const AT_RANDOM: u64 = 25;
 const AT_HWCAP2: u64 = 26;
 const AT_EXECFN: u64 = 31;
+const AT_MINSIGSTKSZ: u64 = 51;
+
+/// What a signal's frame takes at most, in bytes, as Linux says it where there are no registers but these.
+const SIGNAL_FRAME: u64 = 4720;
 
 /// Floating point, SIMD, and the atomics of ARMv8.1: `HWCAP_FP`, `HWCAP_ASIMD`, `HWCAP_ATOMICS`. What a program must
 /// not assume is left out, SVE above all, whose registers are not kept.
@@ -167,6 +171,7 @@ pub fn build(top: u64, path: &[u8], argv: &Strings, envp: &Strings, facts: &Fact
         0,
     ]);
     words.extend([AT_SECURE, 0, AT_RANDOM, base + random, AT_HWCAP2, 0, AT_EXECFN, base + name]);
+    words.extend([AT_MINSIGSTKSZ, SIGNAL_FRAME]);
     words.extend([AT_PLATFORM, base + platform, AT_NULL, 0]);
 
     let sp = (base - words.len() as u64 * 8) & !15;

@@ -167,12 +167,21 @@ impl Process {
     /// What it does about a signal, changed to `new` if there is one. What is ignored from now on and pending is
     /// forgotten.
     pub fn change_action(&self, signal: u32, new: Option<Action>) -> Action {
+        let threads = match new {
+            Some(_) => {
+                super::tree::lock().node(self.pid).map(|node| node.threads.clone()).unwrap_or_default()
+            }
+            None => Default::default(),
+        };
         let mut signals = self.signals.lock();
         let before = signals.action(signal);
         if let Some(new) = new {
             signals.set_action(signal, new);
             if signals.ignores(signal) {
-                self.pending.fetch_and(!super::signal::bit(signal), Ordering::AcqRel);
+                let sent_to = threads.iter().map(|thread| &thread.pending);
+                for pending in sent_to.chain([&self.pending]) {
+                    pending.fetch_and(!super::signal::bit(signal), Ordering::AcqRel);
+                }
                 signals.forget(signal);
             }
         }

@@ -40,6 +40,7 @@ ranks! {
     RESERVATION = 13, "Whom one dma-buf is attached to; importers map, and stop, under it.";
     DRAINED = 14, "No lock: to wait until all of a provider's memory is back, for which others need the next.";
     PROVIDER = 15, "A heap provider's own lock.";
+    DEVICE = 16, "The turn to use a device; those stop one who take a dma-buf from it.";
     // Spinning locks.
     PROCESS_TREE = 17, "Parents, children, thread groups.";
     TASK = 18, "One thread's or process' references: address space, files, task.";
@@ -53,7 +54,7 @@ ranks! {
     DENTRY = 26, "One directory's entries.";
     FILE_LINKS = 27, "The epolls that watch one open file, and files whose last close is put off.";
     FLIGHT = 28, "The files that are in sockets' queues.";
-    HEAP_STATE = 29, "One heap's or one module's state.";
+    HEAP_STATE = 29, "One heap's, one module's or one open device's state.";
     SOCKET = 30, "One socket: its queues, its peer.";
     SPACES = 31, "The list of address spaces.";
     FIFO = 32, "A named pipe's way to its bytes.";

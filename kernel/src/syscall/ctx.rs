@@ -37,8 +37,11 @@ impl Ctx<'_> {
     }
 
     /// Where `path` starts. Its directory argument only matters, and is only looked at, when it is relative.
-    /// `EBADF`, `ENOTDIR`.
+    /// `ENOENT` for an empty one, `EBADF`, `ENOTDIR`.
     pub fn start(&self, dirfd: i32, path: &[u8]) -> Result<Arc<Dentry>> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
         if path.starts_with(b"/") {
             return Ok(self.fs.root().clone());
         }

@@ -10,7 +10,9 @@ use crate::process::tree;
 use crate::vfs::File;
 use crate::vfs::file::{Ioctl, SETFL_MASK};
 use crate::vfs::flags::{O_CLOEXEC, O_DIRECT, O_NONBLOCK};
+use crate::vfs::inode::{S_IFDIR, S_IFIFO, S_IFMT, S_IFREG};
 use crate::vfs::pipe;
+use crate::vfs::stat::BLOCK_SIZE;
 
 const F_DUPFD: u32 = 0;
 const F_GETFD: u32 = 1;
@@ -35,6 +37,11 @@ const FD_CLOEXEC: u64 = 1;
 const FIOCLEX: u32 = 0x5451;
 const FIONCLEX: u32 = 0x5450;
 const FIONBIO: u32 = 0x5421;
+const FIOASYNC: u32 = 0x5452;
+const FIONREAD: u32 = 0x541b;
+const FIOQSIZE: u32 = 0x5460;
+const FIGETBSZ: u32 = 2;
+const FICLONE: u32 = 0x4004_9409;
 
 const CLOSE_RANGE_UNSHARE: u32 = 2;
 const CLOSE_RANGE_CLOEXEC: u32 = 4;
@@ -112,6 +119,9 @@ pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
         F_GETPIPE_SZ => file.ops().pipe_size(None),
         F_ADD_SEALS => memfd::add_seals(&file, arg),
         F_GET_SEALS => memfd::get_seals(&file),
+        F_SETFL if arg as u32 & O_DIRECT != 0 && file.inode().mode() & S_IFMT != S_IFIFO => {
+            Err(Errno::EINVAL)
+        }
         F_SETFL => {
             file.set_flags(arg as u32);
             Ok(0)
@@ -141,8 +151,33 @@ pub fn sys_ioctl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
             file.set_flags(if on != 0 { others | O_NONBLOCK } else { others });
             Ok(0)
         }
+        // Nothing that takes O_ASYNC is there: turning it off where it is off is no change.
+        FIOASYNC => match user::read::<i32>(arg)? {
+            0 => Ok(0),
+            _ => Err(Errno::ENOTTY),
+        },
+        FIOQSIZE => {
+            let inode = file.inode();
+            match inode.mode() & S_IFMT {
+                S_IFREG | S_IFDIR => user::write(arg, &(512 * inode.blocks())).map(|()| 0),
+                _ => Err(Errno::ENOTTY),
+            }
+        }
+        FIGETBSZ => user::write(arg, &BLOCK_SIZE).map(|()| 0),
+        FICLONE => clone_file(ctx, arg as i32, &file),
+        FIONREAD if file.inode().mode() & S_IFMT == S_IFREG => {
+            let left = file.inode().size().wrapping_sub(file.pos());
+            user::write(arg, &(left as u32)).map(|()| 0)
+        }
         _ => file.ops().ioctl(&file, &Ioctl { cmd, arg, files: ctx.files }),
     }
+}
+
+/// `FICLONE`: no filesystem here shares blocks between files. `EBADF`, `EXDEV`, `EOPNOTSUPP`.
+fn clone_file(ctx: &Ctx, from: i32, to: &File) -> Result<usize> {
+    let from = ctx.io_file(from)?;
+    let apart = from.inode().dev() != to.inode().dev();
+    Err(if apart { Errno::EXDEV } else { Errno::EOPNOTSUPP })
 }
 
 /// `pipe2`. `EINVAL`, `EMFILE`, `ENFILE`, `EFAULT`; on an error no descriptor is left behind.

@@ -186,6 +186,7 @@ pub fn sys_readlinkat(ctx: &Ctx, dirfd: i32, path: u64, buf: u64, len: usize) ->
     let text = match dentry.inode().content() {
         Content::Symlink(text) => text.clone(),
         Content::Magic(link) => link.text()?,
+        _ if path.is_empty() => return Err(Errno::ENOENT),
         _ => return Err(Errno::EINVAL),
     };
     let text = &text[..text.len().min(len)];

@@ -123,7 +123,8 @@ impl Set {
 /// `pselect6`. `EBADF`, and as [`sys_ppoll`].
 pub fn sys_pselect6(ctx: &Ctx, count: i32, sets: [u64; 3], timeout: u64) -> Result<usize> {
     let timeout = Timeout::read(timeout)?;
-    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?.min(FD_SETSIZE);
+    // What is past the table is not looked at.
+    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?.min(FD_SETSIZE).min(ctx.files.room());
     let words = count.div_ceil(64);
     let mut sets = [
         Set::read(sets[0], words, READABLE | POLLRDBAND | POLLHUP | POLLERR)?,

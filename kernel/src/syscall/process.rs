@@ -226,15 +226,17 @@ pub fn sys_waitid(
     usage_at: u64,
 ) -> Result<usize> {
     const CHANGES: u32 = WEXITED | WSTOPPED | WCONTINUED;
+    const MAX_ID: u32 = i32::MAX as u32;
     // __WNOTHREAD, __WALL, __WCLONE besides.
     if options & !(WNOHANG | WNOWAIT | CHANGES | 0xe000_0000) != 0 || options & CHANGES == 0 {
         return Err(Errno::EINVAL);
     }
     let which = match (kind, id) {
         (0, _) => Which::Any,
-        (1, 1..) => Which::Pid(id),
+        // Numbers are signed.
+        (1, 1..=MAX_ID) => Which::Pid(id),
         (2, 0) => Which::Group(group_of(thread.process().pid())?),
-        (2, _) => Which::Group(id),
+        (2, 1..=MAX_ID) => Which::Group(id),
         _ => return Err(Errno::EINVAL),
     };
     let changed = wait::wait(thread, which, options)?;

@@ -7,6 +7,7 @@ use heaps::{Errno, Result};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::Ctx;
+use crate::mm::aspace::USER_END;
 use crate::mm::user;
 use crate::vfs::dir::DirSink;
 use crate::vfs::file::Whence;
@@ -21,18 +22,28 @@ pub(super) fn buffer(addr: u64, len: usize) -> UserBuf {
     UserBuf::new(addr, len.min(MAX_RW))
 }
 
+/// The same, of memory that user space could have at all. `EFAULT`.
+fn checked_buffer(addr: u64, len: usize) -> Result<UserBuf> {
+    let end = addr.checked_add(len as u64).filter(|&end| end <= USER_END);
+    end.map(|_| buffer(addr, len)).ok_or(Errno::EFAULT)
+}
+
 fn offset(pos: i64) -> Result<u64> {
     u64::try_from(pos).map_err(|_| Errno::EINVAL)
 }
 
 /// `read`. `EBADF`, `EFAULT`, and what the file says. May sleep.
 pub fn sys_read(ctx: &Ctx, fd: i32, addr: u64, len: usize) -> Result<usize> {
-    ctx.file(fd)?.read(&mut buffer(addr, len))
+    let file = ctx.file(fd)?;
+    file.may_read()?;
+    file.read(&mut checked_buffer(addr, len)?)
 }
 
 /// `write`. As [`sys_read`].
 pub fn sys_write(ctx: &Ctx, fd: i32, addr: u64, len: usize) -> Result<usize> {
-    ctx.file(fd)?.write(&mut buffer(addr, len))
+    let file = ctx.file(fd)?;
+    file.may_write()?;
+    file.write(&mut checked_buffer(addr, len)?)
 }
 
 /// `pread64`. Also `ESPIPE`, `EINVAL`.
@@ -64,6 +75,7 @@ pub(super) fn ranges(addr: u64, count: usize) -> Result<UserVec> {
     for i in 0..count {
         let range: IoVec = user::read(addr.wrapping_add((i * size_of::<IoVec>()) as u64))?;
         let len = isize::try_from(range.len).map_err(|_| Errno::EINVAL)? as usize;
+        checked_buffer(range.addr, len)?;
         parts.push(UserBuf::new(range.addr, len.min(left)));
         left -= len.min(left);
     }
@@ -95,10 +107,13 @@ const OWN_POSITION: i64 = -1;
 /// `RWF_HIPRI`, `RWF_DSYNC`, `RWF_SYNC`: there is nothing to wait for.
 const RWF_NO_EFFECT: u32 = 1 | 2 | 4;
 
-/// `preadv2`. As [`sys_preadv`]; `EOPNOTSUPP` for flags that files in memory do not take. `RWF_APPEND` is one here.
+/// `RWF_APPEND`.
+const RWF_APPEND: u32 = 0x10;
+
+/// `preadv2`. As [`sys_preadv`]; `EOPNOTSUPP` for flags that files in memory do not take.
 pub fn sys_preadv2(ctx: &Ctx, fd: i32, vec: u64, count: usize, pos: i64, flags: u32) -> Result<usize> {
     let (file, mut to) = (ctx.file(fd)?, ranges(vec, count)?);
-    if flags & !RWF_NO_EFFECT != 0 {
+    if flags & !(RWF_NO_EFFECT | RWF_APPEND) != 0 {
         return Err(Errno::EOPNOTSUPP);
     }
     if pos == OWN_POSITION { file.read(&mut to) } else { file.pread(&mut to, offset(pos)?) }
@@ -107,8 +122,15 @@ pub fn sys_preadv2(ctx: &Ctx, fd: i32, vec: u64, count: usize, pos: i64, flags: 
 /// `pwritev2`. As [`sys_preadv2`].
 pub fn sys_pwritev2(ctx: &Ctx, fd: i32, vec: u64, count: usize, pos: i64, flags: u32) -> Result<usize> {
     let (file, mut from) = (ctx.file(fd)?, ranges(vec, count)?);
-    if flags & !RWF_NO_EFFECT != 0 {
+    if flags & !(RWF_NO_EFFECT | RWF_APPEND) != 0 {
         return Err(Errno::EOPNOTSUPP);
+    }
+    if flags & RWF_APPEND != 0 {
+        let moves = pos == OWN_POSITION;
+        if !moves {
+            offset(pos)?;
+        }
+        return file.append(&mut from, moves);
     }
     if pos == OWN_POSITION { file.write(&mut from) } else { file.pwrite(&mut from, offset(pos)?) }
 }

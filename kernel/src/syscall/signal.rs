@@ -22,7 +22,6 @@ fn check(signal: u32) -> Result<()> {
 
 /// `kill`: a process, the caller's group (0), all but init and the caller (-1), or a group. Signal 0 only looks.
 pub fn sys_kill(thread: &Thread, pid: i32, signal: u32) -> Result<usize> {
-    check(signal)?;
     let me = thread.process().pid();
     let targets: alloc::vec::Vec<_> = {
         let tree = tree::lock();
@@ -41,6 +40,7 @@ pub fn sys_kill(thread: &Thread, pid: i32, signal: u32) -> Result<usize> {
     if targets.is_empty() {
         return Err(Errno::ESRCH);
     }
+    check(signal)?;
     let info = Info { signal, code: SI_USER, detail: u64::from(me) };
     targets.iter().filter(|_| signal != 0).for_each(|process| send_process(process, info));
     Ok(0)
@@ -61,8 +61,8 @@ fn target(pid: Option<i32>, tid: i32) -> Result<Thread> {
 
 /// `tgkill`, and `tkill` without a process.
 pub fn sys_tgkill(thread: &Thread, pid: Option<i32>, tid: i32, signal: u32) -> Result<usize> {
-    check(signal)?;
     let target = target(pid, tid)?;
+    check(signal)?;
     if signal != 0 {
         send_thread(&target, Info { signal, code: SI_TKILL, detail: u64::from(thread.process().pid()) });
     }
@@ -79,7 +79,6 @@ fn reason(thread: &Thread, to: i32, signal: u32, at: u64) -> Result<Taken> {
     if (code >= 0 || code == SI_TKILL) && to as u32 != thread.process().pid() {
         return Err(Errno::EPERM);
     }
-    check(signal)?;
     let pair = |low: usize| u64::from(raw[low]) | u64::from(raw[low + 1]) << 32;
     Ok(Taken { info: Info { signal, code, detail: pair(4) }, value: pair(6) })
 }
@@ -89,6 +88,7 @@ pub fn sys_rt_sigqueueinfo(thread: &Thread, pid: i32, signal: u32, info: u64) ->
     let what = reason(thread, pid, signal, info)?;
     let found = u32::try_from(pid).ok().and_then(|tid| tree::lock().thread(tid).cloned());
     let found = found.ok_or(Errno::ESRCH)?;
+    check(signal)?;
     if signal != 0 {
         send_process_with(found.process(), what);
     }
@@ -102,6 +102,7 @@ pub fn sys_rt_tgsigqueueinfo(thread: &Thread, pid: i32, tid: i32, signal: u32, i
     }
     let what = reason(thread, pid, signal, info)?;
     let target = target(Some(pid), tid)?;
+    check(signal)?;
     if signal != 0 {
         send_thread_with(&target, what);
     }
@@ -149,7 +150,10 @@ pub fn sys_rt_sigaction(thread: &Thread, signal: u32, new: u64, old: u64, size: 
     if signal == 0 || signal > MAX_SIGNAL || (new != 0 && UNBLOCKABLE & signal::bit(signal) != 0) {
         return Err(Errno::EINVAL);
     }
-    let new = if new != 0 { Some(user::read::<Action>(new)?) } else { None };
+    let mut new = if new != 0 { Some(user::read::<Action>(new)?) } else { None };
+    if let Some(new) = &mut new {
+        new.flags &= signal::SA_KNOWN;
+    }
     let before = thread.process().change_action(signal, new);
     if old != 0 {
         user::write(old, &before)?;
@@ -180,10 +184,11 @@ pub fn sys_rt_sigprocmask(thread: &Thread, how: u32, set: u64, old: u64, size: u
     Ok(0)
 }
 
-/// `rt_sigpending`.
+/// `rt_sigpending`: as much of the set as is asked for.
 pub fn sys_rt_sigpending(thread: &Thread, to: u64, size: u64) -> Result<usize> {
-    check_size(size)?;
-    user::write(to, &(thread.pending() & thread.mask())).map(|()| 0)
+    let set = (thread.pending() & thread.mask()).to_ne_bytes();
+    let part = usize::try_from(size).ok().and_then(|size| set.get(..size)).ok_or(Errno::EINVAL)?;
+    user::write_bytes(to, part).map(|()| 0)
 }
 
 /// `rt_sigsuspend`: always `EINTR`, in the end.

@@ -18,7 +18,7 @@ use crate::mm::admit::admit;
 use crate::sync::wait::Interruptible;
 use crate::sync::{SpinLock, WaitQueue, order};
 use crate::vfs::anon;
-use crate::vfs::file::{Events, File, FileOps, POLLIN};
+use crate::vfs::file::{Events, File, FileOps, POLLIN, Whence};
 use crate::vfs::flags::{O_NONBLOCK, O_RDWR};
 use crate::vfs::io::Sink;
 use crate::vfs::poll::PollQueue;
@@ -240,6 +240,10 @@ impl FileOps for Handle {
 
     fn poll_queue(&self) -> Option<&PollQueue> {
         Some(&self.0.watched)
+    }
+
+    fn llseek(&self, _: &File, _: i64, _: Whence) -> Result<u64> {
+        Ok(0)
     }
 
     fn show_fdinfo(&self, to: &mut String, _: usize) {

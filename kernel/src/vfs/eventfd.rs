@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use heaps::{Errno, Result};
 
 use super::anon;
-use super::file::{Events, File, FileOps, POLLERR, POLLIN, POLLOUT};
+use super::file::{Events, File, FileOps, POLLERR, POLLIN, POLLOUT, Whence};
 use super::flags::{O_NONBLOCK, O_RDWR};
 use super::io::{Sink, Source};
 use super::poll::PollQueue;
@@ -103,6 +103,10 @@ impl FileOps for EventFd {
 
     fn poll_queue(&self) -> Option<&PollQueue> {
         Some(&self.watched)
+    }
+
+    fn llseek(&self, _: &File, _: i64, _: Whence) -> Result<u64> {
+        Ok(0)
     }
 
     fn show_fdinfo(&self, to: &mut String, _: usize) {

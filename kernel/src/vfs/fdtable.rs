@@ -21,6 +21,9 @@ pub const DEFAULT_LIMIT: usize = 1024;
 /// The largest limit that can be set.
 pub const MAX_LIMIT: usize = 1 << 20;
 
+/// The room a table has from the start.
+const FIRST_ROOM: usize = 64;
+
 #[derive(Default)]
 struct Table {
     files: Vec<Option<Arc<File>>>,
@@ -203,6 +206,11 @@ impl FdTable {
         table.remove(fd).map(|file| (fd, file))
     }
 
+    /// How many descriptors there is room for without growing; there is always room for some.
+    pub fn room(&self) -> usize {
+        self.table.lock().files.len().max(FIRST_ROOM)
+    }
+
     /// The first open descriptor from `from` on.
     pub fn next_open(&self, from: usize) -> Option<usize> {
         let table = self.table.lock();
@@ -217,7 +225,7 @@ impl Table {
 
     fn take(&mut self, fd: usize, cloexec: bool) -> Result<()> {
         if fd >= self.files.len() {
-            let size = (fd + 1).next_power_of_two().max(64);
+            let size = (fd + 1).next_power_of_two().max(FIRST_ROOM);
             self.files.try_reserve_exact(size - self.files.len()).map_err(|_| Errno::ENOMEM)?;
             self.taken.grow(size)?;
             self.cloexec.grow(size)?;

@@ -15,7 +15,7 @@ use heaps::{Errno, PhysAddr, Result};
 
 use super::dentry::Dentry;
 use super::dir::DirSink;
-use super::flags::{O_ACCMODE, O_APPEND, O_DIRECT, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY};
+use super::flags::*;
 use super::inode::Inode;
 use super::io::{Sink, Source};
 use super::locks::{self, Owner};
@@ -29,7 +29,7 @@ use crate::modules::ModuleRef;
 use crate::sync::{Mutex, MutexGuard, SpinLock, order};
 
 /// The flags `fcntl(F_SETFL)` may change.
-pub const SETFL_MASK: u32 = O_APPEND | O_NONBLOCK | O_DIRECT;
+pub const SETFL_MASK: u32 = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static NEXT_ID: AtomicUsize = AtomicUsize::new(0);
@@ -84,6 +84,8 @@ impl Whence {
 pub enum Position {
     /// There is none.
     None,
+    /// There is one for those who name it, but reading and writing do not move it.
+    Still,
     /// There is one, and threads sharing the file may get in each other's way.
     Shared,
     /// There is one, and threads sharing the file take turns.
@@ -129,6 +131,11 @@ pub trait FileOps: Any + Send + Sync {
     /// Writes at `pos`; returns how much, and the position after it.
     fn write_at(&self, _file: &File, _from: &mut dyn Source, _pos: u64) -> Result<(usize, u64)> {
         Err(Errno::EINVAL)
+    }
+
+    /// Writes at the end, where there is one; else as [`write_at`](FileOps::write_at).
+    fn append(&self, file: &File, from: &mut dyn Source, pos: u64) -> Result<(usize, u64)> {
+        self.write_at(file, from, pos)
     }
 
     /// Whether reads and writes move a position.
@@ -398,6 +405,18 @@ impl File {
         self.ops().write_at(self, from, pos).map(|(n, _)| n)
     }
 
+    /// Writes at the end, wherever the position is, and moves it where `moves`. As [`write`](Self::write) and
+    /// [`pwrite`](Self::pwrite). May sleep.
+    pub fn append(&self, from: &mut dyn Source, moves: bool) -> Result<usize> {
+        self.may_write()?;
+        let len = from.left();
+        match self.ops().position() {
+            _ if moves => self.at_position(len, |pos| self.ops().append(self, from, pos)),
+            Position::None => Err(Errno::ESPIPE),
+            _ => self.ops().append(self, from, self.pos()).map(|(n, _)| n),
+        }
+    }
+
     /// Lists entries and moves the position. May sleep.
     pub fn iterate(&self, to: &mut DirSink<'_>) -> Result<()> {
         let _turn = self.pos_lock.lock();
@@ -466,11 +485,13 @@ impl File {
         path
     }
 
-    fn may_read(&self) -> Result<()> {
+    /// `EBADF` unless open for reading.
+    pub fn may_read(&self) -> Result<()> {
         self.readable().then_some(()).ok_or(Errno::EBADF)
     }
 
-    fn may_write(&self) -> Result<()> {
+    /// `EBADF` unless open for writing.
+    pub fn may_write(&self) -> Result<()> {
         self.writable().then_some(()).ok_or(Errno::EBADF)
     }
 
@@ -481,7 +502,9 @@ impl File {
         let _turn = self.turn();
         verify_area(self.pos(), len)?;
         let (n, after) = transfer(self.pos())?;
-        self.set_pos(after);
+        if self.ops().position() != Position::Still {
+            self.set_pos(after);
+        }
         Ok(n)
     }
 

@@ -25,8 +25,12 @@ pub const O_NONBLOCK: u32 = 0o4000;
 pub const O_DIRECTORY: u32 = 0o40000;
 /// Fail if it is a symbolic link.
 pub const O_NOFOLLOW: u32 = 0o100000;
-/// Bypass caches; accepted and ignored.
+/// Bypass caches: refused but for pipes, which take it for packets; they carry bytes all the same.
 pub const O_DIRECT: u32 = 0o200000;
+/// Signal when the file becomes ready.
+pub const O_ASYNC: u32 = 0o20000;
+/// Do not note accesses.
+pub const O_NOATIME: u32 = 0o1000000;
 /// Files may be large; always so.
 pub const O_LARGEFILE: u32 = 0o400000;
 /// Close at execve.

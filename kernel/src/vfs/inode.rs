@@ -144,6 +144,11 @@ impl Inode {
         &self.content
     }
 
+    /// Whether it is a regular file.
+    pub fn is_regular(&self) -> bool {
+        self.mode() & S_IFMT == S_IFREG
+    }
+
     /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {
         matches!(self.content, Content::Directory { .. } | Content::Dynamic(_))
@@ -195,6 +200,11 @@ impl Inode {
             Content::Symlink(text) => text.len() as u64,
             _ => 0,
         }
+    }
+
+    /// What its bytes take, in blocks of 512. May sleep.
+    pub fn blocks(&self) -> u64 {
+        self.data().map_or(0, Data::blocks)
     }
 
     /// Cuts or extends a regular file; anything else is `EISDIR` or `EINVAL`. May sleep.

@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use heaps::{Errno, Result};
+use heaps::{Errno, PAGE_SIZE, Result};
 
 use crate::mm::user;
 
@@ -15,7 +15,8 @@ pub trait Sink {
     /// How many bytes more it wants.
     fn room(&self) -> usize;
 
-    /// Takes all of `bytes`, which are at most [`room`](Sink::room). `EFAULT` when user memory ends early.
+    /// Takes all of `bytes`, which are at most [`room`](Sink::room). `EFAULT` when user memory ends early; what it took
+    /// until then is not room any more.
     fn put(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
@@ -24,7 +25,8 @@ pub trait Source {
     /// How many bytes it still has.
     fn left(&self) -> usize;
 
-    /// Fills `into`, which is at most [`left`](Source::left). `EFAULT` when user memory ends early.
+    /// Fills `into`, which is at most [`left`](Source::left). `EFAULT` when user memory ends early; what it gave until
+    /// then is not left any more.
     fn take(&mut self, into: &mut [u8]) -> Result<()>;
 }
 
@@ -45,6 +47,11 @@ impl UserBuf {
         self.addr = self.addr.wrapping_add(by as u64);
         self.len -= by;
     }
+
+    /// How many of `len` bytes are on the page the next one is on.
+    fn on_page(&self, len: usize) -> usize {
+        len.min(PAGE_SIZE - (self.addr % PAGE_SIZE as u64) as usize)
+    }
 }
 
 impl Sink for UserBuf {
@@ -53,8 +60,17 @@ impl Sink for UserBuf {
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        user::write_bytes(self.addr, bytes)?;
-        self.advance(bytes.len());
+        if user::write_bytes(self.addr, bytes).is_ok() {
+            self.advance(bytes.len());
+            return Ok(());
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(self.on_page(rest.len()));
+            user::write_bytes(self.addr, now)?;
+            self.advance(now.len());
+            rest = later;
+        }
         Ok(())
     }
 }
@@ -65,8 +81,17 @@ impl Source for UserBuf {
     }
 
     fn take(&mut self, into: &mut [u8]) -> Result<()> {
-        user::read_bytes(self.addr, into)?;
-        self.advance(into.len());
+        if user::read_bytes(self.addr, into).is_ok() {
+            self.advance(into.len());
+            return Ok(());
+        }
+        let mut rest = into;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at_mut(self.on_page(rest.len()));
+            user::read_bytes(self.addr, now)?;
+            self.advance(now.len());
+            rest = later;
+        }
         Ok(())
     }
 }

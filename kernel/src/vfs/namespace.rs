@@ -11,6 +11,7 @@ use heaps::{Errno, Result};
 use super::children::Removed;
 use super::dentry::Dentry;
 use super::inode::{Content, Inode, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
+use super::path;
 use super::quota::Quota;
 use super::ramfs::data::Data;
 use crate::mm::admit::admit;
@@ -59,8 +60,8 @@ pub fn socket_inode(dev: u32, permissions: u32) -> Arc<Inode> {
     Arc::new(Inode::new(dev, S_IFSOCK | permissions & 0o7777, Content::SocketName(Slot::default())))
 }
 
-/// Gives `inode` the name `name` in `dir`. `EEXIST`, `ENOENT` when the directory is gone, `ENOTDIR`, `EACCES` where
-/// names are not user space's to make, `ENOMEM`. May sleep.
+/// Gives `inode` the name `name` in `dir`. `EEXIST`, `ENOENT` when the directory is gone, `ENOTDIR`, `EACCES` for a regular
+/// file and `EPERM` for others where names are not user space's to make, `ENOMEM`. May sleep.
 pub fn add(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Result<Arc<Dentry>> {
     let _order = NAMESPACE.lock();
     add_locked(by, dir, name, inode)
@@ -70,7 +71,13 @@ fn add_locked(by: By, dir: &Arc<Dentry>, name: &[u8], inode: Arc<Inode>) -> Resu
     if by == By::User {
         admit()?;
     }
-    may_change(by, dir)?;
+    let refusal = match dir.inode().content() {
+        // Where names are made up, there is none to be made.
+        Content::Dynamic(_) => Errno::ENOENT,
+        _ if inode.is_regular() => Errno::EACCES,
+        _ => Errno::EPERM,
+    };
+    may_change(by, dir, refusal)?;
     let dir = dir.origin();
     if dir.child(name).is_some() {
         return Err(Errno::EEXIST);
@@ -111,20 +118,21 @@ pub fn link(dir: &Arc<Dentry>, name: &[u8], of: &Arc<Dentry>) -> Result<()> {
     if inode.nlink() == 0 && !inode.linkable() {
         return Err(Errno::ENOENT);
     }
+    may_change(By::User, dir, Errno::EPERM)?;
     add_locked(By::User, dir, name, inode.clone())?;
     inode.set_nlink(inode.nlink() + 1);
     inode.change();
     Ok(())
 }
 
-/// Removes the name of something that is no directory. `ENOENT`, `EISDIR`, `EACCES`. May sleep.
+/// Removes the name of something that is no directory. `ENOENT`, `EISDIR`, `EPERM`. May sleep.
 pub fn unlink(by: By, dir: &Arc<Dentry>, name: &[u8]) -> Result<()> {
     let order = NAMESPACE.lock();
-    may_change(by, dir)?;
-    let child = dir.child(name).ok_or(Errno::ENOENT)?;
+    let child = path::lookup(dir, name)?;
     if child.inode().is_dir() {
         return Err(Errno::EISDIR);
     }
+    may_change(by, dir, Errno::EPERM)?;
     if child.is_mount() {
         return Err(Errno::EBUSY);
     }
@@ -136,11 +144,14 @@ pub fn unlink(by: By, dir: &Arc<Dentry>, name: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Removes an empty directory. `ENOENT`, `ENOTDIR`, `ENOTEMPTY`, `EBUSY` for a mounted one, `EACCES`. May sleep.
+/// Removes an empty directory. `ENOENT`, `ENOTDIR`, `ENOTEMPTY`, `EBUSY` for a mounted one, `EPERM`. May sleep.
 pub fn rmdir(by: By, dir: &Arc<Dentry>, name: &[u8]) -> Result<()> {
     let order = NAMESPACE.lock();
-    may_change(by, dir)?;
-    let child = dir.child(name).ok_or(Errno::ENOENT)?;
+    let child = path::lookup(dir, name)?;
+    if !child.inode().is_dir() {
+        return Err(Errno::ENOTDIR);
+    }
+    may_change(by, dir, Errno::EPERM)?;
     check_removable_dir(&child)?;
     let gone = dir.remove(name);
     dir.inode().touch();
@@ -162,17 +173,21 @@ pub enum Target {
 }
 
 /// Moves a name. `ENOENT`, `EEXIST`, `EXDEV`, `EBUSY` for a mount, `EINVAL` into itself, `ENOTEMPTY`, `EISDIR`,
-/// `ENOTDIR`, `EACCES`, `ENOMEM`. May sleep.
+/// `ENOTDIR`, `EPERM`, `ENOMEM`. May sleep.
 pub fn rename(
     (from_dir, from): (&Arc<Dentry>, &[u8]),
     (to_dir, to): (&Arc<Dentry>, &[u8]),
     target: Target,
 ) -> Result<()> {
     let order = NAMESPACE.lock();
-    may_change(By::User, from_dir)?;
-    may_change(By::User, to_dir)?;
+    let moved = path::lookup(from_dir, from)?;
+    // Where names are made up, there is no name to be.
+    if let Content::Dynamic(entries) = to_dir.inode().content() {
+        entries.lookup(to)?;
+    }
+    may_change(By::User, from_dir, Errno::EPERM)?;
+    may_change(By::User, to_dir, Errno::EPERM)?;
     let (from_dir, to_dir) = (from_dir.origin(), to_dir.origin());
-    let moved = from_dir.child(from).ok_or(Errno::ENOENT)?;
     let there = to_dir.child(to);
     check_rename((from_dir, &moved), to_dir, there.as_ref(), target)?;
     if there.as_ref().is_some_and(|there| Arc::ptr_eq(there.inode(), moved.inode())) {
@@ -309,12 +324,13 @@ pub(super) fn take_down(root: &Arc<Dentry>) {
     }
 }
 
-fn may_change(by: By, dir: &Arc<Dentry>) -> Result<()> {
+/// `refusal` where names are not `by`'s to change; `ENOENT` in a directory that is gone, `ENOTDIR`.
+fn may_change(by: By, dir: &Arc<Dentry>, refusal: Errno) -> Result<()> {
     let inode = dir.inode();
     match inode.content() {
         Content::Directory { .. } if inode.nlink() == 0 => Err(Errno::ENOENT),
         Content::Directory { quota } if quota.is_some() || by == By::Kernel => Ok(()),
-        Content::Directory { .. } | Content::Dynamic(_) => Err(Errno::EACCES),
+        Content::Directory { .. } | Content::Dynamic(_) => Err(refusal),
         _ => Err(Errno::ENOTDIR),
     }
 }

@@ -112,6 +112,9 @@ pub fn open_dentry(dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<File>> {
     if flags & O_PATH != 0 {
         return File::new(dentry.clone(), kept, Box::new(PathFile));
     }
+    if !matches!(inode.content(), Content::Char(_) | Content::Fifo(_)) {
+        refuse_direct(flags)?;
+    }
     let ops: Box<dyn FileOps> = match inode.content() {
         Content::Directory { .. } | Content::Dynamic(_) => Box::new(DirFile),
         Content::Regular(_) => {
@@ -124,15 +127,25 @@ pub fn open_dentry(dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<File>> {
         Content::Special(ops) => ops(),
         Content::Char(_) => {
             let opened = chrdev::open(inode, kept)?;
+            refuse_direct(flags)?;
             return File::device(dentry.clone(), kept, opened);
         }
-        Content::Fifo(fifo) => fifo.open(kept)?,
+        Content::Fifo(fifo) => {
+            let ops = fifo.open(kept)?;
+            refuse_direct(flags)?;
+            ops
+        }
         Content::Anonymous | Content::Block(_) | Content::Socket(_) | Content::SocketName(_) => {
             return Err(Errno::ENXIO);
         }
         Content::Symlink(_) | Content::Magic(_) => return Err(Errno::ELOOP),
     };
     File::new(dentry.clone(), kept, ops)
+}
+
+/// No file here has anything to go around. What an open does, it has done before it is refused. `EINVAL`.
+fn refuse_direct(flags: u32) -> Result<()> {
+    if flags & O_DIRECT != 0 { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
 fn check_kind(inode: &Inode, flags: u32) -> Result<()> {

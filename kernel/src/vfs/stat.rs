@@ -5,10 +5,11 @@ use zerocopy::{Immutable, IntoBytes};
 
 use super::attributes::Time;
 use super::file::File;
-use super::inode::{Content, Inode};
+use super::inode::Inode;
 
 const NS_PER_S: i64 = 1_000_000_000;
-const BLOCK_SIZE: u32 = 4096;
+/// The block size every filesystem says it has, in bytes.
+pub const BLOCK_SIZE: u32 = 4096;
 
 /// `struct stat` (`asm-generic/stat.h`).
 #[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
@@ -96,7 +97,7 @@ impl Stat {
             st_rdev: inode.rdev().map_or(0, |rdev| rdev.encode().into()),
             st_size: inode.size() as i64,
             st_blksize: BLOCK_SIZE as i32,
-            st_blocks: blocks(inode) as i64,
+            st_blocks: inode.blocks() as i64,
             st_atime: seconds(atime),
             st_atime_nsec: nanos(atime),
             st_mtime: seconds(mtime),
@@ -143,13 +144,6 @@ impl Statx {
             stx_mnt_id: stat.st_dev,
             ..Statx::default()
         }
-    }
-}
-
-fn blocks(inode: &Inode) -> u64 {
-    match inode.content() {
-        Content::Regular(data) => data.blocks(),
-        _ => 0,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::arch::fault::{FaultKind, UserFault};
 use crate::debug::kmsg;
 use crate::debug::oops::{self, Cause};
 use crate::debug::strace;
-use crate::drivers::console;
+use crate::drivers::{console, interrupts};
 use crate::time::timer as timers;
 use crate::{process, sched, syscall};
 
@@ -130,8 +130,10 @@ fn handle_interrupts(in_user: bool) {
             gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),
             gic::SGI_STOP => oops::stop_this_cpu(),
             spi => {
-                super::uart::interrupt(spi);
-                // A key may have posted a signal.
+                if !super::uart::interrupt(spi) && !interrupts::arrived(spi) {
+                    gic::disable_spi(spi);
+                }
+                // A key may have posted a signal, a device have woken somebody.
                 cpu.add_work(work::SIGNAL);
             }
         }

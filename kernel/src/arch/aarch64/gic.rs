@@ -18,6 +18,7 @@ pub const SPURIOUS: u32 = 1020;
 
 const GICD_CTLR: usize = 0x0;
 const GICD_ISENABLER: usize = 0x100;
+const GICD_ICENABLER: usize = 0x180;
 const GICD_IGROUPR: usize = 0x80;
 const GICD_IPRIORITYR: usize = 0x400;
 const GICD_IROUTER: usize = 0x6000;
@@ -90,6 +91,12 @@ pub fn enable_spi(intid: u32) {
     register(gic.distributor, GICD_IROUTER + 8 * intid as usize).write(0);
     register(gic.distributor, GICD_IROUTER + 8 * intid as usize + 4).write(0);
     register(gic.distributor, GICD_ISENABLER + 4 * word).write(1 << bit);
+}
+
+/// Disables shared peripheral interrupt `intid`.
+pub fn disable_spi(intid: u32) {
+    let Some(gic) = GIC.get() else { return };
+    register(gic.distributor, GICD_ICENABLER + 4 * (intid / 32) as usize).write(1 << (intid % 32));
 }
 
 /// Takes the pending interrupt with the highest priority; [`SPURIOUS`] or more when there is none.

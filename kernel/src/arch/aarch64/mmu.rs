@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use aarch64_cpu::registers::{TTBR1_EL1, Writeable};
 use heaps::{PAGE_SIZE, PhysAddr, Result};
+use spin::Once;
 
 use super::layout::{IMAGE_BASE, LINEAR_BASE};
 use super::table::{Table, as_table, desc, span};
@@ -29,6 +30,10 @@ static TABLE_FRAMES: AtomicUsize = AtomicUsize::new(0);
 
 const DATA: u64 = desc::VALID | desc::SHARED | desc::ACCESSED | desc::PXN | desc::UXN;
 const DEVICES: Range<u64> = 0..1 << 30;
+/// Device memory beyond [`DEVICES`].
+static FAR_DEVICES: Once<Range<u64>> = Once::new();
+/// The most that there may be of it: what the boot tables have frames for.
+const MOST_FAR: u64 = 256 << 20;
 
 fn image_offset(symbol: *const u8) -> u64 {
     (symbol.addr() - IMAGE_BASE) as u64
@@ -39,9 +44,29 @@ pub fn image_size() -> u64 {
     image_offset(&raw const __kernel_end)
 }
 
-/// Builds the final tables for an image loaded at `image` and RAM in `ram`, and switches to them. `frame` yields
-/// zeroed frames that the boot tables map.
-pub fn init(image: PhysAddr, ram: &[Range<u64>], frame: &mut dyn FnMut() -> PhysAddr) {
+/// Whether all of `range` is device memory that the kernel maps.
+pub fn is_device(range: &Range<u64>) -> bool {
+    let within = |all: &Range<u64>| all.start <= range.start && range.end <= all.end;
+    !range.is_empty() && (within(&DEVICES) || FAR_DEVICES.get().is_some_and(within))
+}
+
+/// Whether device memory at `far` can be mapped beside RAM in `ram` and the devices that are mapped anyway.
+fn has_room(far: &Range<u64>, ram: &[Range<u64>]) -> bool {
+    let apart = |other: &Range<u64>| far.end <= other.start || other.end <= far.start;
+    let whole = (far.start | far.end).is_multiple_of(PAGE_SIZE as u64);
+    let len = far.end.saturating_sub(far.start);
+    whole && (1..=MOST_FAR).contains(&len) && far.end <= 1 << 48 && apart(&DEVICES) && ram.iter().all(apart)
+}
+
+/// Builds the final tables for an image loaded at `image`, RAM in `ram` and devices at `far`, and switches to them.
+/// `frame` yields zeroed frames that the boot tables map. Where `far` overlaps something, or is longer than
+/// [`MOST_FAR`], it is left out.
+pub fn init(
+    image: PhysAddr,
+    ram: &[Range<u64>],
+    far: Option<&Range<u64>>,
+    frame: &mut dyn FnMut() -> PhysAddr,
+) {
     let root = Table::at(frame());
     let mut alloc = || {
         TABLE_FRAMES.fetch_add(1, Ordering::Relaxed);
@@ -65,6 +90,10 @@ pub fn init(image: PhysAddr, ram: &[Range<u64>], frame: &mut dyn FnMut() -> Phys
     map(image_va(stack), stack..end, DATA | desc::NORMAL);
 
     map(LINEAR_BASE, DEVICES, DATA | desc::DEVICE);
+    if let Some(far) = far.filter(|far| has_room(far, ram)) {
+        map(LINEAR_BASE + far.start as usize, far.clone(), DATA | desc::DEVICE);
+        FAR_DEVICES.call_once(|| far.clone());
+    }
     let mut linear = |pa: Range<u64>, bits: u64| map(LINEAR_BASE + pa.start as usize, pa, bits);
     for range in ram {
         let inside = range.contains(&base);

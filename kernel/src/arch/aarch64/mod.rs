@@ -5,9 +5,11 @@
 //! * [`context`], [`percpu`], [`smp`]: CPUs and what runs on them
 //! * [`gic`], [`timer`], [`rtc`], [`uart`], [`power`], [`mte`], [`rng`]: devices and features
 //! * [`detector`]: what keeps stale pointers from being used, [`mte`] or `kasan`, as the kernel was built
+//! * [`mmio`], [`ecam`]: the registers of devices that drivers elsewhere know
 
 pub mod backtrace;
 pub mod context;
+pub mod ecam;
 pub mod exceptions;
 pub mod gic;
 pub mod head;
@@ -16,6 +18,7 @@ pub mod irq;
 pub mod kasan;
 pub mod layout;
 pub mod mem;
+pub mod mmio;
 pub mod mmu;
 pub mod mte;
 pub mod percpu;

@@ -69,13 +69,14 @@ fn receive() -> Option<u8> {
     (flags.read() & FR_RX_EMPTY == 0).then(|| data.read() as u8)
 }
 
-/// A shared peripheral interrupt came in; lets the console take what was received if it is ours.
-pub fn interrupt(intid: u32) {
+/// A shared peripheral interrupt came in; lets the console take what was received if it is ours, and returns whether.
+pub fn interrupt(intid: u32) -> bool {
     if intid != INTERRUPT.load(Ordering::Relaxed) {
-        return;
+        return false;
     }
     if let Some(clear) = register(ICR) {
         clear.write(RX_INTERRUPTS);
     }
     crate::drivers::console::input();
+    true
 }

@@ -6,7 +6,7 @@ use heaps::{Errno, PhysAddr, Result, Run};
 
 use crate::debug::report;
 use crate::mm::loans::{self, Lender};
-use crate::mm::{frames, object};
+use crate::mm::{frames, in_flight, object};
 
 /// A run of `1 << order` page frames.
 pub fn alloc(order: u32) -> Option<PhysAddr> {
@@ -18,8 +18,9 @@ pub fn free(start: PhysAddr, order: u32) {
     frames::free_order(start, order);
 }
 
-/// Zeroes frames.
+/// Zeroes frames, which a buffer is made of.
 pub fn zero(start: PhysAddr, pages: usize) {
+    in_flight::check(start, pages);
     frames::zero(start, pages);
 }
 

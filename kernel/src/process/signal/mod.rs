@@ -70,6 +70,17 @@ pub const SA_NODEFER: u64 = 0x4000_0000;
 /// `SA_RESETHAND`: the action becomes the default when the handler starts.
 pub const SA_RESETHAND: u64 = 0x8000_0000;
 
+/// The flags that are kept: those above, `SA_SIGINFO` and `SA_EXPOSE_TAGBITS`.
+pub const SA_KNOWN: u64 = SA_NOCLDSTOP
+    | SA_NOCLDWAIT
+    | SA_RESTORER
+    | SA_ONSTACK
+    | SA_RESTART
+    | SA_NODEFER
+    | SA_RESETHAND
+    | 4
+    | 0x800;
+
 /// Sent by `kill`.
 pub const SI_USER: i32 = 0;
 /// Sent by the kernel.
@@ -229,14 +240,15 @@ impl State {
         To::Thread(core::ptr::from_ref(self).addr())
     }
 
-    /// Takes one of the pending signals of `set`: the lowest, its own before its process', SIGKILL before all and what
-    /// an instruction raised before the rest. SIGKILL stays with the process, for every thread to see.
+    /// Takes one of the pending signals of `set`: SIGKILL before all, its own before its process'; of these what an
+    /// instruction raised, then the lowest. SIGKILL stays with the process, for every thread to see.
     fn dequeue(&self, signals: &mut Signals, set: SigSet) -> Option<Taken> {
         let process = self.process();
         let own = self.pending.load(Ordering::Acquire) & set;
-        let all = own | process.pending.load(Ordering::Acquire) & set;
-        let set =
-            [bit(SIGKILL), SYNCHRONOUS, !0].into_iter().map(|first| all & first).find(|&set| set != 0)?;
+        let shared = process.pending.load(Ordering::Acquire) & set;
+        let kill = (own | shared) & bit(SIGKILL);
+        let choices = [kill, own & SYNCHRONOUS, own, shared & SYNCHRONOUS, shared];
+        let set = choices.into_iter().find(|&set| set != 0)?;
         let signal = set.trailing_zeros() + 1;
         let is_own = own & bit(signal) != 0;
         let (to, from) =

@@ -15,7 +15,7 @@ use zerocopy::{Immutable, IntoBytes};
 use super::{SIGCHLD, SigSet, Taken, UNBLOCKABLE};
 use crate::process::with_current;
 use crate::vfs::anon;
-use crate::vfs::file::{Events, File, FileOps, POLLIN};
+use crate::vfs::file::{Events, File, FileOps, POLLIN, Whence};
 use crate::vfs::flags::{O_NONBLOCK, O_RDWR};
 use crate::vfs::io::Sink;
 use crate::vfs::poll::{self, PollQueue};
@@ -111,6 +111,10 @@ impl FileOps for SignalFd {
 
     fn poll_queue(&self) -> Option<&PollQueue> {
         Some(&WATCHED)
+    }
+
+    fn llseek(&self, _: &File, _: i64, _: Whence) -> Result<u64> {
+        Ok(0)
     }
 
     fn show_fdinfo(&self, to: &mut String, _: usize) {

@@ -27,7 +27,7 @@ use heaps::{Errno, Result};
 use spin::Once;
 
 use super::anon;
-use super::file::{Events, File, FileOps, POLLERR, POLLHUP, POLLIN, POLLOUT, READABLE, put};
+use super::file::{Events, File, FileOps, POLLERR, POLLHUP, POLLIN, POLLOUT, READABLE, Whence, put};
 use super::flags::O_RDWR;
 use super::poll::PollQueue;
 use crate::mm::admit::admit;
@@ -280,6 +280,10 @@ impl FileOps for EpollFile {
 
     fn poll_queue(&self) -> Option<&PollQueue> {
         Some(&self.0.watched)
+    }
+
+    fn llseek(&self, _: &File, _: i64, _: Whence) -> Result<u64> {
+        Ok(0)
     }
 
     fn show_fdinfo(&self, to: &mut String, _: usize) {

@@ -110,8 +110,9 @@ impl Data {
             if got == 0 {
                 break;
             }
+            let room = to.room();
             if let Err(e) = to.put(&part[..got]) {
-                return partial(done, Err(e));
+                return partial(done + room - to.room(), Err(e));
             }
             done += got;
             pos += got as u64;
@@ -129,17 +130,19 @@ impl Data {
         while from.left() > 0 {
             let part = bounce.slice(from.left());
             let outcome = self.may_write(at, part.len()).and_then(|len| {
-                let part = &mut part[..len];
-                from.take(part)?;
-                self.put(at, part)
+                let left = from.left();
+                let taken = from.take(&mut part[..len]);
+                let got = left - from.left();
+                // What came before user memory ended is written.
+                if got == 0 { taken.map(|()| (0, 0)) } else { Ok((got, self.put(at, &part[..got])?)) }
             });
-            let put = match outcome {
-                Ok(put) => put,
+            let (got, put) = match outcome {
+                Ok(counts) => counts,
                 Err(e) => return partial(done, Err(e)).map(|n| (n, at)),
             };
             done += put;
             at += put as u64;
-            if put == 0 {
+            if put < got || got == 0 {
                 break;
             }
         }

@@ -39,9 +39,10 @@ impl Source for Part<'_> {
     }
 
     fn take(&mut self, into: &mut [u8]) -> Result<()> {
-        self.of.take(into)?;
-        self.left -= into.len();
-        Ok(())
+        let before = self.of.left();
+        let taken = self.of.take(into);
+        self.left -= before - self.of.left();
+        taken
     }
 }
 
@@ -52,6 +53,17 @@ fn bytes(file: &File) -> Result<&data::Data> {
     file.inode().data().ok_or(Errno::EIO)
 }
 
+/// Writes at a position, or at the end where there is none.
+fn write(file: &File, from: &mut dyn Source, pos: Option<u64>) -> Result<(usize, u64)> {
+    let at = pos.unwrap_or_else(|| file.inode().size());
+    let most = match from.left() {
+        0 => 0,
+        len => longest::admit_write(at, len)?,
+    };
+    file.inode().touch();
+    bytes(file)?.write(&mut Part { of: from, left: most }, pos)
+}
+
 impl FileOps for RegularFile {
     fn read_at(&self, file: &File, to: &mut dyn Sink, pos: u64) -> Result<usize> {
         file.inode().access();
@@ -59,14 +71,11 @@ impl FileOps for RegularFile {
     }
 
     fn write_at(&self, file: &File, from: &mut dyn Source, pos: u64) -> Result<(usize, u64)> {
-        let append = file.flags() & O_APPEND != 0;
-        let at = if append { file.inode().size() } else { pos };
-        let most = match from.left() {
-            0 => 0,
-            len => longest::admit_write(at, len)?,
-        };
-        file.inode().touch();
-        bytes(file)?.write(&mut Part { of: from, left: most }, (!append).then_some(pos))
+        write(file, from, (file.flags() & O_APPEND == 0).then_some(pos))
+    }
+
+    fn append(&self, file: &File, from: &mut dyn Source, _: u64) -> Result<(usize, u64)> {
+        write(file, from, None)
     }
 
     fn position(&self) -> Position {

@@ -2,10 +2,12 @@
 //! and [`tidy`] tests.
 
 pub mod buffer;
+pub mod edu;
 pub mod heap;
 pub mod meet;
 pub mod oracle;
 pub mod provider;
+pub mod ramfb;
 pub mod tidy;
 
 use crate::rt::{Fd, abi, file};

@@ -70,6 +70,10 @@ pub const LEAK: Scenario = canary("canary-leak", "a process, a heap and a buffer
 pub const DOUBLE_FREE: Scenario =
     canary("canary-double-free", "an object freed twice on purpose", |s| provoke(s, "free_twice"));
 
+/// Has the kernel give a page frame back that a device still reaches.
+pub const IN_FLIGHT: Scenario =
+    canary("canary-in-flight", "a frame freed in flight on purpose", |s| provoke(s, "free_in_flight"));
+
 /// Has the kernel take locks against their order.
 pub const LOCK_ORDER: Scenario =
     canary("canary-lock-order", "locks taken against their order on purpose", |s| provoke(s, "invert_locks"));

@@ -93,7 +93,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 40] = [
+pub const ALL: [&Scenario; 41] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -125,6 +125,7 @@ pub const ALL: [&Scenario; 40] = [
     &canary::LEAK,
     &canary::PANIC,
     &canary::DOUBLE_FREE,
+    &canary::IN_FLIGHT,
     &canary::LOCK_ORDER,
     &canary::DEADLOCK,
     &canary::SATURATION,

@@ -1,0 +1,61 @@
+//! The ioctls of `/dev/edu`, of type `e`. All numbers are little-endian, all structures without padding.
+#![forbid(unsafe_code)]
+
+use heaps::uapi::ioctl::{Command, READ, WRITE};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// What the device is: fills in an [`Info`].
+pub const EDU_INFO: Command = Command::new(READ, b'e', 0, size_of::<Info>());
+/// Has the device compute a factorial, modulo 2^32: the number in, its factorial out.
+pub const EDU_FACTORIAL: Command = Command::new(READ | WRITE, b'e', 1, size_of::<u32>());
+/// Imports a dma-buf: an [`Import`], whose handle is filled in.
+pub const EDU_IMPORT: Command = Command::new(READ | WRITE, b'e', 2, size_of::<Import>());
+/// Lets an import go, by its handle.
+pub const EDU_FORGET: Command = Command::new(WRITE, b'e', 3, size_of::<u32>());
+/// Moves bytes between an import and the device's own memory: a [`Transfer`].
+pub const EDU_TRANSFER: Command = Command::new(WRITE, b'e', 4, size_of::<Transfer>());
+
+/// See [`EDU_INFO`].
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Info {
+    /// The identification register: the version in the upper half, `ed` below.
+    pub id: u32,
+    /// The interrupt line's number at the interrupt controller.
+    pub interrupt: u32,
+    /// The last address of memory that the device reaches.
+    pub last_address: u64,
+    /// Bytes of the device's own memory.
+    pub memory: u64,
+}
+
+/// See [`EDU_IMPORT`].
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Import {
+    /// The dma-buf's descriptor.
+    pub fd: i32,
+    /// What [`EDU_TRANSFER`] calls it from here on, for this open file.
+    pub handle: u32,
+}
+
+/// See [`EDU_TRANSFER`].
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Transfer {
+    /// Which import.
+    pub handle: u32,
+    /// [`TO_DEVICE`] or [`FROM_DEVICE`].
+    pub direction: u32,
+    /// Bytes into the import.
+    pub offset: u64,
+    /// Bytes into the device's memory.
+    pub at: u32,
+    /// How many bytes.
+    pub len: u32,
+}
+
+/// The device reads the buffer.
+pub const TO_DEVICE: u32 = 0;
+/// The device writes the buffer.
+pub const FROM_DEVICE: u32 = 1;
