@@ -11,9 +11,10 @@ pub mod uapi;
 
 use alloc::boxed::Box;
 
-use heaps::{CdevOps, Errno, Result};
+use heaps::{CdevOps, DmaLimits, Errno, Result};
 use spin::Once;
 
+use super::dma_device;
 use super::dma_heap::Kernel;
 use super::pci::Function;
 use crate::chrdev::{self, CdevRef, DevT};
@@ -41,7 +42,8 @@ pub fn probe(function: &Function<'_>, address_bits: Option<u64>) -> Result<()> {
     let device = EDU.call_once(|| device);
     device.set_interrupt(function.enable_interrupt(device)?);
     function.enable_master();
-    chrdev::register("edu", NUMBER, 0o600, &Node)
+    chrdev::register("edu", NUMBER, 0o600, &Node)?;
+    dma_device::register("edu", DmaLimits::of_bits(bits as u32))
 }
 
 struct Node;

@@ -11,9 +11,10 @@ use alloc::boxed::Box;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use heaps::uapi::ioctl::Command;
-use heaps::{CdevOps, Errno, PhysAddr, Result};
+use heaps::{CdevOps, DmaLimits, Errno, PhysAddr, Result};
 use spin::Once;
 
+use super::dma_device;
 use super::dma_heap::Kernel;
 use super::fw_cfg::FwCfg;
 use crate::chrdev::{self, CdevRef, DevT};
@@ -34,7 +35,9 @@ static SCREEN: Once<Screen> = Once::new();
 pub fn probe(fw_cfg: Device) -> Result<()> {
     let screen = Screen::new(FwCfg::new(PhysAddr::new(fw_cfg.base), fw_cfg.len)?)?;
     SCREEN.call_once(|| screen);
-    chrdev::register("ramfb", NUMBER, 0o600, &Node)
+    chrdev::register("ramfb", NUMBER, 0o600, &Node)?;
+    // It takes one address for all of a picture.
+    dma_device::register("ramfb", DmaLimits { segments: Some(1), ..DmaLimits::of_bits(64) })
 }
 
 struct Node;
