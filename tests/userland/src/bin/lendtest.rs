@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use heaps::uapi::Errno;
 use heaps::uapi::errno::Result;
+use userland::guest::buffer::Buffer;
 use userland::guest::heap::Heap;
 use userland::guest::{read_text, tidy};
 use userland::rt::job::pipe;
@@ -80,6 +81,8 @@ fn contents_stay(tap: &mut Tap) {
     };
     tap.ok(region("lent") > all * 8 / 10, "user memory has most of the region");
     tap.is(region("used"), 0, "which counts as free");
+    // Before there is a child, who would have it still.
+    drop(room);
     let (Ok(parent), Ok(child)) = (pipe(), pipe()) else { return };
     let sharer = process::spawn(|| {
         let mut byte = [0];
@@ -91,15 +94,13 @@ fn contents_stay(tap: &mut Tap) {
         let _ = file::write(child.1.raw(), &[0]);
         0
     });
-    drop(room);
     let moved = region("moved");
     let buffer = heap.allocate(all * PAGE);
     tap.is(buffer.as_ref().map(drop).map_err(|e| *e), Ok(()), "a buffer of all the region");
     tap.is((region("lent"), region("used")), (0, all), "nothing of it is lent any more");
     tap.ok(region("moved") - moved > all * 8 / 10, "for it was moved");
     tap.is(damaged(&filled), 0, "contents stay");
-    let Ok(buffer) = buffer else { return };
-    if let Ok(mapping) = buffer.map() {
+    if let Ok(mapping) = buffer.as_ref().map_err(|e| *e).and_then(Buffer::map) {
         let dirty = (0..all).filter(|page| mapping.word(page * PAGE) != 0).count();
         tap.is(dirty, 0, "and the buffer has none of them");
         (0..all).for_each(|page| mapping.put_word(page * PAGE, u64::MAX));
