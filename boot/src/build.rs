@@ -91,6 +91,11 @@ fn compile(
     let _lock = lock(&detector.target(root))?;
     let mut cargo = toolchain.cargo("cargo", "build", root, detector);
     cargo.args(detector.features().iter().flat_map(|feature| ["--features", feature]));
+    if root != workspace::root() {
+        // A mutant's kernel is built for a run or two: what was compiled before it is used again.
+        cargo.env("CARGO_PROFILE_GUEST_LTO", "off").env("CARGO_PROFILE_GUEST_INCREMENTAL", "true");
+        cargo.env("CARGO_PROFILE_GUEST_CODEGEN_UNITS", "64");
+    }
     cargo.args(["--bins", "--message-format=json-render-diagnostics"]);
     cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     let mut child = cargo

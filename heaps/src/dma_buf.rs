@@ -2,10 +2,12 @@
 //!
 //! - [`importer`]: devices that use buffers, and buffers as they see them
 //! - [`attach`]: buffers attached to devices, and mapped there
+//! - `fences`: what its users have to wait for
 //! - [`vmap`]: buffers as the kernel itself reads and writes them
 
 pub mod attach;
 mod export;
+mod fences;
 pub mod importer;
 mod shared;
 #[cfg(all(test, not(feature = "loom")))]
@@ -31,12 +33,13 @@ use crate::platform::{Event, Platform};
 use crate::registry::Registry;
 use crate::sg::{SgTable, Window};
 use crate::uapi::dma_buf::{
-    DMA_BUF_IOCTL_SYNC, DMA_BUF_NAME_LEN, DMA_BUF_SET_NAME_A, DMA_BUF_SET_NAME_B, DMA_BUF_SYNC_END,
-    DMA_BUF_SYNC_READ, DMA_BUF_SYNC_RW, DMA_BUF_SYNC_VALID_FLAGS_MASK, DMA_BUF_SYNC_WRITE, Sync,
+    DMA_BUF_IOCTL_EXPORT_SYNC_FILE, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, DMA_BUF_IOCTL_SYNC, DMA_BUF_NAME_LEN,
+    DMA_BUF_SET_NAME_A, DMA_BUF_SET_NAME_B, DMA_BUF_SYNC_END, DMA_BUF_SYNC_READ, DMA_BUF_SYNC_RW,
+    DMA_BUF_SYNC_VALID_FLAGS_MASK, DMA_BUF_SYNC_WRITE, Sync,
 };
 use crate::uapi::fcntl::{SEEK_END, SEEK_SET};
 use crate::uapi::ioctl::Command;
-use crate::user::UserMemory;
+use crate::user::{FdTable, UserMemory};
 use crate::{Errno, Result};
 use shared::Shared;
 
@@ -97,9 +100,13 @@ impl<P: Platform> DmaBuf<P> {
         &self.table
     }
 
-    /// Does an ioctl: SYNC and SET_NAME. Returns 0, or `ENOTTY` unknown command, `EINVAL`, `EFAULT`.
-    /// May sleep.
-    pub fn ioctl<U: UserMemory + ?Sized>(&self, command: Command, arg: usize, user: &U) -> Result<usize> {
+    /// Does an ioctl: SYNC, SET_NAME, EXPORT_SYNC_FILE and IMPORT_SYNC_FILE. Returns 0, or `ENOTTY` unknown command,
+    /// `EINVAL`, `EFAULT`, `EMFILE`, `ENOMEM`; `EINTR` waiting for fences. May sleep.
+    pub fn ioctl<U, D>(&self, command: Command, arg: usize, user: &U, fds: &D) -> Result<usize>
+    where
+        U: UserMemory + ?Sized,
+        D: FdTable<P> + ?Sized,
+    {
         match command {
             DMA_BUF_IOCTL_SYNC => {
                 let mut sync = Sync::new_zeroed();
@@ -111,6 +118,8 @@ impl<P: Platform> DmaBuf<P> {
                 let len = user.read_string(arg, &mut name)?;
                 *self.name.lock() = Some(name.into_iter().take(len).collect());
             }
+            DMA_BUF_IOCTL_EXPORT_SYNC_FILE => self.export_sync_file(arg, user, fds)?,
+            DMA_BUF_IOCTL_IMPORT_SYNC_FILE => self.import_sync_file(arg, user, fds)?,
             _ => return Err(Errno::ENOTTY),
         }
         Ok(0)
@@ -221,6 +230,7 @@ fn write_name(out: &mut dyn fmt::Write, name: &[u8]) -> fmt::Result {
 
 impl<P: Platform> Drop for DmaBuf<P> {
     fn drop(&mut self) {
+        self.forget_fences();
         let table = core::mem::take(&mut self.table);
         let size = table.size();
         P::trace(Event::BufferRelease { size });

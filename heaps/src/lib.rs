@@ -12,6 +12,7 @@
 //! - [`attributes`]: what a heap's buffers are like, and which devices can use them;
 //! - [`discipline`]: the eight rules about who keeps whom alive;
 //! - [`registry`]: heap names, minors and registrations, under the discipline chosen;
+//! - [`fence`]: work that devices will have done some time, and waiting for it;
 //! - [`heap_file`], [`dma_buf`], [`user`]: what `/dev/dma_heap/NAME` and a dma-buf descriptor do.
 //!
 //! A kernel implements [`Platform`], keeps a [`Registry`] in a static, and implements [`UserMemory`] and
@@ -43,6 +44,7 @@ pub mod discipline;
 pub mod dma_buf;
 pub mod exporter;
 pub mod fallible;
+pub mod fence;
 pub mod heap_file;
 pub mod kref;
 #[cfg(all(test, feature = "loom"))]
@@ -64,8 +66,9 @@ pub use attributes::{Attributes, DmaLimits};
 pub use cdev::{Cdev, CdevCache, CdevOps, CdevPtr, CdevRef, DevT};
 pub use discipline::Discipline;
 pub use dma_buf::{Attachment, Direction, DmaBuf, DmaTable, Importer, Mapping};
+pub use fence::{Fence, sync_file::SyncFile, timeline::SwSync};
 pub use heap_file::HeapFile;
-pub use platform::{Module, Platform, WaitQueue};
+pub use platform::{Module, Platform, PollQueue, WaitQueue};
 pub use provider::{HeapOps, ProviderData};
 pub use registry::{Counts, Registration, Registry};
 pub use sg::{Run, SgTable};

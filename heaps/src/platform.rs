@@ -19,8 +19,8 @@ use crate::{Errno, Result};
 ///
 /// Unless said otherwise a function may be called from any task and may not sleep. Lock order, outermost
 /// first: `HeapGuard`, then `ListLock` and whatever the device and page hooks take, in either order, for neither is
-/// taken under the other; `ResvLock`, with whatever an importer takes to map, under none of these; `BufferLock`,
-/// `PoolLock` and `CdevLock` are leaves. No hook is called under any but `HeapGuard`, except `refcount_fault` and `meet`,
+/// taken under the other; `ResvLock`, with whatever an importer takes to map, under none of these; `PoolLock`
+/// and `CdevLock` are leaves, and so is `BufferLock`, but that `FenceLock` may be taken under it. No hook is called under any but `HeapGuard`, except `refcount_fault` and `meet`,
 /// which may come under `ListLock`, and `read_page` and `write_page`, which come under `ResvLock`. The last put of a heap,
 /// from the drop of a [`HeapFile`] or a [`DmaBuf`], may call the device hooks too.
 pub trait Platform: Sized + Send + Sync + 'static {
@@ -30,17 +30,21 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// The guard of one heap's calls in flight. Must be a *sleeping* lock: it is read-held across
     /// [`HeapOps::allocate`](crate::HeapOps::allocate), which may sleep.
     type HeapGuard: RawRwLock + Send + Sync;
-    /// A dma-buf's name.
+    /// A dma-buf's name or its fences, or a timeline's.
     type BufferLock: RawMutex + Send + Sync;
     /// One dma-buf's attachments (Linux: the reservation object's lock, a wound-wait mutex). Must be a *sleeping* lock:
     /// it is held while an importer maps.
     type ResvLock: RawMutex + Send + Sync;
+    /// One fence's state. Interrupt handlers take it when they signal: it has to keep them out.
+    type FenceLock: RawMutex + Send + Sync;
     /// A contiguous region's allocator.
     type PoolLock: RawMutex + Send + Sync;
     /// A cdev's list of the caches that point to it (Linux: `cdev_lock`).
     type CdevLock: RawMutex + Send + Sync;
-    /// Where an unregistering task sleeps until readers have gone.
+    /// Where tasks sleep: an unregistering one until readers have gone, others until a fence is signalled.
     type WaitQueue: WaitQueue;
+    /// Those who poll something.
+    type PollQueue: PollQueue;
     /// A handle on a module.
     type Module: Module;
     /// What a buffer takes of somebody's share. Dropped with the buffer, wherever its last reference was.
@@ -101,6 +105,9 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// Removes the node created for a number (Linux: `device_destroy`); open files stay. May sleep.
     fn device_destroy(devt: DevT);
 
+    /// The monotonic clock, in nanoseconds. From any context.
+    fn now_ns() -> u64;
+
     /// Copies bytes out of the page frame at `start`, from `offset` on and not past its end, through the CPU's cache.
     fn read_page(start: PhysAddr, offset: usize, into: &mut [u8]);
 
@@ -121,7 +128,7 @@ pub trait Platform: Sized + Send + Sync + 'static {
     /// A reference count was misused. The count has been saturated: its object leaks and stays valid.
     fn refcount_fault(fault: Fault);
 
-    /// Something worth a line in a timeline happened, here and now.
+    /// Something worth a line in a timeline happened, here and now. May be made to wait, as in [`meet`](Platform::meet).
     fn trace(event: Event);
 
     /// Whether somebody wants to hear of every put of a heap's reference ([`Event::HeapPut`]); asked before each, and
@@ -174,8 +181,20 @@ pub trait WaitQueue: Send + Sync + 'static {
     /// each [`wake_all`](WaitQueue::wake_all); a wake-up between its call and the sleep is not lost.
     fn wait_until(&self, done: &mut dyn FnMut() -> bool);
 
-    /// Wakes every sleeper. Does not sleep.
+    /// The same, but ends with `EINTR` when a signal is pending.
+    fn wait_interruptible(&self, done: &mut dyn FnMut() -> bool) -> Result<()>;
+
+    /// Wakes every sleeper. Does not sleep; from any context.
     fn wake_all(&self);
+}
+
+/// Those who want to know when something becomes ready (Linux: a `wait_queue_head_t` as `poll` uses it).
+pub trait PollQueue: Send + Sync + 'static {
+    /// An empty queue.
+    fn new() -> Self;
+
+    /// It may be ready now. Does not sleep; from any context.
+    fn notify(&self);
 }
 
 /// A module that can be kept loaded (Linux: `try_module_get`, `module_put`).
@@ -236,6 +255,12 @@ pub enum Event {
         /// Its minor number.
         minor: u32,
     },
+    /// It was. Carries no minor: whoever would say it has gone.
+    HeapFreed,
+    /// The list was searched, for a minor or a name, and its lock given back.
+    HeapLookedUp,
+    /// A call into the provider has come back, and keeps nobody waiting any more.
+    HeapCalled,
     /// A heap was opened.
     HeapOpen {
         /// Its minor number.
@@ -260,9 +285,38 @@ pub enum Event {
     },
     /// A provider's private data and name are freed.
     ProviderFree,
+    /// The provider's driver has let go of them: freed, or left to whoever else holds them.
+    ProviderPut,
+    /// A reference to a cdev is about to be put.
+    CdevPut,
     /// A cdev's last reference went; caches that point to it are purged.
     CdevRelease {
         /// Its number.
         devt: DevT,
     },
+}
+
+impl Event {
+    /// Its name in a timeline.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Event::HeapAdd { .. } => "heap-add",
+            Event::HeapUnregister { .. } => "heap-unregister",
+            Event::HeapDrained { .. } => "heap-drained",
+            Event::HeapPut { .. } => "heap-put",
+            Event::HeapFree { .. } => "heap-free",
+            Event::HeapFreed => "heap-freed",
+            Event::HeapLookedUp => "heap-looked-up",
+            Event::HeapCalled => "heap-called",
+            Event::HeapOpen { .. } => "heap-open",
+            Event::HeapRelease => "heap-release",
+            Event::BufferAlloc { .. } => "buffer-alloc",
+            Event::BufferRelease { .. } => "buffer-release",
+            Event::BufferSync { .. } => "buffer-sync",
+            Event::ProviderFree => "provider-free",
+            Event::ProviderPut => "provider-put",
+            Event::CdevPut => "cdev-put",
+            Event::CdevRelease { .. } => "cdev-release",
+        }
+    }
 }

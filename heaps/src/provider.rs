@@ -109,6 +109,9 @@ impl<P: Platform> ProviderData<P> {
     }
 
     /// What a provider's exit does: frees private data and name, or, where the discipline pins them, leaves
-    /// that to whoever still holds them. The same as dropping it.
-    pub fn free(self) {}
+    /// that to whoever still holds them.
+    pub fn free(self) {
+        drop(self);
+        P::trace(Event::ProviderPut);
+    }
 }

@@ -1,6 +1,8 @@
 //! The caller of a system call: its memory and its descriptor table.
 
 use crate::dma_buf::DmaBuf;
+use crate::fence::Fence;
+use crate::fence::sync_file::SyncFile;
 use crate::platform::Platform;
 use crate::{Errno, Result};
 
@@ -31,7 +33,7 @@ pub trait UserMemory {
 /// The calling task's descriptor table, which gains a descriptor in steps so that nothing can fail, and nobody
 /// can see it, after it is installed.
 pub trait FdTable<P: Platform> {
-    /// A file that no descriptor names yet. Dropping it releases the buffer.
+    /// A file that no descriptor names yet. Dropping it releases the buffer, or the fence.
     type File;
     /// A descriptor number that leads nowhere yet. Dropping it gives the number back.
     type Slot;
@@ -39,6 +41,12 @@ pub trait FdTable<P: Platform> {
     /// Makes a file of a buffer, opened with the access mode `access` (of `O_ACCMODE`). `ENOMEM` or `ENFILE`
     /// drop (and so release) `buffer`.
     fn new_file(&self, buffer: DmaBuf<P>, access: u32) -> Result<Self::File>;
+
+    /// Makes a file of a fence, with these flags. `ENOMEM` or `ENFILE` drop it.
+    fn new_sync_file(&self, fence: SyncFile<P>, flags: u32) -> Result<Self::File>;
+
+    /// The fence of the sync file that a descriptor leads to; `None` for anything else.
+    fn sync_file(&self, fd: i32) -> Option<Fence<P>>;
 
     /// Reserves the lowest free number, `EMFILE` if there is none.
     fn reserve(&self, cloexec: bool) -> Result<Self::Slot>;

@@ -8,7 +8,7 @@ use heaps::{Discipline, Errno, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
-use crate::drivers::{console, dma_heap, edu, kmsg, mem, pci, ramfb, udmabuf};
+use crate::drivers::{console, dma_heap, drm, edu, kmsg, mem, pci, ramfb, udmabuf};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
 use crate::vfs::{mounts, parameters, procfs};
@@ -51,6 +51,7 @@ fn devices(regions: &Regions<'_>) -> Result<()> {
         (5, "/dev/tty"),
         (5, "/dev/console"),
         (udmabuf::MAJOR, "misc"),
+        (drm::MAJOR, "drm"),
         (240, "lab"),
         (dma_heap::MAJOR, "dma_heap"),
     ] {
@@ -60,6 +61,7 @@ fn devices(regions: &Regions<'_>) -> Result<()> {
     kmsg::init()?;
     console::init()?;
     udmabuf::init()?;
+    drm::init()?;
     lab::init()?;
     dma_heap::init()?;
     dma_heap::regions::init(regions)

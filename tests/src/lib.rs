@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cells`] | every scenario under every discipline, held to what the scenario's file expects |
 //! | [`races`] | the racing forms, sound and unsound |
+//! | [`replays`] | whether a verdict's id brings it about again |
 //! | [`canaries`] | cells that go wrong on purpose: a trial passes when the harness caught its canary |
 //! | [`programs`] | the EL0 programs that print TAP |
 //! | [`in_kernel`] | the tests inside the kernel, which print KTAP |
@@ -44,6 +45,7 @@ pub mod musl;
 pub mod mutants;
 pub mod programs;
 pub mod races;
+pub mod replays;
 pub mod reports;
 pub mod screenshot;
 pub mod shell;
@@ -67,6 +69,7 @@ pub fn all() -> Vec<Trial> {
         kasan::trials(),
         reports::trials(),
         races::trials(),
+        replays::trials(),
         programs::trials(),
         screenshot::trials(),
         in_kernel::trials(),

@@ -32,8 +32,10 @@ const DEVICES: [(&str, Device, Program, Option<&str>, &str); 3] = [
 ];
 
 /// The programs that are run without arguments.
-const PROGRAMS: [Program; 13] = [
+const PROGRAMS: [Program; 15] = [
+    program("drmtest", 2, 256, 120),
     program("eventtest", 2, 256, 60),
+    program("fencetest", 2, 256, 120),
     program("filetest", 1, 256, 60),
     program("forktest", 2, 256, 60),
     program("fpsimd", 2, 256, 120),

@@ -16,6 +16,7 @@ use core::fmt;
 use super::DmaBuf;
 use super::importer::{Direction, DmaTable, Importer};
 use super::shared::{Entry, Mapped, Shared};
+use crate::fence::reservation::Usage;
 use crate::kref::{Counted, Ref};
 use crate::platform::Platform;
 use crate::{Errno, Result};
@@ -60,9 +61,11 @@ impl<P: Platform> Attachment<P> {
     }
 
     /// Maps the buffer for the device (Linux: `dma_buf_map_attachment`). `ENODEV` once the memory is revoked; `EBUSY`
-    /// where the attachment's one mapping is for another direction; `ENOMEM`, or what the importer says. May sleep.
+    /// where the attachment's one mapping is for another direction; `EINTR` while the memory is still being got ready;
+    /// `ENOMEM`, or what the importer says. May sleep.
     pub fn map(&self, direction: Direction) -> Result<Mapping<P>> {
         let attached = self.0.clone();
+        attached.buffer.wait_fences(Usage::Kernel)?;
         let mapped = attached.with(|entry| {
             attached.buffer.check_not_revoked()?;
             if let Some(cached) = &entry.cached {
@@ -188,11 +191,13 @@ impl<P: Platform> DmaBuf<P> {
         }
     }
 
-    /// Hands the memory to the CPU (Linux: `dma_buf_begin_cpu_access`): every device that maps it is told, then
-    /// the exporter. The exporter's refusal. May sleep.
+    /// Hands the memory to the CPU (Linux: `dma_buf_begin_cpu_access`): every device that maps it is told, then the exporter,
+    /// and fences are waited for, those of readers too where the CPU is about to write. The exporter's refusal, or
+    /// `EINTR`. May sleep.
     pub fn begin_cpu_access(&self, direction: Direction) -> Result<()> {
         self.each_live(|importer, table| importer.sync_for_cpu(table, direction));
-        self.hold.cpu_access(true)
+        self.hold.cpu_access(true)?;
+        self.wait_fences(Usage::before(direction != Direction::FromDevice))
     }
 
     /// Hands it back (Linux: `dma_buf_end_cpu_access`). The exporter's refusal. May sleep.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::testing::{BASE, Machine, Memory, TestPlatform, registry};
+use crate::testing::{BASE, Fds, Machine, Memory, TestPlatform, registry};
 use crate::uapi::dma_buf::DMA_BUF_IOCTL_SYNC;
 use crate::{Discipline, Errno, PhysAddr, Run};
 
@@ -36,7 +36,8 @@ fn export(held: &Arc<AtomicUsize>) -> Result<DmaBuf<TestPlatform>> {
 fn the_exporter_is_asked_and_gets_its_pages_back() {
     let held = Arc::default();
     let buffer = export(&held).unwrap();
-    let sync = |flags: u64| buffer.ioctl(DMA_BUF_IOCTL_SYNC, BASE, &Memory::of(&flags.to_le_bytes()));
+    let sync =
+        |flags: u64| buffer.ioctl(DMA_BUF_IOCTL_SYNC, BASE, &Memory::of(&flags.to_le_bytes()), &&Fds::new(0));
     assert_eq!((sync(3), sync(7)), (Ok(0), Err(Errno::EINVAL)));
     assert_eq!((buffer.size(), held.load(Ordering::Relaxed)), (3 * 4096, 3));
     assert_eq!(Machine::here().charged.load(Ordering::Relaxed), 3 * 4096);

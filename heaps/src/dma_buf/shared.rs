@@ -7,18 +7,27 @@ use alloc::vec::Vec;
 use lock_api::Mutex;
 
 use super::importer::{Direction, DmaTable, Importer};
+use crate::fence::reservation::Reservation;
 use crate::kref::{Counted, Ref};
-use crate::platform::Platform;
+use crate::platform::{Platform, PollQueue};
 
-/// Made at the first attachment; most buffers never have one.
+/// Made for the first attachment, fence or poll; most buffers never have one.
 pub(super) struct Shared<P: Platform> {
     /// Whom the buffer is attached to, in the order of their coming.
     pub(super) attachments: Mutex<P::ResvLock, Vec<Entry<P>>>,
+    /// What has to be done before the buffer is used next.
+    pub(super) reservation: Reservation<P>,
+    /// Those who wait for that.
+    pub(super) poll: P::PollQueue,
 }
 
 impl<P: Platform> Shared<P> {
     pub(super) fn new() -> Shared<P> {
-        Shared { attachments: Mutex::new(Vec::new()) }
+        Shared {
+            attachments: Mutex::new(Vec::new()),
+            reservation: Reservation::new(),
+            poll: P::PollQueue::new(),
+        }
     }
 }
 

@@ -26,7 +26,8 @@ fn text(write: impl Fn(&mut dyn fmt::Write) -> fmt::Result) -> String {
 #[test]
 fn sync_tells_right_from_wrong() {
     let buffer = buffer(1);
-    let sync = |flags: u64| buffer.ioctl(DMA_BUF_IOCTL_SYNC, BASE, &Memory::of(&flags.to_le_bytes()));
+    let sync =
+        |flags: u64| buffer.ioctl(DMA_BUF_IOCTL_SYNC, BASE, &Memory::of(&flags.to_le_bytes()), &&Fds::new(0));
     for flags in 1..=7 {
         let expected = if flags == DMA_BUF_SYNC_END { Err(Errno::EINVAL) } else { Ok(0) };
         assert_eq!(sync(flags), expected, "{flags}");
@@ -34,7 +35,10 @@ fn sync_tells_right_from_wrong() {
     assert_eq!(sync(0), Err(Errno::EINVAL));
     assert_eq!(sync(8 | DMA_BUF_SYNC_READ), Err(Errno::EINVAL));
     assert_eq!(sync(1 << 63 | DMA_BUF_SYNC_READ), Err(Errno::EINVAL));
-    assert_eq!(buffer.ioctl(DMA_BUF_IOCTL_SYNC, BASE, &Memory::of(&[1; 7])), Err(Errno::EFAULT));
+    assert_eq!(
+        buffer.ioctl(DMA_BUF_IOCTL_SYNC, BASE, &Memory::of(&[1; 7]), &&Fds::new(0)),
+        Err(Errno::EFAULT)
+    );
 }
 
 #[test]
@@ -42,10 +46,19 @@ fn the_whole_command_counts() {
     let buffer = buffer(1);
     let memory = Memory::of(&[0; 64]);
     let sync = DMA_BUF_IOCTL_SYNC.raw();
-    for raw in
-        [sync ^ 1 << 30, sync ^ 1 << 16, sync ^ 1 << 8, sync + 9, DMA_BUF_IOCTL_EXPORT_SYNC_FILE.raw(), 0]
-    {
-        assert_eq!(buffer.ioctl(Command::from_raw(raw), BASE, &memory), Err(Errno::ENOTTY), "{raw:#x}");
+    for raw in [
+        sync ^ 1 << 30,
+        sync ^ 1 << 16,
+        sync ^ 1 << 8,
+        sync + 9,
+        DMA_BUF_IOCTL_EXPORT_SYNC_FILE.raw() ^ 1 << 31,
+        0,
+    ] {
+        assert_eq!(
+            buffer.ioctl(Command::from_raw(raw), BASE, &memory, &&Fds::new(0)),
+            Err(Errno::ENOTTY),
+            "{raw:#x}"
+        );
     }
 }
 
@@ -56,7 +69,7 @@ fn a_name_is_shown() {
     let link = || text(|out| buffer.link_text(out));
     assert_eq!(fdinfo(), "size:\t4096\ncount:\t2\nexp_name:\theap\n");
     assert_eq!(link(), "/dmabuf:");
-    let name = |bytes: &[u8]| buffer.ioctl(DMA_BUF_SET_NAME_B, BASE, &Memory::of(bytes));
+    let name = |bytes: &[u8]| buffer.ioctl(DMA_BUF_SET_NAME_B, BASE, &Memory::of(bytes), &&Fds::new(0));
     assert_eq!(name(b"frame\0behind it"), Ok(0));
     assert_eq!(fdinfo(), "size:\t4096\ncount:\t2\nexp_name:\theap\nname:\tframe\n");
     assert_eq!(link(), "/dmabuf:frame");
@@ -65,7 +78,7 @@ fn a_name_is_shown() {
     assert_eq!(name(&[b'y'; 33]), Err(Errno::EINVAL));
     assert_eq!(name(b"frame"), Err(Errno::EFAULT));
     assert_eq!(link().len(), "/dmabuf:".len() + 31);
-    assert_eq!(buffer.ioctl(DMA_BUF_SET_NAME_A, BASE, &Memory::of(b"\xffa\0")), Ok(0));
+    assert_eq!(buffer.ioctl(DMA_BUF_SET_NAME_A, BASE, &Memory::of(b"\xffa\0"), &&Fds::new(0)), Ok(0));
     assert_eq!(link(), "/dmabuf:\u{fffd}a");
     assert_eq!(name(b"\0"), Ok(0));
     assert_eq!(link(), "/dmabuf:");

@@ -18,14 +18,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::string::{String, ToString};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Duration;
 use std::vec;
 use std::vec::Vec;
 
 use crate::cdev::{CdevPtr, DevT};
-use crate::platform::{Event, Module, Platform, Point, WaitQueue};
+use crate::platform::{Event, Module, Platform, Point, PollQueue, WaitQueue};
 use crate::provider::{HeapOps, ProviderData};
 use crate::refcount::Fault;
 use crate::sg::{Run, SgTable};
@@ -150,9 +150,11 @@ impl Platform for TestPlatform {
     type HeapGuard = SpinRw<1>;
     type BufferLock = Spin<5>;
     type ResvLock = Spin<3>;
+    type FenceLock = Spin<7>;
     type PoolLock = Spin<5>;
     type CdevLock = Spin<5>;
     type WaitQueue = TestQueue;
+    type PollQueue = TestPoll;
     type Module = TestModule;
     type Charge = TestCharge;
     type BufferRef = TestBuffer;
@@ -256,6 +258,11 @@ impl Platform for TestPlatform {
         let _own = suspend();
         locks::assert_free_below(2);
         Machine::here().nodes.lock().unwrap().retain(|_, inode| inode.devt() != devt);
+    }
+
+    fn now_ns() -> u64 {
+        static TICKS: AtomicU64 = AtomicU64::new(1);
+        TICKS.fetch_add(1, Ordering::Relaxed)
     }
 
     fn read_page(start: PhysAddr, offset: usize, into: &mut [u8]) {
@@ -369,9 +376,31 @@ impl WaitQueue for TestQueue {
         }
     }
 
+    fn wait_interruptible(&self, done: &mut dyn FnMut() -> bool) -> Result<()> {
+        if !done() && TestPlatform::fatal_signal_pending() {
+            return Err(Errno::EINTR);
+        }
+        self.wait_until(done);
+        Ok(())
+    }
+
     fn wake_all(&self) {
         drop(self.lock.lock().unwrap());
         self.woken.notify_all();
+    }
+}
+
+/// Counts how often it was told.
+#[derive(Default)]
+pub(crate) struct TestPoll(pub AtomicUsize);
+
+impl PollQueue for TestPoll {
+    fn new() -> TestPoll {
+        TestPoll::default()
+    }
+
+    fn notify(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 

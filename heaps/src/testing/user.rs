@@ -5,7 +5,8 @@ use std::vec::Vec;
 
 use super::{TestPlatform, suspend};
 use crate::uapi::dma_heap::{AllocationData, DMA_HEAP_IOCTL_ALLOC};
-use crate::{DmaBuf, Errno, FdTable, HeapFile, Result, UserMemory};
+use crate::uapi::ioctl::Command;
+use crate::{DmaBuf, Errno, FdTable, Fence, HeapFile, Result, SyncFile, UserMemory};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Memory from address 0x1000 on, as long as the vector.
@@ -46,9 +47,15 @@ impl UserMemory for Memory {
     }
 }
 
+/// What a descriptor leads to.
+pub(crate) enum TestFile {
+    Buffer(DmaBuf<TestPlatform>),
+    Fence(SyncFile<TestPlatform>),
+}
+
 /// A table of `limit` descriptors.
 pub(crate) struct Fds {
-    pub open: RefCell<Vec<Option<DmaBuf<TestPlatform>>>>,
+    pub open: RefCell<Vec<Option<TestFile>>>,
     pub reserved: Cell<usize>,
     pub limit: usize,
 }
@@ -72,16 +79,48 @@ impl Fds {
         let memory = Memory::of(data.as_bytes());
         heap.ioctl(DMA_HEAP_IOCTL_ALLOC, BASE, &memory, &self)?;
         let out = AllocationData::read_from_bytes(&memory.0.borrow()).unwrap();
-        Ok(self.open.borrow_mut()[out.fd as usize].take().unwrap())
+        match self.open.borrow_mut()[out.fd as usize].take() {
+            Some(TestFile::Buffer(buffer)) => Ok(buffer),
+            _ => panic!("a heap made something else"),
+        }
+    }
+
+    /// Puts a fence into the table.
+    pub(crate) fn add(&self, fence: Fence<TestPlatform>) -> i32 {
+        self.open.borrow_mut().push(Some(TestFile::Fence(SyncFile::new(fence))));
+        self.open.borrow().len() as i32 - 1
+    }
+
+    /// Does a sync file's ioctl.
+    pub(crate) fn sync_ioctl(&self, fd: i32, command: Command, memory: &Memory) -> Result<usize> {
+        let file = SyncFile::new(self.sync_file(fd).unwrap());
+        file.ioctl(command, BASE, memory, &self)
+    }
+
+    /// The fence of a descriptor.
+    pub(crate) fn sync_file(&self, fd: i32) -> Option<Fence<TestPlatform>> {
+        let open = self.open.borrow();
+        match open.get(usize::try_from(fd).ok()?)?.as_ref()? {
+            TestFile::Fence(file) => Some(file.fence().clone()),
+            TestFile::Buffer(_) => None,
+        }
     }
 }
 
 impl<'a> FdTable<TestPlatform> for &'a Fds {
-    type File = DmaBuf<TestPlatform>;
+    type File = TestFile;
     type Slot = Slot<'a>;
 
     fn new_file(&self, buffer: DmaBuf<TestPlatform>, _access: u32) -> Result<Self::File> {
-        Ok(buffer)
+        Ok(TestFile::Buffer(buffer))
+    }
+
+    fn new_sync_file(&self, fence: SyncFile<TestPlatform>, _flags: u32) -> Result<Self::File> {
+        Ok(TestFile::Fence(fence))
+    }
+
+    fn sync_file(&self, fd: i32) -> Option<Fence<TestPlatform>> {
+        Fds::sync_file(self, fd)
     }
 
     fn reserve(&self, _cloexec: bool) -> Result<Slot<'a>> {

@@ -14,9 +14,10 @@ pub const DMA_BUF_SET_NAME_A: Command = Command::new(WRITE, KIND, 1, 4);
 /// Names the buffer; the argument is a string. This form's size is a 64-bit program's pointer.
 pub const DMA_BUF_SET_NAME_B: Command = Command::new(WRITE, KIND, 1, 8);
 /// Turns the buffer's fences into a sync file.
-pub const DMA_BUF_IOCTL_EXPORT_SYNC_FILE: Command = Command::new(READ | WRITE, KIND, 2, 8);
+pub const DMA_BUF_IOCTL_EXPORT_SYNC_FILE: Command =
+    Command::new(READ | WRITE, KIND, 2, size_of::<ExportSyncFile>());
 /// Adds a sync file's fence to the buffer.
-pub const DMA_BUF_IOCTL_IMPORT_SYNC_FILE: Command = Command::new(WRITE, KIND, 3, 8);
+pub const DMA_BUF_IOCTL_IMPORT_SYNC_FILE: Command = Command::new(WRITE, KIND, 3, size_of::<ImportSyncFile>());
 
 /// The longest name in bytes, the final NUL included.
 pub const DMA_BUF_NAME_LEN: usize = 32;
@@ -38,6 +39,26 @@ pub const DMA_BUF_SYNC_VALID_FLAGS_MASK: u64 = DMA_BUF_SYNC_RW | DMA_BUF_SYNC_EN
 pub struct Sync {
     /// Of `DMA_BUF_SYNC_*`.
     pub flags: u64,
+}
+
+/// The argument of [`DMA_BUF_IOCTL_EXPORT_SYNC_FILE`] (`struct dma_buf_export_sync_file`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ExportSyncFile {
+    /// What the caller is about to do, of `DMA_BUF_SYNC_READ` and `DMA_BUF_SYNC_WRITE`.
+    pub flags: u32,
+    /// Out: the sync file's descriptor.
+    pub fd: i32,
+}
+
+/// The argument of [`DMA_BUF_IOCTL_IMPORT_SYNC_FILE`] (`struct dma_buf_import_sync_file`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct ImportSyncFile {
+    /// What the fence's work does, of `DMA_BUF_SYNC_READ` and `DMA_BUF_SYNC_WRITE`.
+    pub flags: u32,
+    /// The sync file's descriptor.
+    pub fd: i32,
 }
 
 #[cfg(test)]

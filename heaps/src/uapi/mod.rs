@@ -7,6 +7,8 @@ pub mod dma_heap;
 pub mod errno;
 pub mod fcntl;
 pub mod ioctl;
+pub mod sw_sync;
+pub mod sync_file;
 pub mod udmabuf;
 
 pub use errno::Errno;

@@ -51,6 +51,11 @@ pub fn cpu_id() -> usize {
     0
 }
 
+/// A memory barrier on every other CPU; there is none.
+pub fn barrier_everywhere() {
+    core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
+}
+
 /// A user address that could not be reached.
 #[derive(Debug)]
 pub struct Fault;

@@ -15,6 +15,7 @@ pub const FILES: [(&str, fn()); 12] = [
     ("touch_freed", canary::touch_freed),
     ("touch_beyond", canary::touch_beyond),
     ("free_twice", canary::free_twice),
+    ("free_in_flight", in_flight::free_one_in_flight),
     ("overflow_stack", overflow_stack),
     ("free_in_flight", in_flight::free_one_in_flight),
     ("invert_locks", invert_locks),

@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use heaps::{Discipline, Errno, Result};
 
-use super::{canary, meet, oracle, report};
+use super::{canary, meet, oracle, report, steps};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
 use crate::mm::object;
@@ -31,6 +31,7 @@ pub fn init() -> Result<()> {
     add("drain", 0o200, write_only(done(settle)))?;
     add("tasks", 0o444, read_only(|| Ok(tasks())))?;
     add("meet", 0o644, read_write(|| Ok(meet::show()), meet::command))?;
+    add("steps", 0o644, read_write(steps::show, steps::command))?;
     add("trace_puts", 0o200, write_only(trace_puts))?;
     add("find", 0o200, write_only(find))?;
     // The harness' canaries: what it must catch can be made to happen.

@@ -5,6 +5,7 @@ use core::fmt;
 use arrayvec::ArrayVec;
 use heaps::PhysAddr;
 
+use super::steps;
 use crate::sync::order::{self, Rank};
 use crate::sync::{IrqLock, order as ranks};
 
@@ -85,6 +86,7 @@ pub fn note(kind: Kind, pc: u64, tid: u32) {
 }
 
 fn keep(report: Report) {
+    steps::reported();
     let mut reports = REPORTS.lock();
     reports.total += 1;
     let _ = reports.kept.try_push(report);

@@ -24,6 +24,10 @@ pub struct Attributes {
     pub policy: AtomicU32,
     /// See `policy`.
     pub priority: AtomicU32,
+    /// What it wrote to `/proc/PID/oom_score_adj`. Nobody is killed for want of memory by that.
+    pub oom_score_adj: AtomicI32,
+    /// The commands of membarrier(2) that it registered for, until it executes another program.
+    pub membarrier: AtomicU32,
 }
 
 impl Attributes {
@@ -40,6 +44,8 @@ impl Attributes {
             nice: AtomicI32::new(self.nice.load(Ordering::Relaxed)),
             policy: copy(&self.policy),
             priority: copy(&self.priority),
+            oom_score_adj: AtomicI32::new(self.oom_score_adj.load(Ordering::Relaxed)),
+            membarrier: copy(&self.membarrier),
         }
     }
 }

@@ -9,7 +9,7 @@
 //! * [`timers`]: the timers of a process; [`clockid`]: the clocks there are by number
 //! * [`stop`]: stopped processes; [`jobs`]: who the terminal's jobs are
 //! * [`futex`], [`robust`]: sleeping on user memory
-//! * [`init`]: process 1; [`procfs`]: what `/proc` says
+//! * [`init`]: process 1; [`pidfd`]: processes as files; [`procfs`]: what `/proc` says
 //!
 //! A thread ends only in [`before_user`], where its kernel stack holds no reference any more: calls that end it
 //! leave a note and return.
@@ -31,6 +31,7 @@ pub mod init;
 pub mod jobs;
 pub mod limits;
 pub mod mapping;
+pub mod pidfd;
 pub mod procfs;
 pub mod random;
 mod replaceable;

@@ -32,6 +32,10 @@ impl Processes for All {
         current().map_or(0, |thread| thread.process().pid() as i32)
     }
 
+    fn current_thread(&self) -> i32 {
+        current().map_or(0, |thread| thread.tid() as i32)
+    }
+
     fn find(&self, pid: i32) -> Option<Arc<dyn procfs::Process>> {
         let one = One(u32::try_from(pid).ok()?);
         one.process()?;
@@ -114,7 +118,7 @@ impl procfs::Process for One {
     }
 
     fn root(&self) -> Option<Arc<Dentry>> {
-        Some(self.thread()?.fs().root().clone())
+        Some(self.thread()?.fs().root())
     }
 
     fn comm(&self) -> String {
@@ -144,6 +148,15 @@ impl procfs::Process for One {
 
     fn maps(&self) -> Result<String> {
         self.thread().and_then(|thread| thread.mm()).map_or(Ok(String::new()), |mm| mm.maps())
+    }
+
+    fn oom_score_adj(&self, to: Option<i32>) -> i32 {
+        let Some(process) = self.process() else { return 0 };
+        let kept = &process.attributes().oom_score_adj;
+        if let Some(to) = to {
+            kept.store(to, Ordering::Relaxed);
+        }
+        kept.load(Ordering::Relaxed)
     }
 
     fn buffer_bytes(&self) -> Result<usize> {
@@ -187,11 +200,13 @@ impl procfs::Process for One {
         let creds = process.as_ref().map(|process| process.creds()).unwrap_or_default();
         let nice = process.as_ref().map_or(0, |process| process.attributes().nice.load(Ordering::Relaxed));
         let (state, signals) = (self.state(), self.signals());
+        let umask = thread.as_ref().map_or(0, |thread| thread.fs().umask());
         let tree = tree::lock();
         let node = tree.node(pid);
         let of = |f: fn(&tree::Node) -> u32| node.map_or(0, |node| f(node) as i32);
         Figures {
             state,
+            umask,
             tgid: pid as i32,
             ppid: of(|node| node.parent),
             pgrp: of(|node| node.pgid),

@@ -59,7 +59,7 @@ ranks! {
     SPACES = 31, "The list of address spaces.";
     FIFO = 32, "A named pipe's way to its bytes.";
     BUFFERS = 33, "The list of all dma-bufs.";
-    BUFFER = 34, "One dma-buf: name, counters.";
+    BUFFER = 34, "One dma-buf: name, fences; or one timeline of fences.";
     PIPE = 35, "One pipe's bytes, or one event counter's or timer's state.";
     SIGNALS = 36, "One process' signal dispositions and pending set.";
     DYING = 37, "What one thread is about to drop.";
@@ -70,19 +70,21 @@ ranks! {
     CONTIG = 42, "A contiguous-memory region's free ranges.";
     FRAME_CACHE = 43, "The free page frames one CPU keeps to itself.";
     FRAMES = 44, "Free page frames.";
-    POLL_QUEUE = 45, "Who watches one file's readiness. Interrupts are off.";
-    WAIT_QUEUE = 46, "One wait queue. Interrupts are off.";
-    EPOLL_READY = 47, "One epoll's ready files. Interrupts are off.";
-    TIMERS = 48, "Sleeping tasks by wake-up time. Interrupts are off.";
-    RUN_QUEUE = 49, "One CPU's runnable tasks. Interrupts are off.";
-    USER_ROOT = 50, "The page table a thread runs on. Interrupts are off.";
-    OBJECTS = 51, "The kernel object heap and its quarantine. Interrupts are off.";
-    LOG_READER = 52, "A reader's place in the kernel log. Interrupts are off.";
-    REPORTS = 53, "Detection reports. Interrupts are off.";
-    RECEIVER = 54, "The console's receiver, over each byte. Interrupts are off.";
-    LOG = 55, "The kernel log. Interrupts are off.";
-    TTY = 56, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
-    UART = 57, "The console's transmitter. Interrupts are off.";
+    FENCE = 45, "One fence: whether it is signalled, whom it calls. Interrupts are off.";
+    POLL_QUEUE = 46, "Who watches one file's readiness. Interrupts are off.";
+    WAIT_QUEUE = 47, "One wait queue. Interrupts are off.";
+    EPOLL_READY = 48, "One epoll's ready files. Interrupts are off.";
+    TIMERS = 49, "Sleeping tasks by wake-up time. Interrupts are off.";
+    RUN_QUEUE = 50, "One CPU's runnable tasks. Interrupts are off.";
+    USER_ROOT = 51, "The page table a thread runs on. Interrupts are off.";
+    OBJECTS = 52, "The kernel object heap and its quarantine. Interrupts are off.";
+    LOG_READER = 53, "A reader's place in the kernel log. Interrupts are off.";
+    REPORTS = 54, "Detection reports. Interrupts are off.";
+    RECEIVER = 55, "The console's receiver, over each byte. Interrupts are off.";
+    LOG = 56, "The kernel log. Interrupts are off.";
+    TTY = 57, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
+    UART = 58, "The console's transmitter. Interrupts are off.";
+    STEPS = 59, "The steps that tasks took. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and
@@ -94,7 +96,7 @@ pub const BOOKKEEPING: u64 =
 pub const FIRST_SPINNING: Rank = PROCESS_TREE;
 
 /// First rank that interrupt handlers take: from here on, every lock masks interrupts.
-pub const FIRST_MASKED: Rank = POLL_QUEUE;
+pub const FIRST_MASKED: Rank = FENCE;
 
 /// Notes that this CPU is about to take a lock of `rank`, and reports an inversion.
 #[inline]

@@ -9,6 +9,7 @@ use spin::Once;
 
 use super::dentry::Dentry;
 use super::dynamic::TextFile;
+use super::file::FileOps;
 use super::pseudo;
 
 const DEV: u32 = 7;
@@ -22,4 +23,14 @@ pub fn root() -> &'static Arc<Dentry> {
 /// Adds the file `DIR/NAME`; see [`pseudo`] for what to make it of. `EEXIST`. May sleep.
 pub fn create_file(dir: &str, name: &str, permissions: u32, file: Box<dyn TextFile>) -> Result<()> {
     pseudo::add(&pseudo::dir(root(), dir)?, name, permissions, file)
+}
+
+/// Adds the file `DIR/NAME` with operations of its own, made at each open. `EEXIST`. May sleep.
+pub fn create_special(
+    dir: &str,
+    name: &str,
+    permissions: u32,
+    open: fn() -> Result<Box<dyn FileOps>>,
+) -> Result<()> {
+    pseudo::add_special(&pseudo::dir(root(), dir)?, name, permissions, open)
 }

@@ -19,6 +19,7 @@ use super::fifo::Fifo;
 use super::file::FileOps;
 use super::quota::Quota;
 use super::ramfs::data::Data;
+use super::write_access;
 use crate::chrdev::{CdevSlot, DevT};
 use crate::net::{self, Socket};
 
@@ -61,7 +62,7 @@ pub enum Content {
     /// A file whose text is made up at each open.
     Text(Box<dyn TextFile>),
     /// A file with operations of its own, made at each open.
-    Special(fn() -> Box<dyn FileOps>),
+    Special(fn() -> Result<Box<dyn FileOps>>),
     /// A link that is followed by its text.
     Symlink(Vec<u8>),
     /// A link that leads straight to a file, whatever its text says (`/proc/self/fd/N`).
@@ -103,6 +104,7 @@ pub struct Inode {
     attributes: Attributes,
     /// Whether [`locks`](super::locks) may know it.
     locked: AtomicBool,
+    writers: write_access::Count,
     content: Content,
 }
 
@@ -115,6 +117,7 @@ impl Inode {
             dev,
             attributes: Attributes::new(mode),
             locked: AtomicBool::new(false),
+            writers: write_access::Count::default(),
             content,
         }
     }
@@ -137,6 +140,11 @@ impl Inode {
     /// Says whether there are.
     pub(super) fn set_may_have_locks(&self, locked: bool) {
         self.locked.store(locked, Ordering::Release);
+    }
+
+    /// Who may write to it.
+    pub(super) fn write_count(&self) -> &write_access::Count {
+        &self.writers
     }
 
     /// What it holds.

@@ -56,6 +56,8 @@ const EXCLUSIVE: u64 = 1 << 63;
 pub struct PollQueue {
     entries: IrqLock<Entries, { order::POLL_QUEUE }>,
     count: AtomicUsize,
+    /// There was no memory for the queue that should stand here.
+    missing: bool,
 }
 
 impl Default for PollQueue {
@@ -67,13 +69,25 @@ impl Default for PollQueue {
 impl PollQueue {
     /// An empty queue.
     pub const fn new() -> PollQueue {
+        PollQueue::with(false)
+    }
+
+    /// One that stands for a queue that could not be made: nobody can enter it.
+    pub const fn missing() -> PollQueue {
+        PollQueue::with(true)
+    }
+
+    const fn with(missing: bool) -> PollQueue {
         let entries = IrqLock::new(Entries { list: Vec::new(), next: 0 });
-        PollQueue { entries, count: AtomicUsize::new(0) }
+        PollQueue { entries, count: AtomicUsize::new(0), missing }
     }
 
     /// Lets `watcher` know from here on. Of the exclusive ones a notification goes on until one takes it. `ENOMEM`.
     pub fn add(&self, watcher: Arc<dyn Watcher>, exclusive: bool) -> Result<()> {
         admit()?;
+        if self.missing {
+            return Err(Errno::ENOMEM);
+        }
         let mut entries = self.entries.lock();
         entries.list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let place = entries.next | if exclusive { EXCLUSIVE } else { 0 };

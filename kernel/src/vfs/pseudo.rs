@@ -9,6 +9,7 @@ use heaps::{Errno, Result};
 
 use super::dentry::Dentry;
 use super::dynamic::{Closures, DynDir, TextFile};
+use super::file::FileOps;
 use super::inode::{Content, Inode, S_IFDIR, S_IFREG};
 use super::namespace::{self, By, dir_inode};
 
@@ -36,6 +37,17 @@ pub fn dynamic_inode(dev: u32, permissions: u32, entries: Box<dyn DynDir>) -> Ar
 pub fn add(dir: &Arc<Dentry>, name: &str, permissions: u32, file: Box<dyn TextFile>) -> Result<()> {
     let inode = text_inode(dir.inode().dev(), permissions, file);
     namespace::add(By::Kernel, dir, name.as_bytes(), inode).map(drop)
+}
+
+/// Adds a file with operations of its own, made at each open. `EEXIST`. May sleep.
+pub fn add_special(
+    dir: &Arc<Dentry>,
+    name: &str,
+    permissions: u32,
+    open: fn() -> Result<Box<dyn FileOps>>,
+) -> Result<()> {
+    let inode = Inode::new(dir.inode().dev(), S_IFREG | permissions, Content::Special(open));
+    namespace::add(By::Kernel, dir, name.as_bytes(), Arc::new(inode)).map(drop)
 }
 
 /// A file that is only read. `show` may sleep.

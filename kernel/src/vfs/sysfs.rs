@@ -12,8 +12,7 @@ use super::dentry::Dentry;
 use super::dynamic::{DynDir, DynEntry};
 use super::inode::{Inode, S_IFDIR, S_IFREG};
 use super::namespace::{self, By};
-use super::parameters;
-use super::pseudo;
+use super::{parameters, pseudo, sysfs_class};
 use crate::modules;
 
 const DEV: u32 = 6;
@@ -33,6 +32,7 @@ fn fill() -> Result<Arc<Dentry>> {
     pseudo::add(&driver, "unplug", 0o200, pseudo::write_only(modules::unplug))?;
     let modules = pseudo::dynamic_inode(DEV, 0o755, Box::new(Modules));
     namespace::add(By::Kernel, &root, b"module", modules)?;
+    namespace::add(By::Kernel, &root, b"class", sysfs_class::inode(DEV))?;
     Ok(root)
 }
 

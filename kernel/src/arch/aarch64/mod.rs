@@ -48,6 +48,7 @@ pub use percpu::{MAX_CPUS, cpu_id, held_locks, set_held_locks};
 pub use pgtable::{PageTable, UserRoot, deactivate};
 pub use phys::{boot_image, copy_page, read_phys, write_phys, zero_pages};
 pub use power::power_off;
+pub use smp::barrier_everywhere;
 pub use table::BLOCK_SIZE;
 pub use timer::{counter_frequency, now_ns};
 pub use tls::{current_tls, set_current_tls};

@@ -11,11 +11,11 @@ use heaps::dma_buf::MapRequest;
 use heaps::uapi::ioctl::Command;
 use heaps::{DmaBuf, Errno, PAGE_SHIFT, PhysAddr, Result};
 
-use super::caller::Caller;
+use super::caller::{Caller, Descriptors};
 use super::list::{self, Place};
 use super::platform::Kernel;
 use crate::vfs::Inode;
-use crate::vfs::file::{File, FileOps, Ioctl, Whence};
+use crate::vfs::file::{Events, File, FileOps, Ioctl, POLLIN, POLLOUT, Whence};
 use crate::vfs::inode::Content;
 use crate::vfs::mmap::{Mmap, MmapRequest};
 use crate::vfs::poll::PollQueue;
@@ -88,7 +88,7 @@ impl Deref for BufferRef {
 
 impl FileOps for Buffer {
     fn ioctl(&self, _: &File, call: &Ioctl<'_>) -> Result<usize> {
-        self.buffer.ioctl(Command::from_raw(call.cmd), call.arg as usize, &Caller)
+        self.buffer.ioctl(Command::from_raw(call.cmd), call.arg as usize, &Caller, &Descriptors(call.files))
     }
 
     fn llseek(&self, _: &File, offset: i64, whence: Whence) -> Result<u64> {
@@ -120,10 +120,14 @@ impl FileOps for Buffer {
         self.buffer.is_revoked()
     }
 
+    fn poll(&self, _: &File) -> Events {
+        let (reads, writes) = self.buffer.is_idle();
+        (if reads { POLLIN } else { 0 }) | (if writes { POLLOUT } else { 0 })
+    }
+
     fn poll_queue(&self) -> Option<&PollQueue> {
-        // Without fences a buffer is always ready: nobody is ever notified.
-        static NEVER: PollQueue = PollQueue::new();
-        Some(&NEVER)
+        static MISSING: PollQueue = PollQueue::missing();
+        Some(self.buffer.poll_queue().unwrap_or(&MISSING))
     }
 
     fn show_fdinfo(&self, to: &mut String, references: usize) {

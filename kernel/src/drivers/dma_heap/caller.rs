@@ -3,13 +3,14 @@
 
 use alloc::sync::Arc;
 
-use heaps::{DmaBuf, Result};
+use heaps::{DmaBuf, Fence, Result, SyncFile};
 
 use super::buffer::Buffer;
 use super::platform::Kernel;
+use super::sync_file::SyncFd;
 use crate::mm::user;
 use crate::vfs::fdtable::Reservation;
-use crate::vfs::{FdTable, File};
+use crate::vfs::{FdTable, File, anon};
 
 /// The calling task's memory.
 pub struct Caller;
@@ -33,6 +34,14 @@ impl heaps::FdTable<Kernel> for Descriptors<'_> {
 
     fn new_file(&self, buffer: DmaBuf<Kernel>, access: u32) -> Result<Arc<File>> {
         Buffer::file(buffer, access)
+    }
+
+    fn new_sync_file(&self, fence: SyncFile<Kernel>, flags: u32) -> Result<Arc<File>> {
+        anon::file(flags, SyncFd(fence))
+    }
+
+    fn sync_file(&self, fd: i32) -> Option<Fence<Kernel>> {
+        SyncFd::fence(&*self.0.get(fd).ok()?)
     }
 
     fn reserve(&self, cloexec: bool) -> Result<Reservation> {

@@ -12,6 +12,7 @@ use heaps::{DmaBuf, Errno, Result};
 
 use super::buffer::BufferRef;
 use super::platform::Kernel;
+use super::sync_file;
 use crate::sync::{SpinLock, order};
 use crate::vfs::debugfs;
 use crate::vfs::file::File;
@@ -103,9 +104,10 @@ pub fn each(mut each: impl FnMut(&Arc<File>, &DmaBuf<Kernel>)) {
     }
 }
 
-/// Makes `bufinfo`. Once, at boot. `ENOMEM`. May sleep.
+/// Makes `bufinfo` and `sw_sync`. Once, at boot. `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
-    debugfs::create_file("dma_buf", "bufinfo", 0o444, read_only(bufinfo))
+    debugfs::create_file("dma_buf", "bufinfo", 0o444, read_only(bufinfo))?;
+    debugfs::create_special("sync", "sw_sync", 0o644, sync_file::open_timeline)
 }
 
 /// Every buffer, the youngest first. `ENOMEM`. May sleep.
@@ -138,6 +140,7 @@ fn show(out: &mut String, buffers: &[BufferRef]) -> fmt::Result {
         write!(out, "\t{:08}\t", file.inode().ino())?;
         buffer.show_name(out)?;
         out.write_str("\n")?;
+        buffer.show_fences(out)?;
         buffer.show_attachments(out)?;
     }
     let bytes: usize = buffers.iter().map(|buffer| buffer.size()).sum();

@@ -5,6 +5,7 @@
 //! * [`accounts`]: whose buffers are whose
 //! * `buffer`: a dma-buf's descriptor
 //! * `list`: every dma-buf there is, and `/sys/kernel/debug/dma_buf/bufinfo`
+//! * `sync_file`: a fence's descriptor, and the timelines of `/sys/kernel/debug/sync/sw_sync`
 //! * [`regions`]: memory that was set aside for heaps at boot
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod list;
 mod machine;
 mod platform;
 pub mod regions;
+mod sync_file;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +29,6 @@ use heaps::dma_buf::Exporter;
 use heaps::{DmaBuf, Registry, Result, SgTable};
 
 use crate::vfs::File;
-use crate::vfs::flags::O_RDWR;
 
 pub use buffer::BufferRef;
 pub use platform::{Kernel, TRACE_PUTS};
@@ -44,10 +45,10 @@ pub fn init() -> Result<()> {
     accounts::init()
 }
 
-/// A buffer that comes from no heap, as a file: that of the pages in `table`, which `exporter` releases, here too where
-/// there is an error. `EDQUOT`, `ENFILE`, `ENOMEM`. May sleep.
-pub fn export(exporter: Box<dyn Exporter>, table: SgTable) -> Result<Arc<File>> {
-    buffer::Buffer::file(DmaBuf::export(&HEAPS, exporter, table)?, O_RDWR)
+/// A buffer that comes from no heap, as a file opened with this access mode: that of the pages in `table`, which
+/// `exporter` releases, here too where there is an error. `EDQUOT`, `ENFILE`, `ENOMEM`. May sleep.
+pub fn export(exporter: Box<dyn Exporter>, table: SgTable, access: u32) -> Result<Arc<File>> {
+    buffer::Buffer::file(DmaBuf::export(&HEAPS, exporter, table)?, access)
 }
 
 /// How many bytes the dma-buf behind a file has, if it is one.

@@ -13,13 +13,15 @@ use super::accounts::Charge;
 use super::buffer::BufferRef;
 use super::heap::OpenHeap;
 use super::{list, machine, regions};
-use crate::debug::meet;
+use crate::debug::{meet, steps};
 use crate::mm::{frames, spaces};
 use crate::modules::Module;
 use crate::process::{self, Thread};
 use crate::sync::order;
 use crate::sync::sleep::{RawSleepMutex, RawSleepRwLock};
-use crate::sync::spin::RawSpin;
+use crate::sync::spin::{RawIrqSpin, RawSpin};
+use crate::sync::wait::Interruptible;
+use crate::vfs::poll::PollQueue;
 use crate::vfs::{FileOps, devtmpfs};
 use crate::{arch, chrdev, sync};
 
@@ -34,9 +36,11 @@ impl Platform for Kernel {
     type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
     type BufferLock = RawSpin<{ order::BUFFER }>;
     type ResvLock = RawSleepMutex<{ order::RESERVATION }>;
+    type FenceLock = RawIrqSpin<{ order::FENCE }>;
     type PoolLock = RawSpin<{ order::CONTIG }>;
     type CdevLock = RawSpin<{ order::CDEV_INODES }>;
     type WaitQueue = Queue;
+    type PollQueue = PollQueue;
     type Module = Module;
     type Charge = Charge;
     type BufferRef = BufferRef;
@@ -98,6 +102,10 @@ impl Platform for Kernel {
         devtmpfs::device_destroy(devt);
     }
 
+    fn now_ns() -> u64 {
+        arch::now_ns()
+    }
+
     fn read_page(start: PhysAddr, offset: usize, into: &mut [u8]) {
         frames::read(start, offset, into);
     }
@@ -123,7 +131,7 @@ impl Platform for Kernel {
     }
 
     fn trace(event: Event) {
-        // The others have no listener.
+        steps::arrive(event.name());
         if let Event::HeapPut { minor } = event {
             log::info!("dma_heap {minor}: put");
         }
@@ -150,7 +158,21 @@ impl heaps::WaitQueue for Queue {
         self.0.wait(|| done().then_some(()));
     }
 
+    fn wait_interruptible(&self, done: &mut dyn FnMut() -> bool) -> Result<()> {
+        self.0.wait_interruptible(Interruptible::Yes, || done().then_some(()))
+    }
+
     fn wake_all(&self) {
         self.0.wake_all();
+    }
+}
+
+impl heaps::PollQueue for PollQueue {
+    fn new() -> Self {
+        PollQueue::new()
+    }
+
+    fn notify(&self) {
+        PollQueue::notify(self, 0);
     }
 }

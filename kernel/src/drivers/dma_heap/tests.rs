@@ -40,7 +40,7 @@ fn machine() -> (Process, MutexGuard<'static, ()>) {
     });
     let root = ROOT.get().unwrap().clone();
     let process = Process { files: FdTable::new(), fs: FsContext::new(root) };
-    as_process(&process.files, process.fs.root());
+    as_process(&process.files, &process.fs.root());
     (process, alone)
 }
 

@@ -1,12 +1,14 @@
 //! The device itself: its registers, and one command at a time (QEMU, `docs/specs/edu.rst`).
 #![forbid(unsafe_code)]
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use heaps::fence::{Context, Fence, Signaller};
 use heaps::{Errno, PhysAddr, Result};
 
 use super::uapi::Info;
 use crate::arch::mmio::Mmio;
+use crate::drivers::dma_heap::Kernel;
 use crate::drivers::interrupts::Handler;
 use crate::mm::in_flight;
 use crate::sync::sleep::{Mutex, MutexGuard};
@@ -47,6 +49,9 @@ pub struct Edu {
     done: AtomicU32,
     interrupted: WaitQueue,
     interrupt: AtomicU32,
+    /// Of its fences, and how many there were.
+    context: Context,
+    jobs: AtomicU64,
 }
 
 /// Which way bytes go.
@@ -74,6 +79,8 @@ impl Edu {
             done: AtomicU32::new(0),
             interrupted: WaitQueue::new(),
             interrupt: AtomicU32::new(0),
+            context: Context::new(),
+            jobs: AtomicU64::new(1),
         })
     }
 
@@ -125,6 +132,12 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// A fence for what is done in this turn. `ENOMEM`.
+    pub fn fence(&self) -> Result<(Fence<Kernel>, Signaller<Kernel>)> {
+        let seqno = self.device.jobs.fetch_add(1, Ordering::Relaxed);
+        Fence::new(self.device.context, seqno, "edu", "dma")
+    }
+
     /// Has the device move `len` bytes between memory at `start`, which the caller holds, and its own from `at` on.
     /// `EINVAL` past the end of its own, `EIO` where it does not reach, `EBUSY` when too many devices are at work. Sleeps
     /// until it is done, whoever is killed meanwhile.

@@ -14,8 +14,8 @@ use crate::vfs::poll::PollQueue;
 struct Kmsg;
 
 /// Opens it.
-pub fn open() -> Box<dyn FileOps> {
-    Box::new(Kmsg)
+pub fn open() -> Result<Box<dyn FileOps>> {
+    Ok(Box::new(Kmsg))
 }
 
 impl FileOps for Kmsg {

@@ -32,9 +32,10 @@ enum Entry {
     Link(Target),
     Fds(Shows),
     Threads,
+    Adjustment,
 }
 
-static ENTRIES: [(&str, Entry); 18] = [
+static ENTRIES: [(&str, Entry); 19] = [
     ("fd", Entry::Fds(Shows::Files)),
     ("fdinfo", Entry::Fds(Shows::Info)),
     ("exe", Entry::Link(|process| process.exe())),
@@ -47,6 +48,7 @@ static ENTRIES: [(&str, Entry); 18] = [
     ("maps", Entry::Text(|process, _| process.maps())),
     ("mountinfo", Entry::Text(|_, _| Ok(mounts::mountinfo()))),
     ("mounts", Entry::Text(|_, _| Ok(mounts::proc_mounts()))),
+    ("oom_score_adj", Entry::Adjustment),
     ("oom_score", Entry::Text(|_, _| Ok("0\n".into()))),
     ("personality", Entry::Text(|_, _| Ok("00000000\n".into()))),
     ("stat", Entry::Text(|process, pid| Ok(status::stat(process, pid)))),
@@ -77,6 +79,10 @@ impl DynDir for PidDir {
                 Arc::new(Inode::new(DEV, S_IFLNK | 0o777, link))
             }
             Entry::Fds(shows) => pseudo::dynamic_inode(DEV, 0o500, Box::new(FdDir { pid, shows })),
+            Entry::Adjustment => {
+                let show = move || Ok(format!("{}\n", process(pid)?.oom_score_adj(None)));
+                pseudo::text_inode(DEV, 0o644, pseudo::read_write(show, move |text| adjust(pid, text)))
+            }
             Entry::Threads => pseudo::dynamic_inode(DEV, 0o555, Box::new(Threads(pid))),
         })
     }
@@ -86,12 +92,22 @@ impl DynDir for PidDir {
         let cookie = from.max(2);
         let (name, entry) = self.entries().get(cookie as usize - 2)?;
         let kind = match entry {
-            Entry::Text(_) => S_IFREG,
+            Entry::Text(_) | Entry::Adjustment => S_IFREG,
             Entry::Link(_) => S_IFLNK,
             Entry::Fds(_) | Entry::Threads => S_IFDIR,
         };
         Some(DynEntry { cookie, name: name.as_bytes().to_vec(), kind })
     }
+}
+
+/// Writing to `oom_score_adj`. `EINVAL`, `ESRCH`.
+fn adjust(pid: i32, text: &str) -> Result<()> {
+    let to: i32 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
+    if !(-1000..=1000).contains(&to) {
+        return Err(Errno::EINVAL);
+    }
+    process(pid).map_err(|_| Errno::ESRCH)?.oom_score_adj(Some(to));
+    Ok(())
 }
 
 struct Link {

@@ -12,6 +12,7 @@ use heaps::uapi::errno::Result;
 use heaps::uapi::ioctl::{Command, WRITE};
 use userland::guest::buffer::Buffer;
 use userland::guest::edu::{self, Edu, MEMORY, Transfer};
+use userland::guest::fence::{self, Timeline};
 use userland::guest::heap::Heap;
 use userland::guest::provider::Provider;
 use userland::guest::{read_text, tidy};
@@ -39,6 +40,7 @@ fn checks(tap: &mut Tap) {
         tap.is(outlives(heap), Ok(true), format_args!("{heap}: an import outlives descriptors and mappings"));
     }
     wrong_transfers(tap);
+    tap.is(waits(), Ok((Status::Exited(0), true)), "a transfer waits for the buffer's fences");
     unplugged(tap);
     tap.is(full(), Ok((64, Errno::ENOSPC)), "an open device has room for 64 imports");
     tap.is(exits(), Ok(Status::Exited(0)), "a process ends with imports");
@@ -170,6 +172,22 @@ fn wrong_transfers(tap: &mut Tap) {
     let stranger = Transfer { handle: handle + 1, ..good };
     tap.is(edu.transfer(stranger), Err(Errno::ENOENT), "a transfer of another's");
     tap.is(edu.transfer(good), Ok(()), "a transfer that is right");
+}
+
+/// The device writes to a buffer that has a fence: what is written there before the fence is signalled is gone after.
+fn waits() -> Result<(Status, bool)> {
+    let edu = Edu::open()?;
+    let (buffer, map) = buffer("system", 2)?;
+    let handle = edu.import(buffer.raw())?;
+    map.put_word(PAGE, pattern(1));
+    edu.load(handle, PAGE, 8)?;
+    let timeline = Timeline::open()?;
+    fence::put_on(buffer.raw(), &timeline.fence(1)?)?;
+    let writer = process::spawn(|| i32::from(edu.store(handle, 0, 8).is_err()))?;
+    map.put_word(0, 1);
+    timeline.step()?;
+    let status = process::wait(writer)?.1;
+    Ok((status, map.word(0) == pattern(1)))
 }
 
 /// The memory's device goes while `edu` works on a buffer of it, over and over: the transfer under way ends first, none

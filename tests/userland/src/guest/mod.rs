@@ -2,12 +2,15 @@
 //! and [`tidy`] tests.
 
 pub mod buffer;
+pub mod drm;
 pub mod edu;
+pub mod fence;
 pub mod heap;
 pub mod meet;
 pub mod oracle;
 pub mod provider;
 pub mod ramfb;
+pub mod steps;
 pub mod tidy;
 
 use crate::rt::{Fd, abi, file};
