@@ -12,6 +12,7 @@ use crate::initramfs::Put;
 use crate::plan::{self, DISCIPLINES, Scenario};
 use crate::qemu::{self, Hardware};
 use crate::regions::Region;
+use crate::replay::Id;
 
 /// Who holds the last reference to a dma-buf heap, and what happens when nobody does.
 ///
@@ -35,6 +36,9 @@ pub enum Command {
         /// A hazard's number or name, as in H1 or close-after-free.
         #[arg(value_parser = parse_scenarios)]
         scenario: Option<Scenarios>,
+        /// Play a verdict again, in the same order of steps, by the id that was printed with it
+        #[arg(long, value_name = "ID", conflicts_with = "racing")]
+        replay: Option<Id>,
         /// How to race instead.
         #[command(flatten)]
         racing: Racing,
@@ -254,6 +258,8 @@ mod tests {
             ("demo --strace", "unexpected argument"),
             ("demo H99", "there is no such scenario"),
             ("demo H1 --rounds 5", "--racing"),
+            ("demo H1 --replay H1.kref.d-a-00000000", "there is no such id"),
+            ("demo H1 --replay nonsense", "there is no such id"),
             ("demo H1 --racing --rounds 0", "not in 1.."),
             ("--racing demo H1", "unexpected argument"),
             ("--smp 0", "not in 1..="),

@@ -18,6 +18,7 @@ use serde::Serialize;
 use crate::machine::{End, Event};
 use crate::plan::Plan;
 use crate::records::{Cell, Record};
+use crate::replay;
 use crate::report::Tags;
 use crate::version::LEAST_QEMU;
 
@@ -34,6 +35,9 @@ pub struct Observation {
     pub log: String,
     /// Whether the machine never reported it.
     pub lost: bool,
+    /// What it can be played again by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
 }
 
 /// All that was observed.
@@ -181,7 +185,8 @@ impl<B: Boot> Discipline<'_, B> {
                         log.lines().count()
                     ));
                 }
-                (self.note)(Observation { cell, log, lost: false });
+                let id = replay::Id::of(&cell).filter(|id| !id.racing).map(|id| id.to_string());
+                (self.note)(Observation { cell, log, lost: false, id });
             }
             None => (self.fault)(format!(
                 "{}: a record of {} under {} that was not asked for",
@@ -195,7 +200,7 @@ impl<B: Boot> Discipline<'_, B> {
         (self.fault)(format!("{}: {id} was not reported: the machine {}", self.name, describe(end)));
         let (cell, discipline, verdict) = (id.to_owned(), self.name.to_owned(), verdict.to_owned());
         let cell = Cell { cell, discipline, verdict, ..Cell::default() };
-        (self.note)(Observation { cell, log, lost: true });
+        (self.note)(Observation { cell, log, lost: true, id: None });
     }
 }
 

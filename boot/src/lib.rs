@@ -9,7 +9,7 @@
 //!   exit status;
 //! - [`console`], [`report`], [`symbolise`], [`records`]: what it says, made readable;
 //! - [`mod@reference`], [`conformance`]: real Linux on the same machine, and what programs see on both;
-//! - [`plan`], [`lab`], [`race`], [`matrix`]: all cells observed, or raced, and drawn;
+//! - [`plan`], [`lab`], [`race`], [`replay`], [`matrix`]: all cells observed, raced, played again, and drawn;
 //! - [`mutants`]: broken twins, which the tests have to tell from the kernel;
 //! - [`cli`], [`commands`]: what a person types, whom [`terminal`] and [`interrupt`] serve; [`figures`]:
 //!   what Linux takes.
@@ -44,6 +44,7 @@ pub mod race;
 pub mod records;
 pub mod reference;
 pub mod regions;
+pub mod replay;
 pub mod report;
 pub mod symbolise;
 pub mod terminal;

@@ -1,7 +1,8 @@
 //! The racing forms of all cells: series of rounds, each until something is found or the budget is used up.
 //!
 //! What was found spoils the machine, so a series ends with its first find, and the next begins on another machine
-//! with what is left of the budget and another seed; after [`FINDS`] finds a cell has told what it has to tell.
+//! with what is left of the budget and another seed; after [`FINDS`] finds a cell has told what it has to tell. The first find
+//! is played again until it has an id, or shows that it cannot have one.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -14,9 +15,14 @@ use crate::lab::{self, Boot, Observation};
 use crate::machine::Event;
 use crate::plan::{Plan, Scenario};
 use crate::records::Cell;
+use crate::replay;
 
 /// Finds after which a cell is left.
 pub const FINDS: usize = 3;
+/// CPUs of a machine that races, unless somebody says otherwise.
+pub const CPUS: u32 = 4;
+/// What such a machine's kernel is told: that system calls are steps.
+pub const KERNEL_ARGUMENT: &str = "lastref.steps";
 /// How many disciplines are raced at once.
 const MACHINES: usize = 2;
 
@@ -48,6 +54,8 @@ pub struct Tally {
     pub ns: u64,
     /// Nanoseconds until the first find.
     pub first: Option<u64>,
+    /// What the first find can be played again by, where it can.
+    pub id: Option<String>,
     /// The last record of each series: the finds, and perhaps one that found nothing.
     pub series: Vec<Observation>,
 }
@@ -174,7 +182,7 @@ fn under(
         let going = scenarios.iter().filter(|scenario| asked(scenario.id).is_some()).copied().collect();
         let plan = Plan { scenarios: going, disciplines: vec![discipline] };
         if plan.scenarios.is_empty() {
-            return Ok(faults);
+            break;
         }
         let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {
             let cells: Vec<_> = cells.iter().filter_map(|id| asked(id)).collect();
@@ -188,6 +196,11 @@ fn under(
             }
         }
     }
+    for tally in tallies {
+        let Some(found) = tally.finds().next().filter(|found| !found.lost) else { continue };
+        tally.id = replay::confirm(&found.cell, boot)?.map(|id| id.to_string());
+    }
+    Ok(faults)
 }
 
 #[cfg(test)]

@@ -55,6 +55,12 @@ pub struct Cell {
     /// The steps the scenario took, in order; of a racing form, in its last round.
     #[serde(default)]
     pub detail: Vec<String>,
+    /// The processes that took a part, by number.
+    #[serde(default)]
+    pub actors: Vec<String>,
+    /// The places they came to, in order: `0 call ioctl`, `1 heap-free`. Of a racing form, from the start line on.
+    #[serde(default)]
+    pub steps: Vec<String>,
     /// The detection reports that came while it ran, one line each.
     #[serde(default)]
     pub reports: Vec<String>,

@@ -58,10 +58,13 @@ extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     }
     announce(&machine);
 
+    if args.value("lastref.steps").is_some() {
+        crate::debug::steps::trace_calls();
+    }
     if args.value("lastref.strace").is_some() {
         crate::debug::strace::turn_on();
-        exceptions::init_cpu();
     }
+    exceptions::init_cpu();
     sched::adopt_cpu();
     start_cpus(&machine);
     crate::start::start(&machine, &args, &regions);

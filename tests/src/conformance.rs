@@ -22,6 +22,8 @@ pub fn trials() -> Vec<Trial> {
 fn judge(program: &conformance::Program) -> Result<()> {
     let comparison = program.compare(build::guest()?, &conformance::listed()?)?;
     ensure!(comparison.checks > 0, "nothing was checked");
+    let compared = comparison.agreed + comparison.listed.len() + comparison.wrong.len();
+    ensure!(compared >= comparison.checks, "{compared} of {} checks were compared", comparison.checks);
     if !comparison.wrong.is_empty() {
         bail!("{} of {} checks:\n{}", comparison.wrong.len(), comparison.checks, comparison.wrong.join("\n"));
     }

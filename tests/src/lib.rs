@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cells`] | every scenario under every discipline, held to what the scenario's file expects |
 //! | [`races`] | the racing forms, sound and unsound |
+//! | [`replays`] | whether a verdict's id brings it about again |
 //! | [`canaries`] | cells that go wrong on purpose: a trial passes when the harness caught its canary |
 //! | [`programs`] | the EL0 programs that print TAP |
 //! | [`in_kernel`] | the tests inside the kernel, which print KTAP |
@@ -44,6 +45,7 @@ pub mod musl;
 pub mod mutants;
 pub mod programs;
 pub mod races;
+pub mod replays;
 pub mod reports;
 pub mod screenshot;
 pub mod shell;
@@ -67,6 +69,7 @@ pub fn all() -> Vec<Trial> {
         kasan::trials(),
         reports::trials(),
         races::trials(),
+        replays::trials(),
         programs::trials(),
         screenshot::trials(),
         in_kernel::trials(),
@@ -85,4 +88,18 @@ pub fn all() -> Vec<Trial> {
 /// A trial that fails with the whole chain of an error's causes.
 fn trial(name: impl Into<String>, run: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     Trial::test(name, || run().map_err(|error| Failed::from(format!("{error:#}"))))
+}
+
+/// What had to be downloaded. Where it could not be, a trial that wants it is skipped, and says so; where `CI` is set
+/// it fails.
+fn obtained<T>(what: &str, outcome: Result<T>) -> Result<Option<T>> {
+    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    match outcome {
+        Ok(thing) => Ok(Some(thing)),
+        Err(error) if in_ci => Err(error),
+        Err(error) => {
+            eprintln!("SKIPPED, although nothing was tested: there is no {what}: {error:#}");
+            Ok(None)
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use lastref::plan::{Plan, SCENARIOS, scenarios_named};
-use lastref::race::{Budget, Races, race};
+use lastref::race::{self, Budget, Races};
 use lastref::{Event, Machine, build};
 use libtest_mimic::Trial;
 
@@ -14,7 +14,6 @@ use crate::trial;
 const CLEAN: u64 = 15;
 /// Rounds within which the unsound cells are found. They take a handful.
 const FOUND: u64 = 300;
-const CPUS: u32 = 4;
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Clean: `races::lastref`. Found: `races::kref`.
@@ -26,9 +25,10 @@ fn races(plan: &Plan, rounds: u64) -> Result<Races> {
     let guest = build::guest()?;
     let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {
         let command = ["/bin/lab"].iter().chain(cells).copied();
-        Machine::new(guest).cpus(CPUS).discipline(discipline).command(command).limit(Some(LIMIT)).run(sink)
+        let machine = Machine::new(guest).cpus(race::CPUS).kernel_arguments(race::KERNEL_ARGUMENT);
+        machine.discipline(discipline).command(command).limit(Some(LIMIT)).run(sink)
     };
-    race(plan, Budget { rounds, ms: 60_000, seed: 20_261_123 }, &boot, |_| ())
+    race::race(plan, Budget { rounds, ms: 60_000, seed: 20_261_123 }, &boot, |_| ())
 }
 
 fn clean() -> Result<()> {

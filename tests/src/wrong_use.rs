@@ -21,7 +21,10 @@ const FAILED: i32 = 125;
 /// with the files that [`prepare`] makes.
 type Case = (&'static str, &'static [&'static str], i32, &'static str);
 
-const WRONG: [Case; 23] = [
+/// An id that is one, whatever comes of it.
+const ID: &str = "H3-get.kref.r-a2b11a-0371253a";
+
+const WRONG: [Case; 26] = [
     ("unknown-subcommand", &["frobnicate"], USAGE, "frobnicate"),
     ("unknown-option", &["--frobnicate"], USAGE, "--frobnicate"),
     ("no-program", &["exec"], USAGE, "PROG"),
@@ -44,6 +47,14 @@ const WRONG: [Case; 23] = [
     ("no-number-of-cpus", &["exec", "--smp", "two", "@/code"], USAGE, "--smp"),
     ("unknown-discipline", &["--discipline", "mine"], USAGE, "kref-full"),
     ("unknown-scenario", &["demo", "H99"], USAGE, "no such scenario"),
+    ("unknown-id", &["demo", "--replay", "H3-get.kref.r-a2b11a-0371253b"], USAGE, "no such id"),
+    ("id-of-another-scenario", &["demo", "H1", "--replay", ID], USAGE, "that id is of H3-get under kref"),
+    (
+        "id-of-another-discipline",
+        &["demo", "H3", "--discipline", "lastref", "--replay", ID],
+        USAGE,
+        "under kref",
+    ),
     ("missing-put", &["exec", "--put", "@/missing:/x", "@/true"], FAILED, "cannot put"),
 ];
 

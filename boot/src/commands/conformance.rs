@@ -33,13 +33,14 @@ fn chosen(names: &[String]) -> Result<Vec<Program>> {
 /// Runs every program on our kernel; whether all agree with Linux but for what is listed.
 fn here(programs: &[Program], reasons: bool) -> Result<bool> {
     let (guest, differences) = (build::guest()?, conformance::listed()?);
-    let (mut checks, mut listed, mut wrong) = (0, 0, 0);
+    let (mut checks, mut agreed, mut listed, mut wrong) = (0, 0, 0, 0);
     for program in programs {
         let comparison = program.compare(guest, &differences)?;
         say(&format!(
-            "{:14} {:4} checks, {:3} listed differences, {:3} others\n",
+            "{:14} {:4} checks, {:4} agree, {:3} listed differences, {:3} others\n",
             program.name(),
             comparison.checks,
+            comparison.agreed,
             comparison.listed.len(),
             comparison.wrong.len()
         ))?;
@@ -51,10 +52,11 @@ fn here(programs: &[Program], reasons: bool) -> Result<bool> {
                 .try_for_each(|(name, why)| say(&format!("  listed: {name}: {why}\n")))?;
         }
         checks += comparison.checks;
+        agreed += comparison.agreed;
         listed += comparison.listed.len();
         wrong += comparison.wrong.len();
     }
-    say(&format!("{checks} checks, {listed} listed differences, {wrong} others\n"))?;
+    say(&format!("{checks} checks, {agreed} agree, {listed} listed differences, {wrong} others\n"))?;
     Ok(wrong == 0)
 }
 

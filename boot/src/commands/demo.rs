@@ -50,7 +50,7 @@ pub fn tell(options: &Options, scenarios: Vec<Scenario>) -> Result<u8> {
     conclude(&survey, options)
 }
 
-fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) -> String {
+pub(super) fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) -> String {
     let cell = &observation.cell;
     let heading = format!("{} {} under {}", scenario.id, scenario.hazard, cell.discipline);
     let mut text = style.paint(Colour::Bold, &heading) + "\n";
@@ -62,6 +62,9 @@ fn tell_one(scenario: &Scenario, observation: &Observation, style: Style) -> Str
     }
     if !cell.concluded.is_empty() {
         text += &format!("  the scenario concludes: {}\n", cell.concluded);
+    }
+    if let Some(id) = &observation.id {
+        text += &format!("  id: {id}\n");
     }
     text += &format!("  verdict: {}\n", style.paint(colour(&cell.verdict), &cell.verdict));
     if let Some(place) = cell.place.as_deref().filter(|place| !place.is_empty()) {

@@ -10,6 +10,7 @@ mod lint;
 mod mutants;
 mod race;
 mod reference;
+mod replay;
 mod shell;
 
 use anyhow::Result;
@@ -32,7 +33,10 @@ pub fn run(cli: Cli) -> Result<u8> {
     }
     let Some(command) = cli.command else { return demo::matrix(&options, plan::SCENARIOS.to_vec()) };
     match command {
-        Command::Demo { scenario, racing } if racing.racing => {
+        Command::Demo { scenario, replay: Some(id), .. } => {
+            replay::run(&options, scenario.as_ref().map(|scenarios| scenarios.0.as_slice()), &id)
+        }
+        Command::Demo { scenario, racing, .. } if racing.racing => {
             race::run(&options, scenario.map_or(plan::SCENARIOS.to_vec(), |scenarios| scenarios.0), &racing)
         }
         Command::Demo { scenario: None, .. } => demo::matrix(&options, plan::SCENARIOS.to_vec()),

@@ -12,8 +12,6 @@ use crate::records::Cell;
 use crate::terminal::{Colour, Progress, Style, say};
 use crate::{build, interrupt, matrix};
 
-/// CPUs, unless the options say otherwise.
-const CPUS: u32 = 4;
 /// Rounds, where neither rounds nor seconds are given.
 const ROUNDS: u64 = 300;
 /// Milliseconds, where only rounds are given.
@@ -70,7 +68,8 @@ fn races(plan: &Plan, options: &Options, budget: Budget) -> Result<Races> {
     let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {
         let command = ["/bin/lab"].iter().chain(cells).copied();
         super::machine(guest, options)
-            .cpus(options.smp.unwrap_or(CPUS))
+            .kernel_arguments(race::KERNEL_ARGUMENT)
+            .cpus(options.smp.unwrap_or(race::CPUS))
             .discipline(discipline)
             .command(command)
             .limit(Some(limit))
@@ -106,6 +105,12 @@ fn tell(tally: &Tally, style: Style) -> String {
         if let Some(place) = place.as_deref().filter(|place| !place.is_empty()) {
             text += &format!("    where: {}\n", place.replace('\n', "\n    "));
         }
+    }
+    if finds > 0 {
+        text += &match &tally.id {
+            Some(id) => format!("  the first again: cargo run -- demo --replay {id}\n"),
+            None => "  the first does not come again by its order of steps alone\n".into(),
+        };
     }
     if let Some(seen) = tally.finds().next() {
         text += "  the first of these rounds:\n";

@@ -30,6 +30,8 @@ struct Row {
 pub struct Comparison {
     /// How many checks Linux's transcript has.
     pub checks: usize,
+    /// How many of them had the same result here.
+    pub agreed: usize,
     /// The checks that differ as the table says, with its reasons.
     pub listed: Vec<(String, String)>,
     /// What is wrong, each in a line: unlisted differences, and listed ones that did not occur.
@@ -89,7 +91,7 @@ impl Differences {
             let [there, seen] = [linux, &here].map(|transcript| transcript.result(name).unwrap_or(NOTHING));
             let row = rows.iter().find(|row| row.check == name);
             match row {
-                None if there == seen => {}
+                None if there == seen => comparison.agreed += 1,
                 None => comparison.wrong.push(format!("{name}: Linux says {there}, here it is {seen}")),
                 Some(row) if there == seen => comparison
                     .wrong
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn what_is_not_listed_must_agree() {
         let both = [("a", "1"), ("b", "ok")];
-        assert_eq!(compare("", &both, &both), Comparison { checks: 2, ..Comparison::default() });
+        assert_eq!(compare("", &both, &both), Comparison { checks: 2, agreed: 2, ..Comparison::default() });
         for here in [&[("a", "2"), ("b", "ok")][..], &[("a", "1")], &[("a", "1"), ("b", "ok"), ("c", "ok")]] {
             assert_eq!(compare("", &both, here).wrong.len(), 1, "{here:?}");
         }
@@ -158,7 +160,7 @@ mod tests {
     fn what_is_listed_must_differ_as_listed() {
         let table = "# comment\n\np | a | 1 | 2 | no reason\nq | b | x | y | another program's\n";
         let listed = compare(table, &[("a", "1")], &[("a", "2")]);
-        assert_eq!((listed.listed.len(), listed.wrong.len()), (1, 0));
+        assert_eq!((listed.agreed, listed.listed.len(), listed.wrong.len()), (0, 1, 0));
         for (linux, here) in [("1", "1"), ("2", "2"), ("1", "3"), ("3", "2")] {
             let wrong = compare(table, &[("a", linux)], &[("a", here)]).wrong;
             assert_eq!(wrong.len(), 1, "{linux} {here}");

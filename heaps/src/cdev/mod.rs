@@ -228,6 +228,7 @@ impl<P: Platform> CdevRef<P> {
 impl<P: Platform> Drop for CdevRef<P> {
     /// Linux: `cdev_put`. The module is read before the put, which may free the cdev, and put after it.
     fn drop(&mut self) {
+        P::trace(Event::CdevPut);
         // SAFETY: this value is one of the references counted; the borrow ends before the count is given back.
         let owner = unsafe { self.0.0.as_ref() }.owner.clone();
         // SAFETY: as above.

@@ -214,6 +214,7 @@ impl<P: Platform> HeapPtr<P> {
         // SAFETY: it came from a box, and is freed once: by the last put, or by a registration that failed. Nobody
         // else *owns* it; whether nobody else *uses* it is the question.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        P::trace(Event::HeapFreed);
     }
 }
 
@@ -286,10 +287,13 @@ impl<P: Platform> File<P> {
         let heap = tables.heap(devt.minor() as usize).ok_or(Errno::ENODEV)?;
         P::meet(Point::Found, devt.minor());
         if rules.get_on_open && !heap.get().kref.get_unless_zero::<P>() {
+            drop(tables);
+            P::trace(Event::HeapLookedUp);
             return Err(Errno::ENODEV);
         }
         let registry = heap.get().registry;
         drop(tables);
+        P::trace(Event::HeapLookedUp);
         let file = File::of(HeapRef::new(heap, rules.put_on_close), rules, registry)?;
         P::trace(Event::HeapOpen { minor: devt.minor() });
         Ok(file)
@@ -299,9 +303,11 @@ impl<P: Platform> File<P> {
     /// takes one to each that is not, and puts it again, with the list lock held (H8).
     pub(crate) fn find(registry: &Registry<P>, rules: &'static Rules, name: &str) -> Result<File<P>> {
         let tables = registry.tables();
-        let heap = tables.counted().find(|heap| heap.is_wanted(rules, name)).ok_or(Errno::ENOENT)?;
-        let registry = heap.get().registry;
+        let found = tables.counted().find(|heap| heap.is_wanted(rules, name));
+        let found = found.map(|heap| (heap, heap.get().registry));
         drop(tables);
+        P::trace(Event::HeapLookedUp);
+        let (heap, registry) = found.ok_or(Errno::ENOENT)?;
         File::of(HeapRef::new(heap, rules.put_on_close), rules, registry)
     }
 
@@ -314,7 +320,9 @@ impl<P: Platform> File<P> {
     pub(crate) fn allocate(&self, len: usize, flags: u64) -> Result<DmaBuf<P>> {
         let heap = self.heap.heap.get();
         let reference = self.rules.pin_provider.then(|| self.heap.for_buffer()).transpose()?;
-        let table = heap.gate.call(|| heap.provider().ops().allocate(len, flags))?;
+        let table = heap.gate.call(|| heap.provider().ops().allocate(len, flags));
+        P::trace(Event::HeapCalled);
+        let table = table?;
         let hold = match reference {
             Some(reference) => Hold::Heap(reference),
             None => Hold::Nothing(heap.provider()),

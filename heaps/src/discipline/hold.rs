@@ -34,6 +34,11 @@ impl<P: Platform> Hold<P> {
         }
     }
 
+    /// Whoever made the buffer, if it has no heap.
+    pub(crate) fn exporter(&self) -> Option<&dyn Exporter> {
+        self.ops().err()
+    }
+
     /// Whether user space may map the buffer.
     pub(crate) fn mappable(&self) -> bool {
         self.ops().map_or(true, |heap| heap.attributes().mappable)

@@ -1,6 +1,7 @@
 //! Buffers that come from no heap (Linux: `dma_buf_export`, with `struct dma_buf_ops`).
 
 use alloc::boxed::Box;
+use core::any::Any;
 
 use super::DmaBuf;
 use crate::Result;
@@ -10,7 +11,7 @@ use crate::registry::Registry;
 use crate::sg::SgTable;
 
 /// Whoever made a buffer of pages that are its own. Dropped after it released them.
-pub trait Exporter: Send + Sync + 'static {
+pub trait Exporter: Any + Send + Sync + 'static {
     /// What `exp_name` says.
     fn name(&self) -> &str;
 
@@ -39,6 +40,11 @@ impl<P: Platform> DmaBuf<P> {
         let buffer = DmaBuf::new(registry, Hold::Exporter(exporter), table);
         let charge = P::charge(buffer.size())?;
         Ok(buffer.charged(charge))
+    }
+
+    /// Who made it, if it comes from no heap: to know one's own again.
+    pub fn exporter(&self) -> Option<&dyn Exporter> {
+        self.hold.exporter()
     }
 }
 

@@ -13,6 +13,7 @@ use alloc::sync::{Arc, Weak};
 
 use heaps::{Errno, Result};
 
+use crate::debug::steps;
 use crate::drivers::dma_heap::Kernel;
 use crate::sync::{SpinLock, order};
 use crate::vfs::file::Opened;
@@ -87,6 +88,7 @@ fn find(inode: &Inode) -> Result<CdevRef> {
 /// Opens a device inode (Linux: `chrdev_open`). `ENXIO` when there is no such device, and what the device says.
 /// May sleep.
 pub fn open(inode: &Inode, flags: u32) -> Result<Opened> {
+    steps::arrive("node");
     let cdev = find(inode)?;
     let (ops, owner) = cdev.open(flags)?;
     Ok(Opened { ops, cdev: Some(cdev), owner })

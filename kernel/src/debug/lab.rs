@@ -7,10 +7,11 @@ use core::sync::atomic::Ordering;
 
 use heaps::{Discipline, Errno, Result};
 
-use super::{canary, meet, oracle, report};
+use super::{canary, meet, oracle, report, steps};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
 use crate::mm::object;
+use crate::modules::places::Code;
 use crate::sync::order;
 use crate::vfs::debugfs;
 use crate::vfs::dynamic::TextFile;
@@ -31,6 +32,7 @@ pub fn init() -> Result<()> {
     add("drain", 0o200, write_only(done(settle)))?;
     add("tasks", 0o444, read_only(|| Ok(tasks())))?;
     add("meet", 0o644, read_write(|| Ok(meet::show()), meet::command))?;
+    add("steps", 0o644, read_write(steps::show, steps::command))?;
     add("trace_puts", 0o200, write_only(trace_puts))?;
     add("find", 0o200, write_only(find))?;
     // The harness' canaries: what it must catch can be made to happen.
@@ -78,8 +80,8 @@ fn reports() -> String {
     report::each(|number, report| {
         let comm = comm_of(report.tid).unwrap_or_else(|| "-".to_string());
         let locks = report.locks.map(locks).unwrap_or_default();
-        let (kind, pc, tid) = (report.kind, report.pc, report.tid);
-        text += &format!("{number} {kind} pc=[<{pc:016x}>]{locks} pid={tid} comm={comm}\n");
+        let (kind, pc, tid) = (report.kind, Code(report.pc), report.tid);
+        text += &format!("{number} {kind} pc={pc}{locks} pid={tid} comm={comm}\n");
     });
     text
 }
@@ -105,7 +107,7 @@ fn tasks() -> String {
     for task in threads.iter().filter_map(|thread| thread.task()) {
         text += &format!("{} {}", task.tid, task.state_name());
         if let Some((fp, pc)) = task.execution.frame() {
-            core::iter::once(pc).chain(frames_from(fp)).for_each(|pc| text += &format!(" [<{pc:016x}>]"));
+            core::iter::once(pc).chain(frames_from(fp)).for_each(|pc| text += &format!(" {}", Code(pc)));
         }
         text.push('\n');
     }

@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use heaps::platform::Point;
 use heaps::{Errno, Result};
 
+use super::steps;
 use crate::sched;
 use crate::sync::WaitQueue;
 use crate::sync::wait::Interruptible;
@@ -45,6 +46,7 @@ fn spot(point: Point) -> &'static Spot {
 /// armed, until it is let go or killed. The caller may hold sleeping locks, and no spinning one.
 #[inline]
 pub fn arrive(point: Point, minor: Option<u32>) {
+    steps::arrive(point.name());
     if ARMED.load(Ordering::Relaxed) != 0 {
         wait(spot(point), minor);
     }

@@ -1,5 +1,5 @@
 //! Detection and evidence: the kernel log, reports, backtraces, the leak oracle, in-kernel tests, and the trace of system
-//! calls.
+//! calls, and the order of steps.
 
 #[cfg(target_os = "none")]
 pub mod canary;
@@ -16,4 +16,5 @@ pub mod oracle;
 #[cfg(target_os = "none")]
 pub mod print;
 pub mod report;
+pub mod steps;
 pub mod strace;

@@ -5,6 +5,7 @@ use core::fmt;
 use arrayvec::ArrayVec;
 use heaps::PhysAddr;
 
+use super::steps;
 use crate::sync::order::{self, Rank};
 use crate::sync::{IrqLock, order as ranks};
 
@@ -25,6 +26,8 @@ pub enum Kind {
     Deadlock,
     /// Page frames were freed that user space still maps, or a device still reaches.
     FrameState,
+    /// The code, or the data, of a module that was unloaded was used.
+    UseAfterUnload,
     /// The kernel did something the machine refused.
     Oops,
 }
@@ -39,6 +42,7 @@ impl fmt::Display for Kind {
             Kind::LockOrder => "lock-order",
             Kind::Deadlock => "deadlock",
             Kind::FrameState => "frame-state",
+            Kind::UseAfterUnload => "use-after-unload",
             Kind::Oops => "oops",
         })
     }
@@ -85,6 +89,7 @@ pub fn note(kind: Kind, pc: u64, tid: u32) {
 }
 
 fn keep(report: Report) {
+    steps::reported();
     let mut reports = REPORTS.lock();
     reports.total += 1;
     let _ = reports.kept.try_push(report);
@@ -127,6 +132,7 @@ mod guest {
     use crate::debug::oops;
     use crate::debug::print::{Line, RULE, print};
     use crate::mm::object::{self, Record, State, Trace};
+    use crate::modules::places::Code;
     use crate::sched;
 
     /// A lock of `rank` is being taken while one of rank `held` (the highest held) is.
@@ -222,7 +228,7 @@ mod guest {
         note(kind, pc, tid);
         let access = if write { "Write" } else { "Read" };
         print!("{RULE}");
-        print!("BUG: lastref: {kind} in pc=[<{pc:016x}>]");
+        print!("BUG: lastref: {kind} in pc={}", Code(pc));
         print!("{access} at addr {addr:016x} by task {tid} on CPU {}", arch::cpu_id());
         print!("{}", detector::describe(addr as *const u8));
         stack("Call trace", core::iter::once(pc).chain(callers));
@@ -265,7 +271,7 @@ mod guest {
         print!("");
         print!("{title}:");
         for address in addresses.take(24) {
-            print!(" [<{address:016x}>]");
+            print!(" {}", Code(address));
         }
     }
 

@@ -104,9 +104,9 @@ impl FileOps for Mem {
         }
     }
 
-    fn mmap(&self, _: &File, request: &MmapRequest) -> Result<Mmap> {
+    fn mmap(&self, _: &File, _: &MmapRequest) -> Result<Mmap> {
         match self {
-            Mem::Zero if !request.shared => Ok(Mmap::Zero),
+            Mem::Zero => Ok(Mmap::Zero),
             _ => Err(Errno::ENODEV),
         }
     }

@@ -4,6 +4,7 @@
 pub mod console;
 pub mod dma_device;
 pub mod dma_heap;
+pub mod drm;
 #[cfg(target_os = "none")]
 pub mod edu;
 #[cfg(target_os = "none")]

@@ -21,6 +21,7 @@ use crate::chrdev::{self, CdevRef, DevT};
 use crate::mm::{frames, user};
 use crate::vfs::FdTable;
 use crate::vfs::file::{File, FileOps, Ioctl};
+use crate::vfs::flags::O_RDWR;
 use crate::vfs::parameters::Parameter;
 
 /// The major number of devices that have none of their own.
@@ -97,7 +98,7 @@ fn create(call: &Ioctl<'_>, flags: u32, items: &[CreateItem]) -> Result<usize> {
         pinned.add_item(call.files, item)?;
     }
     let exporter = try_box(Udmabuf { begun: AtomicBool::new(false) })?;
-    let file = dma_heap::export(exporter, pinned.into_table()?)?;
+    let file = dma_heap::export(exporter, pinned.into_table()?, O_RDWR)?;
     Ok(call.files.reserve(flags & UDMABUF_FLAGS_CLOEXEC != 0)?.install(file))
 }
 

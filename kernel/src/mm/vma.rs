@@ -25,6 +25,8 @@ bitflags! {
         const HEAP = 8;
         /// The page that signal handlers return through.
         const SIGPAGE = 16;
+        /// `madvise(MADV_WIPEONFORK)`.
+        const WIPEONFORK = 32;
     }
 }
 

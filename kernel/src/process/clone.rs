@@ -8,12 +8,15 @@ use bitflags::bitflags;
 use heaps::{Errno, Result};
 
 use super::group::Process;
+use super::pidfd;
 use super::thread::{Completion, Files, Parts, Thread, fp_snapshot};
 use super::tree::{self, Number};
 use crate::arch::{self, TrapFrame};
 use crate::mm::admit::admit;
 use crate::mm::{commit, user};
 use crate::sched;
+use crate::vfs::File;
+use crate::vfs::fdtable::Reservation;
 
 bitflags! {
     /// `clone`'s flags that mean something here; values as on Linux.
@@ -27,6 +30,8 @@ bitflags! {
         const FILES = 0x400;
         /// Share signal dispositions.
         const SIGHAND = 0x800;
+        /// Give the parent a descriptor of the child.
+        const PIDFD = 0x1000;
         /// Trace the child too; nobody traces.
         const PTRACE = 0x2000;
         /// The parent waits until the child has its own memory.
@@ -67,6 +72,8 @@ pub struct Request {
     pub parent_tid: u64,
     /// Where the child finds it, and what is cleared at its end.
     pub child_tid: u64,
+    /// Where the parent finds its descriptor of the child.
+    pub pidfd: u64,
     /// The child's thread pointer.
     pub tls: u64,
     /// The signal the parent gets at the child's end.
@@ -80,6 +87,8 @@ impl Request {
         if needs(CloneFlags::THREAD, CloneFlags::SIGHAND)
             || needs(CloneFlags::SIGHAND, CloneFlags::VM)
             || (flags.contains(CloneFlags::CLEAR_SIGHAND) && flags.contains(CloneFlags::SIGHAND))
+            || (flags.contains(CloneFlags::PIDFD)
+                && flags.intersects(CloneFlags::THREAD | CloneFlags::DETACHED))
             || self.exit_signal > super::signal::MAX_SIGNAL
         {
             return Err(Errno::EINVAL);
@@ -106,7 +115,8 @@ pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u3
         if flags.contains(CloneFlags::CHILD_CLEARTID) { request.child_tid } else { 0 },
         Ordering::Relaxed,
     );
-    let written = write_numbers(&child, tid, request);
+    let descriptor = describe(parent, &child, request);
+    let written = descriptor.as_ref().map_err(|e| *e).and_then(|_| write_numbers(&child, tid, request));
     let entered = written.and_then(|()| enter(parent, &mut number, &child, request));
     if let Err(error) = entered {
         child.files().release();
@@ -119,6 +129,9 @@ pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u3
     let tls = if flags.contains(CloneFlags::SETTLS) { request.tls } else { arch::current_tls() };
     match sched::spawn_user(child.clone(), child_frame(frame, request.stack), fp_snapshot(), tls) {
         Ok(task) => {
+            if let Ok(Some((slot, file))) = descriptor {
+                slot.install(file);
+            }
             child.set_task(task.clone());
             // Whoever asked it to end before there was a task could not kick it.
             if child.has_work() {
@@ -172,6 +185,18 @@ fn fork_process(parent: &Process, pid: u32, flags: CloneFlags) -> Arc<Process> {
         signals.reset_handlers();
     }
     parent.fork(pid, signals)
+}
+
+/// A descriptor of the child for the parent, its number written already, where one was asked for. `EMFILE`, `ENFILE`,
+/// `ENOMEM`, `EFAULT`.
+fn describe(parent: &Thread, child: &Thread, request: &Request) -> Result<Option<(Reservation, Arc<File>)>> {
+    if !request.flags.contains(CloneFlags::PIDFD) {
+        return Ok(None);
+    }
+    let slot = parent.files().table().reserve(true)?;
+    let file = pidfd::new(child.process().clone(), 0)?;
+    user::write(request.pidfd, &(slot.fd() as u32))?;
+    Ok(Some((slot, file)))
 }
 
 /// Writes the child's number where it was asked for. As on Linux, what cannot be written is not.

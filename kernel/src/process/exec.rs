@@ -22,7 +22,8 @@ use crate::sync::wait::Interruptible;
 use crate::vfs::flags::O_RDONLY;
 use crate::vfs::inode::Content;
 use crate::vfs::path::PATH_MAX;
-use crate::vfs::{Dentry, File, open};
+use crate::vfs::write_access::DenyWrite;
+use crate::vfs::{Dentry, File, mount_flags, open};
 
 impl elf::Read for File {
     fn read(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
@@ -60,7 +61,7 @@ pub struct Loaded {
     program: Program,
 }
 
-/// Opens a file to execute it. `EACCES` where nobody may, and what walking says.
+/// Opens a file to execute it. `EACCES` where nobody may, `ETXTBSY` where somebody may write to it, and what walking says.
 pub fn open_program(dentry: &Arc<Dentry>) -> Result<Arc<File>> {
     let inode = dentry.inode();
     if inode.is_link() {
@@ -69,7 +70,13 @@ pub fn open_program(dentry: &Arc<Dentry>) -> Result<Arc<File>> {
     if !matches!(inode.content(), Content::Regular(_)) || inode.mode() & 0o111 == 0 {
         return Err(Errno::EACCES);
     }
-    open::open_dentry(dentry, O_RDONLY)
+    if mount_flags::has(inode.dev(), mount_flags::NOEXEC) {
+        return Err(Errno::EACCES);
+    }
+    let file = open::open_dentry(dentry, O_RDONLY)?;
+    // Of what runs, the program alone stays closed to writers.
+    drop(DenyWrite::new(inode)?);
+    Ok(file)
 }
 
 /// Who finds the interpreters that programs and scripts name: paths from the caller's root and directory.
@@ -92,10 +99,11 @@ pub fn load(request: Request, open: Open<'_>) -> Result<Loaded> {
     let interpreter = interpreter(&parsed, &file, open)?;
     let program = parsed.program(size, elf::PIE_BASE)?;
     let exe = file.dentry().cloned();
+    let denied = Some(Arc::new(DenyWrite::new(file.inode())?));
     let source: Arc<dyn MapSource> = file;
     let image = image::build((&program, &source), interpreter.as_ref(), &path, &argv, &envp)?;
     let (args, env) = (image.args.clone(), image.env.clone());
-    let program = Program { comm: comm(&path), exe, args, env };
+    let program = Program { comm: comm(&path), exe, denied, args, env };
     Ok(Loaded { image, program })
 }
 
@@ -172,6 +180,7 @@ pub fn enter(thread: &Thread, frame: &mut TrapFrame, loaded: Loaded) -> Result<(
         Ok(())
     })?;
     process.attributes().undumpable.store(0, Ordering::Relaxed);
+    process.attributes().membarrier.store(0, Ordering::Relaxed);
     if let Some(node) = tree::lock().node_mut(process.pid()) {
         node.exit_signal = SIGCHLD;
     }

@@ -15,6 +15,7 @@ use super::{futex, jobs, robust, tree};
 use crate::debug::strace;
 use crate::drivers::console;
 use crate::mm::user;
+use crate::vfs::file::READABLE;
 use crate::{arch, sched};
 
 /// The status word of an exit with a code.
@@ -124,6 +125,7 @@ fn finish(process: &Process, status: u32) {
         signal::send_process(&orphan, Info { signal, code: SI_USER, detail: u64::from(process.pid()) });
     }
     let parent = become_zombie(process.pid(), status);
+    process.ended.notify(READABLE);
     let Some((parent, exit_signal)) = parent else { return };
     let no_zombie = exit_signal == SIGCHLD && {
         let action = parent.signals.lock().action(SIGCHLD);

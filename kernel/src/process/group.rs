@@ -17,6 +17,8 @@ use super::timers::Timers;
 use crate::sync::{SpinLock, WaitQueue, order};
 use crate::time::cpu::{Account, Usage};
 use crate::vfs::Dentry;
+use crate::vfs::poll::PollQueue;
+use crate::vfs::write_access::DenyWrite;
 
 /// Bytes of a process' name (Linux: `TASK_COMM_LEN` less its NUL).
 pub const COMM_LEN: usize = 15;
@@ -38,6 +40,8 @@ pub struct Process {
     pub(super) children: WaitQueue,
     /// Woken when a thread has ended.
     pub(super) threads: WaitQueue,
+    /// Who watches for its end.
+    pub(super) ended: PollQueue,
     /// Its timers.
     pub timers: Timers,
     /// CPU time of threads that have ended, and of children.
@@ -58,6 +62,8 @@ pub struct Program {
     pub comm: Comm,
     /// The file it was loaded from.
     pub exe: Option<Arc<Dentry>>,
+    /// Keeps others from writing to it.
+    pub denied: Option<Arc<DenyWrite>>,
     /// Where in its memory its arguments are, each ended by a NUL.
     pub args: Range<u64>,
     /// Where its environment is.
@@ -75,6 +81,7 @@ impl Process {
             stop: Stop::default(),
             children: WaitQueue::new(),
             threads: WaitQueue::new(),
+            ended: PollQueue::new(),
             timers: Timers::default(),
             cpu: Account::default(),
             executing: AtomicBool::new(false),

@@ -11,7 +11,7 @@ use heaps::fallible::try_push;
 use heaps::{Errno, Result};
 
 use super::signal::{DEFAULT, IGNORE, MAX_SIGNAL, bit};
-use super::{Thread, current, tree};
+use super::{Thread, current, oom, tree};
 use crate::drivers::{console, dma_heap};
 use crate::sched;
 use crate::vfs::procfs::{self, Figures, Processes, SignalSets};
@@ -32,6 +32,10 @@ impl Processes for All {
         current().map_or(0, |thread| thread.process().pid() as i32)
     }
 
+    fn current_thread(&self) -> i32 {
+        current().map_or(0, |thread| thread.tid() as i32)
+    }
+
     fn find(&self, pid: i32) -> Option<Arc<dyn procfs::Process>> {
         let one = One(u32::try_from(pid).ok()?);
         one.process()?;
@@ -40,7 +44,7 @@ impl Processes for All {
 
     fn next(&self, pid: i32) -> Option<i32> {
         let from = u32::try_from(pid).unwrap_or(0);
-        tree::lock().nodes().map(|(&pid, _)| pid).find(|&pid| pid >= from).map(|pid| pid as i32)
+        tree::lock().next_node(from).map(|node| node.process.pid() as i32)
     }
 }
 
@@ -114,7 +118,7 @@ impl procfs::Process for One {
     }
 
     fn root(&self) -> Option<Arc<Dentry>> {
-        Some(self.thread()?.fs().root().clone())
+        Some(self.thread()?.fs().root())
     }
 
     fn comm(&self) -> String {
@@ -144,6 +148,30 @@ impl procfs::Process for One {
 
     fn maps(&self) -> Result<String> {
         self.thread().and_then(|thread| thread.mm()).map_or(Ok(String::new()), |mm| mm.maps())
+    }
+
+    fn oom_score(&self) -> i64 {
+        self.process().map_or(0, |process| oom::score(&process))
+    }
+
+    fn oom_score_adj(&self) -> i32 {
+        self.process().map_or(0, |process| oom::adj(&process))
+    }
+
+    fn set_oom_score_adj(&self, adj: i32) -> Result<()> {
+        let process = self.process().ok_or(Errno::ESRCH)?;
+        if !(oom::NEVER..=oom::FIRST).contains(&adj) {
+            return Err(Errno::EINVAL);
+        }
+        let may_lower = current().is_some_and(|thread| thread.process().creds().may_use_resources());
+        let attributes = process.attributes();
+        if may_lower {
+            attributes.oom_score_adj_min.store(adj, Ordering::Relaxed);
+        } else if adj < attributes.oom_score_adj_min.load(Ordering::Relaxed) {
+            return Err(Errno::EACCES);
+        }
+        attributes.oom_score_adj.store(adj, Ordering::Relaxed);
+        Ok(())
     }
 
     fn buffer_bytes(&self) -> Result<usize> {
@@ -187,11 +215,13 @@ impl procfs::Process for One {
         let creds = process.as_ref().map(|process| process.creds()).unwrap_or_default();
         let nice = process.as_ref().map_or(0, |process| process.attributes().nice.load(Ordering::Relaxed));
         let (state, signals) = (self.state(), self.signals());
+        let umask = thread.as_ref().map_or(0, |thread| thread.fs().umask());
         let tree = tree::lock();
         let node = tree.node(pid);
         let of = |f: fn(&tree::Node) -> u32| node.map_or(0, |node| f(node) as i32);
         Figures {
             state,
+            umask,
             tgid: pid as i32,
             ppid: of(|node| node.parent),
             pgrp: of(|node| node.pgid),

@@ -9,13 +9,17 @@ use super::ctx::user_path;
 use crate::mm::user;
 use crate::vfs::Inode;
 use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW};
+use crate::vfs::inode::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use crate::vfs::mount_flags;
 use crate::vfs::mounts;
 use crate::vfs::stat::{Stat, Statx};
+use crate::vfs::write_access::want_write;
 
 const AT_STATX_SYNC_TYPE: u32 = 0x6000;
 const AT_EACCESS: u32 = 0x200;
 const STATX_RESERVED: u32 = 0x8000_0000;
 const X_OK: u32 = 1;
+const W_OK: u32 = 2;
 
 /// `fstat`. `EBADF`, `EFAULT`. May sleep.
 pub fn sys_fstat(ctx: &Ctx, fd: i32, buf: u64) -> Result<usize> {
@@ -70,6 +74,12 @@ pub fn sys_faccessat2(ctx: &Ctx, dirfd: i32, path: u64, mode: u32, flags: u32) -
 }
 
 fn may_execute(inode: &Inode, mode: u32) -> Result<usize> {
+    if mode & W_OK != 0 && matches!(inode.mode() & S_IFMT, S_IFREG | S_IFDIR | S_IFLNK) {
+        want_write(inode)?;
+    }
+    if mode & X_OK != 0 && inode.is_regular() && mount_flags::has(inode.dev(), mount_flags::NOEXEC) {
+        return Err(Errno::EACCES);
+    }
     if mode & X_OK != 0 && !inode.is_dir() && inode.mode() & 0o111 == 0 {
         return Err(Errno::EACCES);
     }
@@ -125,7 +135,7 @@ fn statfs(inode: &Inode) -> StatFs {
         f_fsid: inode.dev().into(),
         f_namelen: 255,
         f_frsize: 4096,
-        f_flags: ST_FLAGS,
+        f_flags: ST_FLAGS | u64::from(mount_flags::of(inode.dev())),
         ..StatFs::default()
     }
 }

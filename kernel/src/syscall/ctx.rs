@@ -43,7 +43,7 @@ impl Ctx<'_> {
             return Err(Errno::ENOENT);
         }
         if path.starts_with(b"/") {
-            return Ok(self.fs.root().clone());
+            return Ok(self.fs.root());
         }
         if dirfd == AT_FDCWD {
             return Ok(self.fs.cwd());
@@ -57,12 +57,12 @@ impl Ctx<'_> {
 
     /// What a path leads to; `follow` is about a link at its end. May sleep.
     pub fn resolve(&self, dirfd: i32, path: &[u8], follow: bool) -> Result<Arc<Dentry>> {
-        path::resolve(self.fs.root(), &self.start(dirfd, path)?, path, follow)
+        path::resolve(&self.fs.root(), &self.start(dirfd, path)?, path, follow)
     }
 
     /// A walk along a path that has taken every step but the last.
     pub fn walk_to_parent<'p>(&'p self, dirfd: i32, path: &'p [u8]) -> Result<Walk<'p>> {
-        let mut walk = Walk::new(self.fs.root(), &self.start(dirfd, path)?, path)?;
+        let mut walk = Walk::new(&self.fs.root(), &self.start(dirfd, path)?, path)?;
         walk.to_parent()?;
         Ok(walk)
     }

@@ -6,8 +6,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use heaps::{Errno, Result};
 
 use super::{
-    Ctx, attr, copy, creds, event, fd, futex, known, locks, memfd, memory, message, misc, module, mount,
-    names, nr, poll, prctl, process, rw, sched, setattr, signal, socket, sockopt, space, syslog, time, timer,
+    Ctx, attr, copy, creds, event, fd, futex, known, locks, membarrier, memfd, memory, message, misc, module,
+    mount, names, nr, pidfd, poll, prctl, process, rw, sched, setattr, signal, socket, sockopt, space,
+    syslog, time, timer,
 };
 use crate::arch::TrapFrame;
 use crate::net::unix::flight;
@@ -122,6 +123,7 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::UMOUNT2 => mount::sys_umount2(ctx, a, b as u32),
         nr::CHDIR => names::sys_chdir(ctx, a),
         nr::FCHDIR => names::sys_fchdir(ctx, a as i32),
+        nr::CHROOT => names::sys_chroot(ctx, a),
         nr::GETCWD => names::sys_getcwd(ctx, a, b as usize),
         nr::UMASK => names::sys_umask(ctx, a as u32),
         nr::FCHMOD => setattr::sys_fchmod(ctx, a as i32, b as u32),
@@ -175,6 +177,8 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::MREMAP => memory::sys_mremap(thread, a, b, c, d as u32, e),
         nr::MADVISE => memory::sys_madvise(thread, a, b, c as u32),
         nr::MSYNC => memory::sys_msync(thread, a, b, c as u32),
+        nr::MINCORE => memory::sys_mincore(thread, a, b, c),
+        nr::MLOCK2 => memory::sys_mlock2(thread, a, b, c as u32),
         nr::MLOCK | nr::MUNLOCK => memory::sys_mlock(thread, a, b),
         nr::MLOCKALL => memory::sys_mlockall(thread, a as u32),
         nr::MUNLOCKALL => Ok(0),
@@ -199,6 +203,10 @@ fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
         nr::GETPGID => process::sys_getpgid(thread, a as u32),
         nr::GETSID => process::sys_getsid(thread, a as u32),
         nr::SETSID => process::sys_setsid(thread),
+        nr::PIDFD_OPEN => pidfd::sys_pidfd_open(ctx, a as i32, b as u32),
+        nr::PIDFD_SEND_SIGNAL => pidfd::sys_pidfd_send_signal(thread, ctx, a as i32, b as u32, c, d as u32),
+        nr::PIDFD_GETFD => pidfd::sys_pidfd_getfd(ctx, a as i32, b as i32, c as u32),
+        nr::MEMBARRIER => membarrier::sys_membarrier(thread, a as u32, b as u32),
         nr::PRCTL => prctl::sys_prctl(thread, a as u32, [b, c, d, e]),
 
         nr::FUTEX => futex::sys_futex(thread, a, b as u32, c as u32, d, e, f as u32),

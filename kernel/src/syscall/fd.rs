@@ -6,6 +6,7 @@ use heaps::{Errno, Result};
 use super::locks::{F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW};
 use super::{Ctx, locks, memfd};
 use crate::mm::user;
+use crate::process::signal::MAX_SIGNAL;
 use crate::process::tree;
 use crate::vfs::File;
 use crate::vfs::file::{Ioctl, SETFL_MASK};
@@ -21,12 +22,16 @@ const F_GETFL: u32 = 3;
 const F_SETFL: u32 = 4;
 const F_SETOWN: u32 = 8;
 const F_GETOWN: u32 = 9;
+const F_SETSIG: u32 = 10;
+const F_GETSIG: u32 = 11;
 const F_SETOWN_EX: u32 = 15;
 const F_GETOWN_EX: u32 = 16;
 /// A thread: kept as if it were a process.
 const F_OWNER_TID: i32 = 0;
 const F_OWNER_PID: i32 = 1;
 const F_OWNER_PGRP: i32 = 2;
+const F_GETLEASE: u32 = 1025;
+const F_UNLCK: usize = 2;
 const F_DUPFD_CLOEXEC: u32 = 1030;
 const F_SETPIPE_SZ: u32 = 1031;
 const F_GETPIPE_SZ: u32 = 1032;
@@ -115,6 +120,14 @@ pub fn sys_fcntl(ctx: &Ctx, fd: i32, cmd: u32, arg: u64) -> Result<usize> {
                 _ => Err(Errno::EINVAL),
             }
         }
+        F_GETSIG => Ok(file.signal() as usize),
+        F_SETSIG if arg > u64::from(MAX_SIGNAL) => Err(Errno::EINVAL),
+        F_SETSIG => {
+            file.set_signal(arg as u32);
+            Ok(0)
+        }
+        // Nobody can take one.
+        F_GETLEASE => Ok(F_UNLCK),
         F_SETPIPE_SZ => file.ops().pipe_size(Some(arg as u32 as usize)),
         F_GETPIPE_SZ => file.ops().pipe_size(None),
         F_ADD_SEALS => memfd::add_seals(&file, arg),

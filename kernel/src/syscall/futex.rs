@@ -31,7 +31,7 @@ pub fn sys_futex(
 ) -> Result<usize> {
     let private = op & PRIVATE != 0;
     let command = op & !(PRIVATE | CLOCK_REALTIME);
-    if op & CLOCK_REALTIME != 0 && command != WAIT_BITSET && command != WAIT {
+    if op & CLOCK_REALTIME != 0 && command != WAIT_BITSET {
         return Err(Errno::ENOSYS);
     }
     match command {

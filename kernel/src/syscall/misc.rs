@@ -17,22 +17,29 @@ pub const RELEASE: &str = "6.1.0-lastref";
 /// Which build it is.
 pub const BUILD: &str = "#1 SMP Lastref";
 /// Most bytes of a name of `struct new_utsname`, less its NUL.
-const NAME_MAX: usize = 64;
+pub const NAME_MAX: usize = 64;
 
-type Name = ArrayVec<u8, NAME_MAX>;
+/// A name of the machine.
+pub type Name = ArrayVec<u8, NAME_MAX>;
 
 /// The machine's name and its domain; `None` for what they are at boot.
 static NAMES: [SpinLock<Option<Name>, { order::TASK }>; 2] = [const { SpinLock::new(None) }; 2];
 
-fn name(which: usize) -> Name {
-    let at_boot = || [&b"lastref"[..], b"(none)"][which].iter().copied().collect();
-    NAMES[which].lock().clone().unwrap_or_else(at_boot)
+/// The machine's name, or its domain's.
+pub fn name(domain: bool) -> Name {
+    let at_boot = || [&b"lastref"[..], b"(none)"][usize::from(domain)].iter().copied().collect();
+    NAMES[usize::from(domain)].lock().clone().unwrap_or_else(at_boot)
+}
+
+/// Sets it; what is too long is cut.
+pub fn set_name(domain: bool, to: &[u8]) {
+    *NAMES[usize::from(domain)].lock() = Some(to.iter().copied().take(NAME_MAX).collect());
 }
 
 /// `uname`.
 pub fn sys_uname(to: u64) -> Result<usize> {
     let mut text = [0u8; (NAME_MAX + 1) * 6];
-    let (host, domain) = (name(0), name(1));
+    let (host, domain) = (name(false), name(true));
     let fields: [&[u8]; 6] = [b"Linux", &host, RELEASE.as_bytes(), BUILD.as_bytes(), b"aarch64", &domain];
     for (field, value) in text.chunks_mut(NAME_MAX + 1).zip(fields) {
         field[..value.len()].copy_from_slice(value);
@@ -45,7 +52,7 @@ pub fn sys_set_name(domain: bool, from: u64, len: i32) -> Result<usize> {
     let len = usize::try_from(len).ok().filter(|&len| len <= NAME_MAX).ok_or(Errno::EINVAL)?;
     let mut bytes = [0u8; NAME_MAX];
     user::read_bytes(from, &mut bytes[..len])?;
-    *NAMES[usize::from(domain)].lock() = Some(bytes[..len].iter().copied().collect());
+    set_name(domain, &bytes[..len]);
     Ok(0)
 }
 

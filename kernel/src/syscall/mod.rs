@@ -5,8 +5,8 @@
 //! numbers to functions. Files: [`fd`] descriptors, [`locks`], [`rw`] contents, [`copy`] from one to another, [`space`]
 //! sizes, [`memfd`] files without a name, [`poll`] and [`event`] waiting for them, [`names`] the tree, [`mount`] what it
 //! is made of, [`attr`] attributes and [`setattr`] changing them, [`module`] modules. Sockets: [`socket`], [`message`] and
-//! its control messages, [`sockopt`]. Processes: [`process`], [`creds`], [`prctl`], [`memory`], [`signal`], [`futex`],
-//! [`sched`], [`time`], [`timer`]. The machine: [`syslog`], [`misc`].
+//! its control messages, [`sockopt`]. Processes: [`process`], [`pidfd`], [`creds`], [`prctl`], [`memory`], [`signal`], [`futex`],
+//! [`sched`], [`membarrier`], [`time`], [`timer`]. The machine: [`syslog`], [`misc`].
 #![forbid(unsafe_code)]
 
 pub mod attr;
@@ -20,6 +20,7 @@ pub mod fd;
 pub mod futex;
 pub mod known;
 pub mod locks;
+pub mod membarrier;
 pub mod memfd;
 pub mod memory;
 pub mod message;
@@ -28,6 +29,7 @@ pub mod module;
 pub mod mount;
 pub mod names;
 pub mod nr;
+pub mod pidfd;
 pub mod poll;
 pub mod prctl;
 pub mod process;

@@ -12,7 +12,6 @@ use crate::vfs::flags::AT_FDCWD;
 use crate::vfs::mount_options::Options;
 use crate::vfs::mounts::{self, Kind};
 
-const MS_RDONLY: u32 = 1;
 const MS_REMOUNT: u32 = 32;
 const MS_BIND: u32 = 4096;
 const MS_MOVE: u32 = 8192;
@@ -39,8 +38,8 @@ fn string(addr: u64) -> Result<Vec<u8>> {
         .map_err(|e| if e == Errno::ENAMETOOLONG { Errno::EINVAL } else { e })
 }
 
-/// `mount`: new filesystems, bind mounts, and remounting with another size. There is one namespace, so propagation is
-/// accepted for what it is there. Read-only and moved mounts there are not (`EINVAL`). `ENODEV`, `ENOTDIR`, `EBUSY`,
+/// `mount`: new filesystems, bind mounts, moving them, and remounting with another size or other flags; those are a
+/// filesystem's, not a place's. There is one namespace, so propagation is accepted for what it is there. `ENODEV`, `ENOTDIR`, `EBUSY`,
 /// `ENOSPC`, `EFAULT` and what walking says. May sleep.
 pub fn sys_mount(ctx: &Ctx, source: u64, target: u64, kind: u64, flags: u32, data: u64) -> Result<usize> {
     let flags = if flags & MS_MGC_MSK == MS_MGC_VAL { flags & !MS_MGC_MSK } else { flags };
@@ -50,10 +49,11 @@ pub fn sys_mount(ctx: &Ctx, source: u64, target: u64, kind: u64, flags: u32, dat
     let text = core::str::from_utf8(&options).map_err(|_| Errno::EINVAL)?;
     match flags {
         _ if flags & MS_REMOUNT != 0 => {
-            if flags & (MS_RDONLY | MS_BIND) != 0 {
-                return Err(Errno::EINVAL);
+            if flags & MS_BIND != 0 {
+                mounts::change_flags(&at, flags)?;
+            } else {
+                mounts::remount(&at, Options::parse(text, true)?, flags)?;
             }
-            mounts::remount(&at, Options::parse(text, true)?)?;
         }
         _ if flags & MS_BIND != 0 => {
             let of = ctx.resolve(AT_FDCWD, &source_name, true)?;
@@ -65,12 +65,16 @@ pub fn sys_mount(ctx: &Ctx, source: u64, target: u64, kind: u64, flags: u32, dat
                 return Err(Errno::EINVAL);
             }
         }
-        _ if flags & (MS_MOVE | MS_RDONLY) != 0 || kind == 0 => return Err(Errno::EINVAL),
+        _ if flags & MS_MOVE != 0 => {
+            let from = ctx.resolve(AT_FDCWD, &source_name, true)?;
+            mounts::relocate(&from, &at)?;
+        }
+        _ if kind == 0 => return Err(Errno::EINVAL),
         _ => {
             let kind = Kind::from_name(&kind_name)?;
             let options = Options::parse(text, matches!(kind, Kind::Tmpfs | Kind::Devtmpfs))?;
             let name = if source == 0 { b"none".to_vec() } else { source_name };
-            mounts::mount(&at, kind, name, options)?;
+            mounts::mount(&at, kind, name, options, flags)?;
         }
     }
     Ok(0)

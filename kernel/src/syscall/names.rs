@@ -15,6 +15,7 @@ use crate::vfs::flags::*;
 use crate::vfs::inode::{Content, Inode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK};
 use crate::vfs::namespace::{self, By, Target};
 use crate::vfs::path::{Last, Walk, lookup};
+use crate::vfs::write_access::want_write;
 use crate::vfs::{Dentry, fifo, open};
 
 const RENAME_NOREPLACE: u32 = 1;
@@ -25,7 +26,7 @@ pub fn sys_openat(ctx: &Ctx, dirfd: i32, path: u64, flags: u32, mode: u32) -> Re
     let path = user_path(path)?;
     let start = ctx.start(dirfd, &path)?;
     let slot = ctx.files.reserve(flags & O_CLOEXEC != 0)?;
-    let file = open::open(ctx.fs.root(), &start, &path, flags, mode & 0o7777 & !ctx.fs.umask())?;
+    let file = open::open(&ctx.fs.root(), &start, &path, flags, mode & 0o7777 & !ctx.fs.umask())?;
     Ok(slot.install(file))
 }
 
@@ -54,6 +55,7 @@ pub(super) fn make_dentry(
     if lookup(dir, name).is_ok() {
         return Err(Errno::EEXIST);
     }
+    want_write(dir.inode())?;
     let inode = inode(dir.inode());
     inode.inherit(dir.inode());
     if walk.wants_dir() && !inode.is_dir() {
@@ -115,6 +117,7 @@ pub fn sys_linkat(ctx: &Ctx, olddir: i32, old: u64, newdir: i32, new: u64, flags
     if walk.wants_dir() {
         return Err(Errno::ENOENT);
     }
+    want_write(dir.inode())?;
     namespace::link(dir, name, &of).map(|()| 0)
 }
 
@@ -127,6 +130,7 @@ pub fn sys_unlinkat(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<usiz
     let walk = ctx.walk_to_parent(dirfd, &path)?;
     if flags & AT_REMOVEDIR == 0 {
         let (dir, name) = last_name(&walk, Errno::EISDIR)?;
+        want_write(dir.inode())?;
         if walk.wants_dir() {
             let there = lookup(dir, name)?;
             return Err(if there.inode().is_dir() { Errno::EISDIR } else { Errno::ENOTDIR });
@@ -139,6 +143,7 @@ pub fn sys_unlinkat(ctx: &Ctx, dirfd: i32, path: u64, flags: u32) -> Result<usiz
         Last::Here if path.ends_with(b".") => return Err(Errno::EINVAL),
         Last::Here => return Err(Errno::EBUSY),
     };
+    want_write(dir.inode())?;
     namespace::rmdir(By::User, dir, name).map(|()| 0)
 }
 
@@ -159,6 +164,7 @@ pub fn sys_renameat2(ctx: &Ctx, olddir: i32, old: u64, newdir: i32, new: u64, fl
     if from_dir.inode().dev() != to_dir.inode().dev() {
         return Err(Errno::EXDEV);
     }
+    want_write(from_dir.inode())?;
     let is_file = |dir, name| lookup(dir, name).map(|there| !there.inode().is_dir());
     if from.wants_dir() || to.wants_dir() {
         let moved_is_file = is_file(from_dir, from_name)?;
@@ -206,13 +212,18 @@ pub fn sys_fchdir(ctx: &Ctx, fd: i32) -> Result<usize> {
     ctx.fs.set_cwd(to.clone()).map(|()| 0)
 }
 
+/// `chroot`. `ENOTDIR` and what walking says. May sleep.
+pub fn sys_chroot(ctx: &Ctx, path: u64) -> Result<usize> {
+    ctx.fs.set_root(ctx.resolve(AT_FDCWD, &user_path(path)?, true)?).map(|()| 0)
+}
+
 /// `getcwd`: the length with its NUL. `ERANGE`, `ENOENT` when the directory is gone, `EFAULT`.
 pub fn sys_getcwd(ctx: &Ctx, buf: u64, len: usize) -> Result<usize> {
     let cwd = ctx.fs.cwd();
     if cwd.inode().nlink() == 0 {
         return Err(Errno::ENOENT);
     }
-    let mut path: Vec<u8> = cwd.path();
+    let mut path: Vec<u8> = cwd.path_below(&ctx.fs.root());
     path.push(0);
     if path.len() > len {
         return Err(Errno::ERANGE);

@@ -18,11 +18,12 @@ use crate::process::auxv::{MAX_STRING, Strings};
 use crate::process::clone::{self, CloneFlags, Request};
 use crate::process::exec;
 use crate::process::exit;
+use crate::process::pidfd;
 use crate::process::signal::{SIGCHLD, SIGCONT};
 use crate::process::stop::CONTINUED;
 use crate::process::tree;
 use crate::process::wait::{self, Changed, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WSTOPPED, Which};
-use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
+use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, O_NONBLOCK};
 
 /// The signal at the child's end, in `clone`'s flags.
 const CSIGNAL: u64 = 0xff;
@@ -33,7 +34,12 @@ pub fn sys_clone(thread: &Thread, frame: &TrapFrame) -> Result<usize> {
         [frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4]];
     let known = CloneFlags::from_bits(flags & 0xffff_ffff & !CSIGNAL).ok_or(Errno::EINVAL)?;
     let exit_signal = (flags & CSIGNAL) as u32;
-    let request = Request { flags: known, stack, parent_tid, child_tid, tls, exit_signal };
+    // One address for two numbers.
+    if known.contains(CloneFlags::PIDFD | CloneFlags::PARENT_SETTID) {
+        return Err(Errno::EINVAL);
+    }
+    let pidfd = parent_tid;
+    let request = Request { flags: known, stack, parent_tid, child_tid, pidfd, tls, exit_signal };
     clone::clone(thread, frame, &request).map(|tid| tid as usize)
 }
 
@@ -74,6 +80,7 @@ pub fn sys_clone3(thread: &Thread, frame: &TrapFrame, args_at: u64, size: u64) -
         stack: args.stack.checked_add(args.stack_size).ok_or(Errno::EINVAL)?,
         parent_tid: args.parent_tid,
         child_tid: args.child_tid,
+        pidfd: args.pidfd,
         tls: args.tls,
         exit_signal: args.exit_signal as u32,
     };
@@ -231,15 +238,30 @@ pub fn sys_waitid(
     if options & !(WNOHANG | WNOWAIT | CHANGES | 0xe000_0000) != 0 || options & CHANGES == 0 {
         return Err(Errno::EINVAL);
     }
+    let mut no_wait = false;
     let which = match (kind, id) {
         (0, _) => Which::Any,
         // Numbers are signed.
         (1, 1..=MAX_ID) => Which::Pid(id),
         (2, 0) => Which::Group(group_of(thread.process().pid())?),
         (2, 1..=MAX_ID) => Which::Group(id),
+        (3, 0..=MAX_ID) => {
+            let file = thread.files().table().get(id as i32)?;
+            let process = pidfd::process_of(&file)?;
+            if !pidfd::is_there(&process) {
+                return Err(Errno::ECHILD);
+            }
+            no_wait = file.flags() & O_NONBLOCK != 0;
+            Which::Pid(process.pid())
+        }
         _ => return Err(Errno::EINVAL),
     };
-    let changed = wait::wait(thread, which, options)?;
+    let waits = if no_wait { options | WNOHANG } else { options };
+    let changed = wait::wait(thread, which, waits)?;
+    // Whoever did not say so in the call is told.
+    if changed.is_none() && options & WNOHANG == 0 {
+        return Err(Errno::EAGAIN);
+    }
     let mut info =
         ChildInfo { signo: 0, errno: 0, code: 0, pad: 0, pid: 0, uid: 0, status: 0, rest: [0; 25] };
     if let Some(Changed { pid, status, usage }) = changed {

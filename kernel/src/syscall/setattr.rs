@@ -12,6 +12,7 @@ use crate::mm::user;
 use crate::vfs::Inode;
 use crate::vfs::attributes::{Time, now};
 use crate::vfs::flags::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW};
+use crate::vfs::write_access::want_write;
 
 const UTIME_NOW: i64 = (1 << 30) - 1;
 const UTIME_OMIT: i64 = (1 << 30) - 2;
@@ -34,15 +35,19 @@ fn check_flags(flags: u32) -> Result<()> {
     if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) == 0 { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
-/// `fchmodat`. What walking says. May sleep.
+/// `fchmodat`. `EROFS`, and what walking says. May sleep.
 pub fn sys_fchmodat(ctx: &Ctx, dirfd: i32, path: u64, mode: u32) -> Result<usize> {
-    inode_at(ctx, dirfd, path, 0)?.set_permissions(mode);
+    let inode = inode_at(ctx, dirfd, path, 0)?;
+    want_write(&inode)?;
+    inode.set_permissions(mode);
     Ok(0)
 }
 
-/// `fchmod`. `EBADF`.
+/// `fchmod`. `EBADF`, `EROFS`.
 pub fn sys_fchmod(ctx: &Ctx, fd: i32, mode: u32) -> Result<usize> {
-    ctx.io_file(fd)?.inode().set_permissions(mode);
+    let file = ctx.io_file(fd)?;
+    want_write(file.inode())?;
+    file.inode().set_permissions(mode);
     Ok(0)
 }
 
@@ -52,12 +57,13 @@ pub fn sys_fchownat(ctx: &Ctx, dirfd: i32, path: u64, uid: u32, gid: u32, flags:
     set_owner(&*inode_at(ctx, dirfd, path, flags)?, uid, gid)
 }
 
-/// `fchown`. `EBADF`.
+/// `fchown`. `EBADF`, `EROFS`.
 pub fn sys_fchown(ctx: &Ctx, fd: i32, uid: u32, gid: u32) -> Result<usize> {
     set_owner(ctx.io_file(fd)?.inode(), uid, gid)
 }
 
 fn set_owner(inode: &Inode, uid: u32, gid: u32) -> Result<usize> {
+    want_write(inode)?;
     let given = |id| (id != u32::MAX).then_some(id);
     inode.set_owner(given(uid), given(gid));
     Ok(0)
@@ -104,6 +110,7 @@ pub fn sys_utimensat(ctx: &Ctx, dirfd: i32, path: u64, times: u64, flags: u32) -
         check_flags(flags)?;
         inode_at(ctx, dirfd, path, flags)?
     };
+    want_write(&inode)?;
     inode.set_times(atime, mtime);
     Ok(0)
 }

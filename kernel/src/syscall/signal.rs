@@ -16,7 +16,8 @@ use crate::process::{Thread, signal, tree};
 use crate::sync::WaitQueue;
 use crate::sync::wait::Interruptible;
 
-fn check(signal: u32) -> Result<()> {
+/// `EINVAL` for a number that no signal has.
+pub(super) fn check(signal: u32) -> Result<()> {
     if signal > MAX_SIGNAL { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
@@ -81,6 +82,12 @@ fn reason(thread: &Thread, to: i32, signal: u32, at: u64) -> Result<Taken> {
     }
     let pair = |low: usize| u64::from(raw[low]) | u64::from(raw[low + 1]) << 32;
     Ok(Taken { info: Info { signal, code, detail: pair(4) }, value: pair(6) })
+}
+
+/// [`reason`] where the number is in it, too: `EINVAL` unless it is this one.
+pub(super) fn reason_of(thread: &Thread, to: i32, signal: u32, at: u64) -> Result<Taken> {
+    let raw: RawInfo = user::read(at)?;
+    if raw[0] != signal { Err(Errno::EINVAL) } else { reason(thread, to, signal, at) }
 }
 
 /// `rt_sigqueueinfo`: to a process, with a reason and a value. As [`sys_kill`], `EFAULT`, `EPERM`.

@@ -10,6 +10,7 @@ use crate::vfs::flags::AT_FDCWD;
 use crate::vfs::inode::{Content, Inode, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG};
 use crate::vfs::longest;
 use crate::vfs::ramfs::data::MAX_SIZE;
+use crate::vfs::write_access::{WriteAccess, want_write};
 
 const FALLOC_KEEP_SIZE: u32 = 1;
 const FALLOC_PUNCH_HOLE: u32 = 2;
@@ -48,10 +49,17 @@ fn truncate(inode: &Inode, size: u64) -> Result<usize> {
     inode.truncate(size).map(|()| 0)
 }
 
-/// `truncate`. As [`sys_ftruncate`], and what walking the path says. May sleep.
+/// `truncate`. As [`sys_ftruncate`], `ETXTBSY`, `EROFS`, and what walking the path says. May sleep.
 pub fn sys_truncate(ctx: &Ctx, path: u64, size: i64) -> Result<usize> {
     let size = offset(size)?;
-    truncate(ctx.resolve(AT_FDCWD, &user_path(path)?, true)?.inode(), size)
+    let dentry = ctx.resolve(AT_FDCWD, &user_path(path)?, true)?;
+    let inode = dentry.inode();
+    if !inode.is_regular() {
+        return truncate(inode, size);
+    }
+    want_write(inode)?;
+    let _access = WriteAccess::new(inode)?;
+    truncate(inode, size)
 }
 
 /// `fallocate`: allocating and punching holes. `EBADF`, `EINVAL`, `EOPNOTSUPP` for the other modes, `EFBIG`, `ENOSPC`,

@@ -161,6 +161,19 @@ impl Dentry {
         path
     }
 
+    /// The path from `root`; what is not below that says so.
+    pub fn path_below(self: &Arc<Self>, root: &Arc<Dentry>) -> Vec<u8> {
+        let path = self.path();
+        match root.parent() {
+            None => path,
+            _ if self.is_below(root) => match &path[root.path().len()..] {
+                b"" => b"/".to_vec(),
+                below => below.to_vec(),
+            },
+            _ => [b"(unreachable)", &path[..]].concat(),
+        }
+    }
+
     /// Whether it is `ancestor` or below it.
     pub fn is_below(self: &Arc<Dentry>, ancestor: &Arc<Dentry>) -> bool {
         let mut at = Some(self.clone());

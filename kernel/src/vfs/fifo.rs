@@ -19,7 +19,16 @@ pub struct Fifo(SpinLock<Weak<Pipe>, { order::FIFO }>);
 
 /// A new FIFO's inode.
 pub fn inode(dev: u32, permissions: u32) -> Arc<Inode> {
-    let fifo = Fifo(SpinLock::new(Weak::new()));
+    inode_with(dev, permissions, Weak::new())
+}
+
+/// The inode of a pipe that has no name: it can be opened again by way of `/proc`.
+pub(super) fn inode_of(dev: u32, permissions: u32, pipe: &Arc<Pipe>) -> Arc<Inode> {
+    inode_with(dev, permissions, Arc::downgrade(pipe))
+}
+
+fn inode_with(dev: u32, permissions: u32, pipe: Weak<Pipe>) -> Arc<Inode> {
+    let fifo = Fifo(SpinLock::new(pipe));
     Arc::new(Inode::new(dev, S_IFIFO | permissions & 0o7777, Content::Fifo(fifo)))
 }
 

@@ -22,6 +22,7 @@ use super::locks::{self, Owner};
 use super::mmap::{Mmap, MmapRequest};
 use super::poll::{self, Link, PollQueue};
 use super::uses::Use;
+use super::write_access::WriteAccess;
 use crate::chrdev::CdevRef;
 use crate::mm::admit::admit;
 use crate::mm::aspace::mappers::FilePages;
@@ -38,6 +39,11 @@ static LIMIT: AtomicUsize = AtomicUsize::new(65536);
 /// How many open files exist, for the leak oracle.
 pub fn live() -> usize {
     LIVE.load(Ordering::Relaxed)
+}
+
+/// How many may exist at once.
+pub fn limit() -> usize {
+    LIMIT.load(Ordering::Relaxed)
 }
 
 /// Lets at most `files` exist at once; beyond, opening is `ENFILE`.
@@ -245,6 +251,21 @@ enum Place {
 #[derive(Default)]
 struct Links(Vec<Arc<dyn Link>>);
 
+/// What a file has once somebody watches it.
+#[derive(Default)]
+struct Watched {
+    links: Option<Box<Links>>,
+    /// Its place among those whose last close is put off, made with its first link, so that putting off cannot fail.
+    place: Option<Box<PutOff>>,
+}
+
+/// A file whose last close was put off, and the next one.
+#[derive(Default)]
+struct PutOff {
+    file: Option<File>,
+    next: Option<Box<PutOff>>,
+}
+
 /// An open file.
 pub struct File {
     // First, so that the last close starts with it.
@@ -256,8 +277,11 @@ pub struct File {
     id: usize,
     /// Who is told when it becomes ready, if anybody ever is: a process, or a group below zero.
     signal_owner: AtomicI32,
+    /// By which signal; 0 for the usual one.
+    signal: AtomicU32,
     _use: Use,
-    links: SpinLock<Option<Box<Links>>, { order::FILE_LINKS }>,
+    _write: Option<WriteAccess>,
+    watched: SpinLock<Watched, { order::FILE_LINKS }>,
     _count: Counted,
 }
 
@@ -265,6 +289,20 @@ impl File {
     /// A file at a name. `ENFILE`, `ENOMEM`.
     pub fn new(at: Arc<Dentry>, flags: u32, ops: Box<dyn FileOps>) -> Result<Arc<File>> {
         File::build(Place::Named(at), flags, Opened { ops, cdev: None, owner: None })
+    }
+
+    /// A regular file at a name, by one who may write to it where there is `access`. `ENFILE`, `ENOMEM`.
+    pub fn regular(
+        at: Arc<Dentry>,
+        flags: u32,
+        ops: Box<dyn FileOps>,
+        access: Option<WriteAccess>,
+    ) -> Result<Arc<File>> {
+        let mut file = File::new(at, flags, ops)?;
+        if let Some(new) = Arc::get_mut(&mut file) {
+            new._write = access;
+        }
+        Ok(file)
     }
 
     /// A file without a name. `ENFILE`, `ENOMEM`.
@@ -292,9 +330,11 @@ impl File {
             pos: AtomicU64::new(0),
             pos_lock: Mutex::new(()),
             signal_owner: AtomicI32::new(0),
+            signal: AtomicU32::new(0),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             _use: one,
-            links: SpinLock::new(None),
+            _write: None,
+            watched: SpinLock::default(),
             _count: count,
         }))
     }
@@ -320,6 +360,16 @@ impl File {
     /// Keeps what `F_SETOWN` says. Nobody is signalled: no file here takes `O_ASYNC`.
     pub fn set_signal_owner(&self, owner: i32) {
         self.signal_owner.store(owner, Ordering::Relaxed);
+    }
+
+    /// What `F_GETSIG` says.
+    pub fn signal(&self) -> u32 {
+        self.signal.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what `F_SETSIG` says, as [`set_signal_owner`](Self::set_signal_owner) does.
+    pub fn set_signal(&self, signal: u32) {
+        self.signal.store(signal, Ordering::Relaxed);
     }
 
     /// The name it was opened by, if it has one.
@@ -439,31 +489,37 @@ impl File {
 
     /// Lets `link` be told of the last close. `ENOMEM`.
     pub(super) fn add_link(&self, link: Arc<dyn Link>) -> Result<()> {
-        let mut some = self.links.lock();
-        let Links(links) = &mut **some.get_or_insert_default();
+        admit()?;
+        let place = Box::<PutOff>::default();
+        let mut watched = self.watched.lock();
+        let Links(links) = &mut **watched.links.get_or_insert_default();
         let room = links.try_reserve(1).map_err(|_| Errno::ENOMEM);
         if room.is_ok() {
             links.push(link);
         }
-        forget_if_empty(&mut some);
+        forget_if_empty(&mut watched.links);
+        // It stays as long as the file: whoever holds the file for a moment may be the last, links or not.
+        let unused = if watched.place.is_none() { watched.place.replace(place) } else { Some(place) };
+        drop(watched);
+        drop(unused);
         room
     }
 
     /// Takes [`add_link`](Self::add_link) back.
     pub(super) fn remove_link(&self, link: &Arc<dyn Link>) {
-        let mut some = self.links.lock();
-        let Some(Links(links)) = some.as_deref_mut() else { return };
+        let mut watched = self.watched.lock();
+        let Some(Links(links)) = watched.links.as_deref_mut() else { return };
         let found = links.iter().position(|other| poll::same(other, link));
         let removed = found.map(|at| links.swap_remove(at));
-        forget_if_empty(&mut some);
-        drop(some);
+        forget_if_empty(&mut watched.links);
+        drop(watched);
         drop(removed);
     }
 
     /// Who is told of the last close now. `ENOMEM`.
     pub(super) fn links(&self) -> Result<Vec<Arc<dyn Link>>> {
         let mut all = Vec::new();
-        if let Some(Links(links)) = self.links.lock().as_deref() {
+        if let Some(Links(links)) = self.watched.lock().links.as_deref() {
             all.try_reserve_exact(links.len()).map_err(|_| Errno::ENOMEM)?;
             all.extend(links.iter().cloned());
         }
@@ -529,7 +585,7 @@ fn forget_if_empty(links: &mut Option<Box<Links>>) {
 impl Drop for File {
     /// The last close, before anything is given back: nobody watches the file from here on, and its locks go.
     fn drop(&mut self) {
-        if let Some(links) = self.links.get_mut().take() {
+        if let Some(links) = self.watched.get_mut().links.take() {
             links.0.into_iter().for_each(|link| link.closed(self.opened.ops.poll_queue()));
         }
         locks::release(self.inode(), Owner::Flock(self.id));
@@ -538,19 +594,27 @@ impl Drop for File {
 }
 
 /// Files whose last reference went where nothing may be closed.
-static PUT_OFF: SpinLock<Vec<File>, { order::FILE_LINKS }> = SpinLock::new(Vec::new());
+static PUT_OFF: SpinLock<Option<Box<PutOff>>, { order::FILE_LINKS }> = SpinLock::new(None);
 
-/// Drops a reference where nothing may sleep: the last close, if it is that, is put off until [`close_put_off`].
+/// Drops a reference to a file that is or was watched, where nothing may sleep: the last close, if it is that, is put off
+/// until [`close_put_off`]. Takes no memory.
 pub(super) fn put(file: Arc<File>) {
-    if let Some(file) = Arc::into_inner(file) {
-        PUT_OFF.lock().push(file);
-    }
+    let Some(mut file) = Arc::into_inner(file) else { return };
+    // What was never watched is nobody's to hold but by a descriptor or a mapping.
+    let Some(mut place) = file.watched.get_mut().place.take() else { return };
+    place.file = Some(file);
+    let mut first = PUT_OFF.lock();
+    place.next = first.take();
+    *first = Some(place);
 }
 
 /// Closes what [`put`] put off. May sleep.
 pub fn close_put_off() {
-    let files = core::mem::take(&mut *PUT_OFF.lock());
-    drop(files);
+    let mut first = PUT_OFF.lock().take();
+    while let Some(mut place) = first {
+        drop(place.file.take());
+        first = place.next.take();
+    }
 }
 
 /// One unit of the count of open files.

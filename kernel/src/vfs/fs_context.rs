@@ -12,7 +12,7 @@ use crate::sync::{SpinLock, order};
 
 /// Root directory, current directory and umask. Threads share one; fork copies it.
 pub struct FsContext {
-    root: Arc<Dentry>,
+    root: SpinLock<Arc<Dentry>, { order::DENTRY }>,
     cwd: SpinLock<(Arc<Dentry>, Use), { order::DENTRY }>,
     umask: AtomicU32,
 }
@@ -24,17 +24,28 @@ impl FsContext {
     }
 
     fn with(root: Arc<Dentry>, cwd: Arc<Dentry>, umask: u32) -> Arc<FsContext> {
+        let root = SpinLock::new(root);
         Arc::new(FsContext { root, cwd: SpinLock::new(used(cwd)), umask: AtomicU32::new(umask) })
     }
 
     /// A copy, for fork.
     pub fn fork(&self) -> Arc<FsContext> {
-        FsContext::with(self.root.clone(), self.cwd(), self.umask())
+        FsContext::with(self.root(), self.cwd(), self.umask())
     }
 
     /// The root directory.
-    pub fn root(&self) -> &Arc<Dentry> {
-        &self.root
+    pub fn root(&self) -> Arc<Dentry> {
+        self.root.lock().clone()
+    }
+
+    /// Changes the root directory. `ENOTDIR`.
+    pub fn set_root(&self, to: Arc<Dentry>) -> Result<()> {
+        if !to.inode().is_dir() {
+            return Err(Errno::ENOTDIR);
+        }
+        let before = core::mem::replace(&mut *self.root.lock(), to);
+        drop(before);
+        Ok(())
     }
 
     /// The current directory.

@@ -19,6 +19,7 @@ use super::fifo::Fifo;
 use super::file::FileOps;
 use super::quota::Quota;
 use super::ramfs::data::Data;
+use super::write_access;
 use crate::chrdev::{CdevSlot, DevT};
 use crate::net::{self, Socket};
 
@@ -103,6 +104,7 @@ pub struct Inode {
     attributes: Attributes,
     /// Whether [`locks`](super::locks) may know it.
     locked: AtomicBool,
+    writers: write_access::Count,
     content: Content,
 }
 
@@ -115,6 +117,7 @@ impl Inode {
             dev,
             attributes: Attributes::new(mode),
             locked: AtomicBool::new(false),
+            writers: write_access::Count::default(),
             content,
         }
     }
@@ -139,19 +142,24 @@ impl Inode {
         self.locked.store(locked, Ordering::Release);
     }
 
+    /// Who may write to it.
+    pub(super) fn write_count(&self) -> &write_access::Count {
+        &self.writers
+    }
+
     /// What it holds.
     pub fn content(&self) -> &Content {
         &self.content
     }
 
-    /// Whether it is a regular file.
-    pub fn is_regular(&self) -> bool {
-        self.mode() & S_IFMT == S_IFREG
-    }
-
     /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {
         matches!(self.content, Content::Directory { .. } | Content::Dynamic(_))
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_regular(&self) -> bool {
+        self.mode() & S_IFMT == S_IFREG
     }
 
     /// The number of the device it stands for.

@@ -22,7 +22,7 @@ pub enum Mmap {
         /// Whether `mprotect` may make a shared mapping writable, if the descriptor may write.
         may_write: bool,
     },
-    /// Zeroed private pages.
+    /// Zeroed pages, as if no file were mapped.
     Zero,
     /// The page frames that [`map_runs`](super::FileOps::map_runs) names. They are the file's, and good as long as
     /// the mapping holds it.

@@ -3,8 +3,9 @@
 //! * [`inode`] and its [`attributes`], [`dentry`], [`namespace`], [`path`], [`mounts`]: the tree and how it is walked
 //!   and changed
 //! * [`mod@file`], [`open`], [`fdtable`], [`fs_context`]: what a process holds of it
-//! * [`locks`]: who may keep whom from a file
+//! * [`locks`], [`write_access`]: who may keep whom from a file
 //! * [`io`], [`dir`], [`stat`], [`mmap`], [`poll`]: how bytes, entries, attributes, mappings and readiness travel
+//! * [`mount_options`], [`mount_flags`]: what a mount says of a filesystem
 //! * [`ramfs`] and its [`quota`], [`memfd`], [`pipe`] and [`fifo`], [`initramfs`], [`devtmpfs`]: filesystems with contents
 //! * [`anon`], [`eventfd`], [`epoll`]: files without a name
 //! * [`dynamic`], [`text`], [`pseudo`], [`procfs`], [`sysfs`], [`debugfs`]: filesystems made up on demand
@@ -37,6 +38,7 @@ pub mod locks;
 pub mod longest;
 pub mod memfd;
 pub mod mmap;
+pub mod mount_flags;
 pub mod mount_options;
 pub mod mounts;
 pub mod namespace;
@@ -51,9 +53,11 @@ pub mod quota;
 pub mod ramfs;
 pub mod stat;
 pub mod sysfs;
+mod sysfs_class;
 pub mod text;
 
 mod uses;
+pub mod write_access;
 
 #[cfg(test)]
 mod stress_tests;

@@ -15,9 +15,11 @@ use heaps::{Errno, Result};
 
 use super::dentry::Dentry;
 use super::initramfs::{self, Malformed};
+use super::mount_flags;
 use super::mount_options::Options;
 use super::quota::Quota;
 use super::uses::{MAX_DEVS, is_used};
+use super::write_access::is_written;
 use super::{debugfs, devtmpfs, namespace, path, procfs, ramfs, sysfs};
 use crate::mm::admit::admit;
 use crate::sync::{Mutex, order};
@@ -27,6 +29,8 @@ const ROOT_DEV: u32 = 1;
 const FIRST_DEV: u32 = 32;
 /// Most mounts there may be.
 const MAX_MOUNTS: usize = 1000;
+/// Room made at first, so that the table's own memory hardly ever changes.
+const ROOM: usize = 256;
 
 /// The filesystems that can be mounted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,15 +72,20 @@ impl Kind {
         kind.filter(|kind| *kind != Kind::Rootfs).ok_or(Errno::ENODEV)
     }
 
-    /// A dentry that leads to the filesystem, new where it is a filesystem of its own.
+    /// A dentry that leads to the filesystem, new where it is a filesystem of its own. May sleep.
     fn root(self, options: &Options) -> Result<Arc<Dentry>> {
+        // Paths are those of the first place: there it is the tree's own root.
+        let first_or_alias = |root: &Arc<Dentry>| {
+            let mounted = TABLE.lock().mounts.iter().any(|mount| Arc::ptr_eq(&mount.root, root));
+            if mounted { Dentry::alias(root) } else { root.clone() }
+        };
         Ok(match self {
             Kind::Rootfs => return Err(Errno::ENODEV),
             Kind::Tmpfs => new_tmpfs(options)?,
             Kind::Proc => Dentry::root(procfs::root().inode().clone()),
-            Kind::Sysfs => Dentry::alias(sysfs::root()?),
-            Kind::Devtmpfs => Dentry::alias(devtmpfs::root()),
-            Kind::Debugfs => Dentry::alias(debugfs::root()),
+            Kind::Sysfs => first_or_alias(sysfs::root()?),
+            Kind::Devtmpfs => first_or_alias(devtmpfs::root()),
+            Kind::Debugfs => first_or_alias(debugfs::root()),
         })
     }
 }
@@ -98,6 +107,12 @@ impl Mount {
         self.root.inode().dev()
     }
 
+    /// What every filesystem shows after its access.
+    fn plain(&self) -> String {
+        let own = mount_flags::show(self.dev());
+        if self.kind == Kind::Rootfs { own } else { own + ",relatime" }
+    }
+
     fn is_bind(&self) -> bool {
         self.shows != b"/"
     }
@@ -113,6 +128,13 @@ impl Table {
     /// Whether a filesystem is mounted, other than at `root`.
     fn shows(&self, dev: u32, root: &Arc<Dentry>) -> bool {
         self.mounts.iter().any(|mount| mount.dev() == dev && !Arc::ptr_eq(&mount.root, root))
+    }
+
+    /// What is mounted right over a mount.
+    fn over(&self, root: &Arc<Dentry>) -> Option<Arc<Dentry>> {
+        let covers =
+            |mount: &&Mount| mount.covered.as_ref().is_some_and(|covered| Arc::ptr_eq(covered, root));
+        self.mounts.iter().find(covers).map(|mount| mount.root.clone())
     }
 
     /// A number that no filesystem has.
@@ -138,9 +160,9 @@ fn new_tmpfs(options: &Options) -> Result<Arc<Dentry>> {
     Ok(Dentry::root(inode))
 }
 
-/// Mounts a filesystem on `at`. `ENOTDIR`, `EBUSY` where it is mounted already and for the root of everything, `EINVAL`
+/// Mounts a filesystem with flags of [`mount_flags`] on `at`. `ENOTDIR`, `EBUSY` where it is mounted already and for the root of everything, `EINVAL`
 /// where names are made up, `ENOSPC`, `ENOMEM`. May sleep.
-pub fn mount(at: &Arc<Dentry>, kind: Kind, source: Vec<u8>, options: Options) -> Result<()> {
+pub fn mount(at: &Arc<Dentry>, kind: Kind, source: Vec<u8>, options: Options, flags: u32) -> Result<()> {
     // Of these there is one; of the others, each mount has its own.
     let one = matches!(kind, Kind::Sysfs | Kind::Devtmpfs | Kind::Debugfs);
     let again = |mount: &Mount| Arc::ptr_eq(&mount.root, at) && mount.kind == kind && one;
@@ -148,7 +170,14 @@ pub fn mount(at: &Arc<Dentry>, kind: Kind, source: Vec<u8>, options: Options) ->
         return Err(Errno::EBUSY);
     }
     let root = kind.root(&options)?;
-    attach(at, Mount { id: 0, kind, source, root, shows: b"/".to_vec(), covered: None, options })
+    let dev = root.inode().dev();
+    let again = TABLE.lock().shows(dev, &root);
+    attach(at, Mount { id: 0, kind, source, root, shows: b"/".to_vec(), covered: None, options })?;
+    // Another mount of what is mounted already has the flags that has.
+    if !again {
+        mount_flags::set(dev, flags);
+    }
+    Ok(())
 }
 
 /// Lets `at` show what `of` shows. As [`mount`]; `ENOTDIR` also where one is a directory and the other is none.
@@ -178,17 +207,22 @@ fn attach(at: &Arc<Dentry>, mut mount: Mount) -> Result<()> {
     if mounts.len() >= MAX_MOUNTS {
         return Err(Errno::ENOSPC);
     }
-    mounts.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    let room = ROOM.max(mounts.len() + 1) - mounts.len();
+    mounts.try_reserve(room).map_err(|_| Errno::ENOMEM)?;
     mount.covered = Some(namespace::cover(at, &mount.root)?);
     mounts.push(mount);
     Ok(())
 }
 
-/// Unmounts what is mounted at `root`. `EINVAL` where nothing is, `EBUSY` for what is in use, unless `detach`: then it
-/// goes when it is not used any more; for what has other mounts in it, and for the root of everything. May sleep.
+/// Unmounts what is mounted at `root`, or topmost over it. `EINVAL` where nothing is, `EBUSY` for what is in use, unless
+/// `detach`: then it goes when it is not used any more; for what has other mounts in it, and for the root of everything.
+/// May sleep.
 pub fn unmount(root: &Arc<Dentry>, detach: bool) -> Result<()> {
     let order = namespace::order();
     let mut table = TABLE.lock();
+    // What a descriptor led to, or was looked up a while ago, may have another mount over it.
+    let topmost = core::iter::successors(table.over(root), |top| table.over(top)).last();
+    let root = topmost.as_ref().unwrap_or(root);
     let at = table.mounts.iter().rposition(|mount| Arc::ptr_eq(&mount.root, root)).ok_or(Errno::EINVAL)?;
     let mount = &table.mounts[at];
     let (dev, own) = (mount.dev(), mount.kind == Kind::Tmpfs && !mount.is_bind());
@@ -244,9 +278,51 @@ fn reap() {
     }
 }
 
-/// Changes the options of what is mounted at `root`. `EINVAL` where nothing is, and for a size that is less than what is
-/// taken. May sleep.
-pub fn remount(root: &Arc<Dentry>, options: Options) -> Result<()> {
+/// Lets what is mounted at `root` be mounted at `at` instead. `EINVAL` where nothing is, for the root of everything, and
+/// where one is a directory and the other is none; `ELOOP` below itself. May sleep.
+pub fn relocate(root: &Arc<Dentry>, at: &Arc<Dentry>) -> Result<()> {
+    let order = namespace::order();
+    let mut table = TABLE.lock();
+    let mount = table.mounts.iter_mut().rfind(|mount| Arc::ptr_eq(&mount.root, root)).ok_or(Errno::EINVAL)?;
+    let covered = mount.covered.clone().ok_or(Errno::EINVAL)?;
+    if at.inode().is_dir() != root.inode().is_dir() {
+        return Err(Errno::EINVAL);
+    }
+    if at.is_below(root) {
+        return Err(Errno::ELOOP);
+    }
+    mount.covered = Some(namespace::recover(root, at, &covered)?);
+    drop(table);
+    drop(order);
+    Ok(())
+}
+
+/// Replaces the flags of what is mounted at `root`, as [`remount`]; of a filesystem that is mounted elsewhere, too, they
+/// are not this mount's alone: `EINVAL`. May sleep.
+pub fn change_flags(root: &Arc<Dentry>, flags: u32) -> Result<()> {
+    let table = TABLE.lock();
+    let mount = table.mounts.iter().rfind(|mount| Arc::ptr_eq(&mount.root, root)).ok_or(Errno::EINVAL)?;
+    if mount.is_bind() || table.shows(mount.dev(), root) {
+        return Err(Errno::EINVAL);
+    }
+    set_flags(mount.dev(), flags)
+}
+
+/// `EBUSY` where somebody writes to what is to be read-only.
+fn set_flags(dev: u32, flags: u32) -> Result<()> {
+    let before = mount_flags::of(dev);
+    // From here on nobody starts.
+    mount_flags::set(dev, flags);
+    if flags & mount_flags::RDONLY != 0 && is_written(dev) {
+        mount_flags::set(dev, before);
+        return Err(Errno::EBUSY);
+    }
+    Ok(())
+}
+
+/// Changes the options and flags of what is mounted at `root`. `EINVAL` where nothing is, and for a size that is less than
+/// what is taken; `EBUSY` where it is written to and shall not be. May sleep.
+pub fn remount(root: &Arc<Dentry>, options: Options, flags: u32) -> Result<()> {
     let mut table = TABLE.lock();
     let mount = table.mounts.iter_mut().rfind(|mount| Arc::ptr_eq(&mount.root, root)).ok_or(Errno::EINVAL)?;
     if let (Some(size), Some(quota)) = (options.size, root.inode().quota()) {
@@ -255,7 +331,7 @@ pub fn remount(root: &Arc<Dentry>, options: Options) -> Result<()> {
         quota.set_limit(pages)?;
         mount.options.size = Some(size);
     }
-    Ok(())
+    set_flags(root.inode().dev(), flags)
 }
 
 /// What counts the files of a mounted filesystem. May sleep.
@@ -270,8 +346,8 @@ pub fn proc_mounts() -> String {
     let line = |mount: &Mount| {
         let (source, at) = (escaped(&mount.source), escaped(&mount.root.path()));
         let (kind, own) = (mount.kind.name(), mount.options.show());
-        let plain = if mount.kind == Kind::Rootfs { "rw" } else { "rw,relatime" };
-        format!("{source} {at} {kind} {plain}{own} 0 0\n")
+        let (access, plain) = (mount_flags::access(mount.dev()), mount.plain());
+        format!("{source} {at} {kind} {access}{plain}{own} 0 0\n")
     };
     TABLE.lock().mounts.iter().map(line).collect()
 }
@@ -287,8 +363,8 @@ pub fn mountinfo() -> String {
         let (id, dev, parent, kind) = (mount.id, mount.dev(), parent_of(mount), mount.kind.name());
         let (source, at) = (escaped(&mount.source), escaped(&mount.root.path()));
         let (shows, own) = (escaped(&mount.shows), mount.options.show());
-        let plain = if mount.kind == Kind::Rootfs { "rw" } else { "rw,relatime" };
-        format!("{id} {parent} 0:{dev} {shows} {at} {plain} - {kind} {source} rw{own}\n")
+        let (access, plain) = (mount_flags::access(dev), mount.plain());
+        format!("{id} {parent} 0:{dev} {shows} {at} {access}{plain} - {kind} {source} {access}{own}\n")
     };
     mounts.iter().map(line).collect()
 }
@@ -309,7 +385,7 @@ fn at_boot(root: &Arc<Dentry>, at: &str, kind: Kind) -> Result<()> {
             Err(_) => namespace::ensure_dir(&dir, name.as_bytes(), 0o755)?,
         };
     }
-    mount(&dir, kind, kind.name().into(), Options::default())
+    mount(&dir, kind, kind.name().into(), Options::default(), 0)
 }
 
 /// The root of everything: `image` unpacked, and the kernel's own filesystems mounted. Called once, at boot; devices

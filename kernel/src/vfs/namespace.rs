@@ -299,6 +299,16 @@ pub fn cover(at: &Arc<Dentry>, root: &Arc<Dentry>) -> Result<Arc<Dentry>> {
     Ok(covered)
 }
 
+/// Lets the root of a filesystem cover something else than what it covers; returns that. As [`cover`].
+pub(super) fn recover(root: &Arc<Dentry>, at: &Arc<Dentry>, covered: &Arc<Dentry>) -> Result<Arc<Dentry>> {
+    let (parent, name) = (root.parent().ok_or(Errno::EINVAL)?, root.name());
+    let now = cover(at, root)?;
+    // The entry is replaced, which takes no room.
+    covered.relink(&parent, &name);
+    drop(parent.insert(covered.clone()));
+    Ok(now)
+}
+
 /// Gives what was covered its place again. [`order`](order()) is held.
 pub(super) fn uncover(root: &Arc<Dentry>, covered: &Arc<Dentry>) {
     if let Some(parent) = root.parent() {

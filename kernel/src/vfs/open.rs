@@ -11,10 +11,12 @@ use super::dir::DirFile;
 use super::file::{File, FileOps};
 use super::flags::*;
 use super::inode::{Content, Inode};
+use super::mount_flags;
 use super::namespace::{self, By};
 use super::path::{Last, Walk, lookup};
 use super::ramfs::RegularFile;
 use super::text::TextOps;
+use super::write_access::{WriteAccess, want_write};
 use crate::chrdev;
 use crate::mm::admit::admit;
 
@@ -58,6 +60,7 @@ fn open_unnamed(mut walk: Walk<'_>, flags: u32, mode: u32) -> Result<Arc<File>> 
     if !dir.inode().is_dir() {
         return Err(Errno::ENOTDIR);
     }
+    want_write(dir.inode())?;
     if dir.inode().quota().is_none() {
         return Err(Errno::EOPNOTSUPP);
     }
@@ -70,7 +73,8 @@ fn open_unnamed(mut walk: Walk<'_>, flags: u32, mode: u32) -> Result<Arc<File>> 
     }
     let name = alloc::format!("#{}", inode.ino());
     let dentry = Dentry::detached(&dir, name.as_bytes(), inode);
-    File::new(dentry, flags & !(OPEN_ONLY | O_DIRECTORY), Box::new(RegularFile))
+    let access = WriteAccess::new(dentry.inode())?;
+    File::regular(dentry, flags & !(OPEN_ONLY | O_DIRECTORY), Box::new(RegularFile), Some(access))
 }
 
 /// The file at the walk's end, and whether it was made for this.
@@ -91,6 +95,7 @@ fn find_or_create(mut walk: Walk<'_>, flags: u32, mode: u32) -> Result<(Arc<Dent
             Err(Errno::ENOENT) if walk.wants_dir() => return Err(Errno::EISDIR),
             Err(Errno::ENOENT) => {
                 let dir = walk.here().inode();
+                want_write(dir)?;
                 let inode = namespace::file_inode(dir, mode, b"");
                 inode.inherit(dir);
                 match namespace::add(By::User, walk.here(), name, inode) {
@@ -112,16 +117,29 @@ pub fn open_dentry(dentry: &Arc<Dentry>, flags: u32) -> Result<Arc<File>> {
     if flags & O_PATH != 0 {
         return File::new(dentry.clone(), kept, Box::new(PathFile));
     }
+    let writes = flags & O_ACCMODE != O_RDONLY;
+    if writes || flags & O_TRUNC != 0 {
+        match inode.content() {
+            Content::Regular(_) | Content::Text(_) => want_write(inode)?,
+            _ => {}
+        }
+    }
+    let is_device = matches!(inode.content(), Content::Char(_) | Content::Block(_));
+    if is_device && mount_flags::has(inode.dev(), mount_flags::NODEV) {
+        return Err(Errno::EACCES);
+    }
     if !matches!(inode.content(), Content::Char(_) | Content::Fifo(_)) {
         refuse_direct(flags)?;
     }
     let ops: Box<dyn FileOps> = match inode.content() {
         Content::Directory { .. } | Content::Dynamic(_) => Box::new(DirFile),
         Content::Regular(_) => {
+            let access = if writes { Some(WriteAccess::new(inode)?) } else { None };
+            let file = File::regular(dentry.clone(), kept, Box::new(RegularFile), access)?;
             if flags & O_TRUNC != 0 {
-                inode.truncate(0)?;
+                truncate(inode, 0)?;
             }
-            Box::new(RegularFile)
+            return Ok(file);
         }
         Content::Text(_) => Box::new(TextOps::new()),
         Content::Special(ops) => ops()?,
@@ -161,6 +179,13 @@ fn check_kind(inode: &Inode, flags: u32) -> Result<()> {
     }
     let write = flags & O_ACCMODE != O_RDONLY || flags & (O_CREAT | O_TRUNC) != 0;
     if write { Err(Errno::EISDIR) } else { Ok(()) }
+}
+
+/// Cuts or extends a regular file by its name. `ETXTBSY`, `EROFS`, and as [`Inode::truncate`]. May sleep.
+pub fn truncate(inode: &Arc<Inode>, size: u64) -> Result<()> {
+    want_write(inode)?;
+    let _access = WriteAccess::new(inode)?;
+    inode.truncate(size)
 }
 
 /// A file that is only a name: every operation that reaches it is refused before.

@@ -32,7 +32,7 @@ pub enum Last<'p> {
 
 /// A walk along a path.
 pub struct Walk<'p> {
-    root: &'p Arc<Dentry>,
+    root: Arc<Dentry>,
     here: Arc<Dentry>,
     path: Cow<'p, [u8]>,
     /// Where the steps that were taken end.
@@ -73,13 +73,13 @@ impl Step {
 
 impl<'p> Walk<'p> {
     /// Starts at `start`, or at `root` when the path is absolute. `ENOENT` for an empty path, `ENAMETOOLONG`.
-    pub fn new(root: &'p Arc<Dentry>, start: &Arc<Dentry>, path: &'p [u8]) -> Result<Walk<'p>> {
+    pub fn new(root: &Arc<Dentry>, start: &Arc<Dentry>, path: &'p [u8]) -> Result<Walk<'p>> {
         match path {
             [] => Err(Errno::ENOENT),
             _ if path.len() >= PATH_MAX => Err(Errno::ENAMETOOLONG),
             _ => {
                 let mut walk = Walk {
-                    root,
+                    root: root.clone(),
                     here: start.clone(),
                     path: Cow::Borrowed(&[]),
                     at: 0,
@@ -186,7 +186,7 @@ impl<'p> Walk<'p> {
 
     fn up(&mut self) -> Result<()> {
         self.must_be_dir()?;
-        if !Arc::ptr_eq(&self.here, self.root)
+        if !Arc::ptr_eq(&self.here, &self.root)
             && let Some(parent) = self.here.parent()
         {
             self.here = parent;

@@ -8,9 +8,9 @@ use alloc::sync::Arc;
 
 use heaps::{Errno, Result};
 
+use super::fifo;
 use super::file::{Events, File, FileOps, Ioctl, POLLERR, POLLHUP, READABLE, WRITABLE};
 use super::flags::{O_NONBLOCK, O_RDONLY, O_WRONLY};
-use super::inode::{Content, Inode, S_IFIFO};
 use super::io::{Bounce, Sink, Source, partial};
 use super::poll::PollQueue;
 use crate::mm::admit::admit;
@@ -154,7 +154,7 @@ impl Pipe {
 /// A new pipe's reading and writing end. `flags` is `O_NONBLOCK` or nothing. `ENFILE`, `ENOMEM`.
 pub fn new(flags: u32) -> Result<(Arc<File>, Arc<File>)> {
     let pipe = Pipe::new()?;
-    let inode = Arc::new(Inode::new(DEV, S_IFIFO | 0o600, Content::Anonymous));
+    let inode = fifo::inode_of(DEV, 0o600, &pipe);
     let ino = Some(inode.ino());
     let reader = pipe.reader(ino);
     let writer = pipe.writer(ino);

@@ -85,8 +85,8 @@ fn nodes_come_and_go_under_those_who_open_them() {
             });
         }
         for _ in 0..ROUNDS {
-            namespace::add(By::Kernel, p.fs.root(), b"node", inode()).unwrap();
-            namespace::unlink(By::Kernel, p.fs.root(), b"node").unwrap();
+            namespace::add(By::Kernel, &p.fs.root(), b"node", inode()).unwrap();
+            namespace::unlink(By::Kernel, &p.fs.root(), b"node").unwrap();
         }
     });
     devtmpfs::device_destroy(DevT::new(201, 0));

@@ -76,7 +76,6 @@ static void mapping(void)
 	check_map("an unknown protection", mmap(NULL, PAGE, 0x40, flags, -1, 0));
 	check_map("every protection bit", mmap(NULL, PAGE, -1, flags, -1, 0));
 	check_map("an unknown flag", mmap(NULL, PAGE, protection, flags | 1 << 30, -1, 0));
-	check_map("MAP_HUGETLB", mmap(NULL, PAGE, protection, flags | MAP_HUGETLB, -1, 0));
 	check_map("MAP_GROWSDOWN", mmap(NULL, PAGE, protection, flags | MAP_GROWSDOWN, -1, 0));
 	check_map("MAP_GROWSDOWN, shared", mmap(NULL, PAGE, protection, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0));
 	check_map("MAP_LOCKED", mmap(NULL, PAGE, protection, flags | MAP_LOCKED, -1, 0));
@@ -220,7 +219,7 @@ static void advising(void)
 		const char *name;
 		int advice;
 	} advices[] = {
-		{ "MADV_NORMAL", 0 }, { "MADV_RANDOM", 1 }, { "MADV_SEQUENTIAL", 2 }, { "MADV_WILLNEED", 3 },
+		{ "MADV_NORMAL", 0 }, { "MADV_RANDOM", 1 }, { "MADV_SEQUENTIAL", 2 },
 		{ "MADV_DONTNEED", 4 }, { "5", 5 }, { "MADV_FREE", 8 }, { "MADV_REMOVE", 9 },
 		{ "MADV_DONTFORK", 10 }, { "MADV_DOFORK", 11 }, { "MADV_DONTDUMP", 16 }, { "MADV_DODUMP", 17 },
 		{ "MADV_WIPEONFORK", 18 }, { "MADV_KEEPONFORK", 19 }, { "MADV_COLD", 20 },

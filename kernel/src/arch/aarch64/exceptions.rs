@@ -1,7 +1,7 @@
 //! What the vectors call: system calls, faults and interrupts.
 
 use core::arch::asm;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{Ordering, fence};
 
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
 
@@ -13,7 +13,7 @@ use super::{gic, irq, layout, timer, uaccess};
 use crate::arch::fault::{FaultKind, UserFault};
 use crate::debug::kmsg;
 use crate::debug::oops::{self, Cause};
-use crate::debug::strace;
+use crate::debug::{steps, strace};
 use crate::drivers::{console, interrupts};
 use crate::time::timer as timers;
 use crate::{process, sched, syscall};
@@ -24,7 +24,11 @@ pub fn init_cpu() {
         static exception_vectors: u8;
         static tracing_vectors: u8;
     }
-    let vectors = if strace::is_on() { &raw const tracing_vectors } else { &raw const exception_vectors };
+    let vectors = if strace::is_on() || steps::traces_calls() {
+        &raw const tracing_vectors
+    } else {
+        &raw const exception_vectors
+    };
     VBAR_EL1.set(vectors.addr() as u64);
     // SAFETY: FP and SIMD are for EL0 only; the kernel is compiled without. PAN on, here and at every entry.
     unsafe {
@@ -124,7 +128,9 @@ fn handle_interrupts(in_user: bool) {
         if intid >= gic::SPURIOUS {
             return;
         }
-        cpu.interrupts.fetch_add(1, Ordering::Relaxed);
+        // What this CPU did before is seen by whoever sees the count, and the other way round.
+        fence(Ordering::SeqCst);
+        cpu.interrupts.fetch_add(1, Ordering::SeqCst);
         match intid {
             timer::INTERRUPT => sched::tick(in_user),
             gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),

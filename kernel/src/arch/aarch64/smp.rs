@@ -1,6 +1,6 @@
 //! Waking the other CPUs, and reaching them.
 
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use super::percpu::{self, MAX_CPUS};
 use super::{exceptions, gic, mmu, pgtable, power, timer};
@@ -62,6 +62,24 @@ extern "C" fn secondary_entry(id: usize) -> ! {
 /// Asks CPU `id` to look at its run queue and at the running task's signals.
 pub fn kick(id: usize) {
     gic::send_sgi(MPIDRS[id].load(Ordering::Relaxed), gic::SGI_RESCHED);
+}
+
+/// Returns when every other CPU has passed a memory barrier, and a synchronization of its instruction stream, since
+/// this was called: an interrupt is both. Interrupts are on.
+pub fn barrier_everywhere() {
+    fence(Ordering::SeqCst);
+    let count = |id| percpu::of(id).interrupts.load(Ordering::SeqCst);
+    let me = percpu::cpu_id();
+    let mut before = [0; MAX_CPUS];
+    for id in percpu::online().filter(|&id| id != me) {
+        before[id] = count(id);
+        kick(id);
+    }
+    for id in percpu::online().filter(|&id| id != me) {
+        while count(id) == before[id] {
+            core::hint::spin_loop();
+        }
+    }
 }
 
 /// Stops every other CPU for good.

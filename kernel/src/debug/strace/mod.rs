@@ -19,6 +19,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::Errno;
 
+use super::steps;
 use crate::arch::TrapFrame;
 use crate::drivers::console::{self, Channel};
 use crate::process::signal::queue::Taken;
@@ -65,8 +66,9 @@ struct Call {
     columns: usize,
 }
 
-/// Serves a system call as [`syscall::dispatch`] does, and shows it.
+/// Serves a system call as [`syscall::dispatch`] does, and shows it; or it is a step, where [`steps`] are calls too.
 pub fn call(frame: &mut TrapFrame) {
+    steps::call(frame.x[8]);
     let call = traced().map(|tid| Call::begin(tid, frame));
     syscall::dispatch(frame);
     if let Some(call) = call {

@@ -98,6 +98,13 @@ pub fn arguments(number: u64) -> Option<&'static [Kind]> {
         nr::MREMAP => &[Pointer, Size, Size, Bits(MREMAP), Pointer],
         nr::MADVISE => &[Pointer, Size, Value(MADVISE)],
         nr::MSYNC => &[Pointer, Size, Bits(MSYNC)],
+        nr::MINCORE => &[Pointer, Size, Pointer],
+        nr::MLOCK2 => &[Pointer, Size, Hex],
+        nr::CHROOT => &[Path],
+        nr::PIDFD_OPEN => &[Int, Hex],
+        nr::PIDFD_SEND_SIGNAL => &[Int, Int, Pointer, Hex],
+        nr::PIDFD_GETFD => &[Int, Int, Hex],
+        nr::MEMBARRIER => &[Hex, Hex],
         nr::MLOCK | nr::MUNLOCK => &[Pointer, Size],
         nr::BRK => &[Pointer],
 

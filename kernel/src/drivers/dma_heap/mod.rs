@@ -29,7 +29,6 @@ use heaps::dma_buf::Exporter;
 use heaps::{DmaBuf, Registry, Result, SgTable};
 
 use crate::vfs::File;
-use crate::vfs::flags::O_RDWR;
 
 pub use buffer::BufferRef;
 pub use platform::{Kernel, TRACE_PUTS};
@@ -46,10 +45,10 @@ pub fn init() -> Result<()> {
     accounts::init()
 }
 
-/// A buffer that comes from no heap, as a file: that of the pages in `table`, which `exporter` releases, here too where
-/// there is an error. `EDQUOT`, `ENFILE`, `ENOMEM`. May sleep.
-pub fn export(exporter: Box<dyn Exporter>, table: SgTable) -> Result<Arc<File>> {
-    buffer::Buffer::file(DmaBuf::export(&HEAPS, exporter, table)?, O_RDWR)
+/// A buffer that comes from no heap, as a file opened with this access mode: that of the pages in `table`, which
+/// `exporter` releases, here too where there is an error. `EDQUOT`, `ENFILE`, `ENOMEM`. May sleep.
+pub fn export(exporter: Box<dyn Exporter>, table: SgTable, access: u32) -> Result<Arc<File>> {
+    buffer::Buffer::file(DmaBuf::export(&HEAPS, exporter, table)?, access)
 }
 
 /// How many bytes the dma-buf behind a file has, if it is one.

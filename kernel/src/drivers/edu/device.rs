@@ -1,12 +1,14 @@
 //! The device itself: its registers, and one command at a time (QEMU, `docs/specs/edu.rst`).
 #![forbid(unsafe_code)]
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use heaps::{Errno, PhysAddr, Result};
+use heaps::fence::{Context, Fence, Signaller};
+use heaps::{DmaLimits, Errno, PhysAddr, Result};
 
 use super::uapi::Info;
 use crate::arch::mmio::Mmio;
+use crate::drivers::dma_heap::Kernel;
 use crate::drivers::interrupts::Handler;
 use crate::mm::in_flight;
 use crate::sync::sleep::{Mutex, MutexGuard};
@@ -40,13 +42,16 @@ pub const MEMORY_LEN: u64 = 4096;
 /// An `edu` device.
 pub struct Edu {
     registers: Mmio,
-    /// The last address its DMA unit reaches.
-    last_address: u64,
+    /// What its DMA unit reaches.
+    pub limits: DmaLimits,
     turn: Mutex<(), { order::DEVICE }>,
     /// What it has interrupted for and nobody has looked at yet.
     done: AtomicU32,
     interrupted: WaitQueue,
     interrupt: AtomicU32,
+    /// Of its fences, and how many there were.
+    context: Context,
+    jobs: AtomicU64,
 }
 
 /// Which way bytes go.
@@ -59,9 +64,9 @@ pub enum Way {
 }
 
 impl Edu {
-    /// The device with these registers, which reaches memory up to `last_address`. `ENODEV` where it does not answer
+    /// The device with these registers, whose DMA unit drives `bits` address lines. `ENODEV` where it does not answer
     /// as one.
-    pub fn new(registers: Mmio, last_address: u64) -> Result<Edu> {
+    pub fn new(registers: Mmio, bits: u32) -> Result<Edu> {
         const PATTERN: u32 = 0x5a00_ff81;
         registers.write32(LIVENESS, PATTERN);
         if registers.read32(ID) & 0xff != 0xed || registers.read32(LIVENESS) != !PATTERN {
@@ -69,11 +74,13 @@ impl Edu {
         }
         Ok(Edu {
             registers,
-            last_address,
+            limits: DmaLimits::of_bits(bits),
             turn: Mutex::new(()),
             done: AtomicU32::new(0),
             interrupted: WaitQueue::new(),
             interrupt: AtomicU32::new(0),
+            context: Context::new(),
+            jobs: AtomicU64::new(1),
         })
     }
 
@@ -87,14 +94,14 @@ impl Edu {
         Info {
             id: self.registers.read32(ID),
             interrupt: self.interrupt.load(Ordering::Relaxed),
-            last_address: self.last_address,
+            last_address: *self.limits.addresses.end(),
             memory: MEMORY_LEN,
         }
     }
 
     /// Whether it reaches all of `len` bytes from `start`, not 0.
     pub fn reaches(&self, start: PhysAddr, len: u64) -> bool {
-        start.get().checked_add(len - 1).is_some_and(|last| last <= self.last_address)
+        start.get().checked_add(len - 1).is_some_and(|last| self.limits.addresses.contains(&last))
     }
 
     /// Has it compute the factorial of `n`, modulo 2^32. Sleeps.
@@ -125,9 +132,15 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// A fence for what is done in this turn. `ENOMEM`.
+    pub fn fence(&self) -> Result<(Fence<Kernel>, Signaller<Kernel>)> {
+        let seqno = self.device.jobs.fetch_add(1, Ordering::Relaxed);
+        Fence::new(self.device.context, seqno, "edu", "dma")
+    }
+
     /// Has the device move `len` bytes between memory at `start`, which the caller holds, and its own from `at` on.
-    /// `EINVAL` past the end of its own, `EIO` where it does not reach, `EBUSY` when too many devices are at work. Sleeps
-    /// until it is done, whoever is killed meanwhile.
+    /// `EINVAL` past the end of its own, `EIO` where it does not reach, `EBUSY` when too many devices are at work.
+    /// Sleeps until it is done, whoever is killed meanwhile.
     pub fn transfer(&self, way: Way, start: PhysAddr, at: u64, len: u64) -> Result<()> {
         let registers = &self.device.registers;
         if len == 0 || at.checked_add(len).is_none_or(|end| end > MEMORY_LEN) {

@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::dma_buf::{Direction, DmaTable, Importer};
-use heaps::{Errno, PhysAddr, Platform, Result, SgTable};
+use heaps::fence::reservation::Usage;
+use heaps::{Errno, PhysAddr, Result, SgTable};
 
 use super::device::{Edu, MEMORY_LEN, Way};
 use super::uapi::{
     EDU_FACTORIAL, EDU_FORGET, EDU_IMPORT, EDU_INFO, EDU_TRANSFER, FROM_DEVICE, Import as Request, TO_DEVICE,
     Transfer,
 };
-use crate::drivers::dma_heap::Kernel;
 use crate::drivers::import::Import;
 use crate::mm::admit::admit;
 use crate::mm::user;
@@ -105,8 +105,9 @@ impl OpenEdu {
         self.imports.lock().get(handle).cloned().flatten().ok_or(Errno::ENOENT)
     }
 
-    /// Moves bytes. `ENOENT`, `EINVAL` for no bytes, a direction there is not or bytes past an end, `ENODEV` once the
-    /// memory was taken away, `EINTR` when killed.
+    /// Moves bytes, when all is done that the buffer's fences stand for; a fence of its own stands for this. `ENOENT`,
+    /// `EINVAL` for no bytes, a direction there is not or bytes past an end, `ENODEV` once the memory was taken away,
+    /// `EINTR`, `ENOMEM`.
     fn transfer(&self, transfer: Transfer) -> Result<()> {
         let imported = self.find(transfer.handle as usize)?;
         let way = match transfer.direction {
@@ -114,22 +115,25 @@ impl OpenEdu {
             FROM_DEVICE => Way::FromDevice,
             _ => return Err(Errno::EINVAL),
         };
-        let (mut at, len) = (u64::from(transfer.at), u64::from(transfer.len));
+        let (at, len) = (u64::from(transfer.at), u64::from(transfer.len));
         if at + len > MEMORY_LEN {
             return Err(Errno::EINVAL);
         }
-        for (address, part) in imported.pieces(transfer.offset, len)? {
-            if Kernel::fatal_signal_pending() {
-                return Err(Errno::EINTR);
-            }
-            let turn = self.device.turn();
-            if imported.importer.stopped.load(Ordering::Acquire) {
-                return Err(Errno::ENODEV);
-            }
-            turn.transfer(way, PhysAddr::new(address), at, part)?;
-            at += part;
+        let mut pieces = imported.pieces(transfer.offset, len)?;
+        let writes = way == Way::FromDevice;
+        imported.buffer().wait_fences(Usage::before(writes))?;
+        let turn = self.device.turn();
+        if imported.importer.stopped.load(Ordering::Acquire) {
+            return Err(Errno::ENODEV);
         }
-        Ok(())
+        // Made in turn, so that those of the device are signalled in the order of their numbers.
+        let (fence, signaller) = turn.fence()?;
+        imported.buffer().add_fence(&fence, if writes { Usage::Write } else { Usage::Read })?;
+        let moved = pieces.try_fold(at, |at, (address, part)| {
+            turn.transfer(way, PhysAddr::new(address), at, part).map(|()| at + part)
+        });
+        signaller.signal(moved.err());
+        moved.map(drop)
     }
 }
 

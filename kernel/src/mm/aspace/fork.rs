@@ -41,7 +41,7 @@ impl Layout {
             // The area first: should a page fail, dropping the child finds those before it.
             child.admit_areas(1)?;
             child.add(Vma { backing: vma.backing.for_space(space)?, ..vma.clone() })?;
-            if vma.backing.copies_on_write() {
+            if vma.backing.copies_on_write() && !vma.flags.contains(VmFlags::WIPEONFORK) {
                 share_pages(&mut self.table, &mut child.table, vma)?;
             }
         }

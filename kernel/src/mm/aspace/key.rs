@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use heaps::{Errno, PAGE_SIZE, Result};
 
 use super::AddressSpace;
+use crate::mm::Prot;
 use crate::mm::vma::Backing;
 
 /// The object a word is in, and the byte in it.
@@ -17,7 +18,8 @@ impl AddressSpace {
         FutexKey(core::ptr::from_ref(self).addr(), addr)
     }
 
-    /// The key of a word that other address spaces may map too. `EFAULT` where nothing is mapped.
+    /// The key of a word that other address spaces may map too. `EFAULT` where nothing is mapped, and for private memory
+    /// that nobody can write to: it would never change.
     pub fn futex_key(&self, addr: u64) -> Result<FutexKey> {
         let layout = self.lock();
         let vma = layout.areas.find(addr).ok_or(Errno::EFAULT)?;
@@ -29,6 +31,7 @@ impl AddressSpace {
                 let pages = file.source.pages().ok_or(Errno::EFAULT)?;
                 FutexKey(core::ptr::from_ref(pages.mappers()).addr(), within(*first))
             }
+            Backing::Anonymous if !vma.prot.contains(Prot::WRITE) => return Err(Errno::EFAULT),
             Backing::Anonymous | Backing::Content { .. } => self.private_key(addr),
         })
     }

@@ -34,6 +34,12 @@ pub trait FilePages: Send + Sync {
     /// `EFAULT` past the file's end, `ENOSPC`, `ENOMEM`.
     fn page(&self, index: u64, want: PageFor) -> Result<Option<PhysAddr>>;
 
+    /// Whether page `index` is in memory.
+    fn has(&self, index: u64) -> bool;
+
+    /// Makes a range of bytes read as zeros. `EPERM`, `ENOSPC`, `ENOMEM`. Called with no address space locked.
+    fn punch(&self, start: u64, len: u64) -> Result<()>;
+
     /// Who maps it.
     fn mappers(&self) -> &Mappers;
 }

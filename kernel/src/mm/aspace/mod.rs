@@ -1,7 +1,8 @@
 //! Address spaces: what a process sees of memory (Linux: `struct mm_struct`).
 //!
 //! * [`layout`]: the state under the lock: areas, page table, heap end
-//! * [`map`]: `mmap` and `munmap`; [`protect`]: `mprotect` and `madvise`; [`brk`]; [`remap`]: `mremap`
+//! * [`map`]: `mmap` and `munmap`; [`protect`]: `mprotect` and `madvise`; [`advice`]: what of it
+//!   reaches further, `mincore`, `msync`; [`brk`]; [`remap`]: `mremap`
 //! * [`fault`]: a page at its first touch, copies on write, the stack's growth
 //! * [`fork`]: the copy a child gets
 //! * [`key`]: what a futex sleeps on; [`image`]: putting a program there
@@ -11,6 +12,7 @@
 //!
 //! Everything here may sleep. No file is released, and no user memory touched, with the lock held.
 
+pub mod advice;
 pub mod brk;
 pub mod fault;
 pub mod fork;

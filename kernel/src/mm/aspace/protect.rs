@@ -24,6 +24,21 @@ impl AddressSpace {
         })
     }
 
+    /// Says whether a child finds zeros in a range. `EINVAL` for what is not private and anonymous, `ENOMEM` at a gap.
+    pub fn set_wiped(&self, addr: u64, len: u64, on: bool) -> Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
+        let end = user_range(addr, len)?;
+        self.lock().change(addr, end, |vma| {
+            if on && !matches!(vma.backing, Backing::Anonymous) {
+                return Err(Errno::EINVAL);
+            }
+            vma.flags.set(VmFlags::WIPEONFORK, on);
+            Ok(())
+        })
+    }
+
     /// Sets or clears properties of a range. `EINVAL`, `ENOMEM` at a gap.
     pub fn set_flags(&self, addr: u64, len: u64, flags: VmFlags, on: bool) -> Result<()> {
         if len == 0 {
@@ -36,9 +51,9 @@ impl AddressSpace {
         })
     }
 
-    /// Forgets the pages of a range: private ones read as at their first touch again. `EINVAL` for fixed memory,
-    /// `ENOMEM` for a gap, after having done the rest.
-    pub fn discard(&self, addr: u64, len: u64) -> Result<()> {
+    /// Forgets the pages of a range: private ones read as at their first touch again. `EINVAL` for fixed memory, and for
+    /// what is not private and anonymous where `only_anonymous`; `ENOMEM` for a gap, after having done the rest.
+    pub fn discard(&self, addr: u64, len: u64, only_anonymous: bool) -> Result<()> {
         if len == 0 {
             return Ok(());
         }
@@ -47,8 +62,11 @@ impl AddressSpace {
         let mut at = addr;
         let mut gap = false;
         while let Some(vma) = layout.areas.first_from(at).filter(|vma| vma.start < end) {
-            if matches!(vma.backing, Backing::Runs { .. }) {
-                return Err(Errno::EINVAL);
+            match vma.backing {
+                Backing::Anonymous => {}
+                Backing::Runs { .. } => return Err(Errno::EINVAL),
+                _ if only_anonymous => return Err(Errno::EINVAL),
+                _ => {}
             }
             gap |= vma.start > at;
             let part = Vma { start: vma.start.max(addr), end: vma.end.min(end), ..vma.clone() };

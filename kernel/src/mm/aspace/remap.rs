@@ -5,13 +5,15 @@ use heaps::{Errno, PAGE_SIZE, Result};
 use super::layout::{Layout, Released, page_align};
 use super::map::MapFlags;
 use super::{AddressSpace, MMAP_TOP, USER_END};
-use crate::mm::vma::{Backing, Vma};
+use crate::mm::vma::{Backing, VmFlags, Vma};
 use crate::mm::{MemKind, Prot, commit};
 
 /// `MREMAP_MAYMOVE`.
 pub const MAYMOVE: u32 = 1;
 /// `MREMAP_FIXED`.
 pub const FIXED: u32 = 2;
+/// `MREMAP_DONTUNMAP`.
+pub const DONTUNMAP: u32 = 4;
 
 impl AddressSpace {
     /// Makes the mapping at `old` `new_len` bytes long, somewhere else where `flags` allow or `to` demands.
@@ -30,11 +32,21 @@ impl AddressSpace {
 fn check(old: u64, old_len: u64, new_len: u64, flags: u32, to: u64) -> Result<(u64, u64)> {
     let page = PAGE_SIZE as u64;
     let fixed = flags & FIXED != 0;
-    if flags & !(MAYMOVE | FIXED) != 0 || (fixed && flags & MAYMOVE == 0) || !old.is_multiple_of(page) {
+    let (moves, keeps) = (flags & MAYMOVE != 0, flags & DONTUNMAP != 0);
+    if flags & !(MAYMOVE | FIXED | DONTUNMAP) != 0
+        || ((fixed || keeps) && !moves)
+        || !old.is_multiple_of(page)
+    {
         return Err(Errno::EINVAL);
     }
     let old_len = page_align(old_len).ok_or(Errno::EINVAL)?;
-    let new_len = page_align(new_len).filter(|&n| n != 0 && n <= USER_END).ok_or(Errno::EINVAL)?;
+    let new_len = page_align(new_len).filter(|&n| n != 0).ok_or(Errno::EINVAL)?;
+    if keeps && old_len != new_len {
+        return Err(Errno::EINVAL);
+    }
+    if new_len > USER_END {
+        return Err(if fixed { Errno::EINVAL } else { Errno::ENOMEM });
+    }
     if old >= USER_END || old_len > USER_END - old {
         return Err(Errno::EINVAL);
     }
@@ -42,8 +54,7 @@ fn check(old: u64, old_len: u64, new_len: u64, flags: u32, to: u64) -> Result<(u
     if fixed && (!to.is_multiple_of(page) || to > USER_END - new_len || !apart) {
         return Err(Errno::EINVAL);
     }
-    // A length of 0 would duplicate a shared mapping; private ones say EINVAL, and so do all here.
-    if old_len == 0 { Err(Errno::EINVAL) } else { Ok((old_len, new_len)) }
+    Ok((old_len, new_len))
 }
 
 impl Layout {
@@ -57,12 +68,21 @@ impl Layout {
         released: &mut Released,
     ) -> Result<u64> {
         let vma = self.areas.find(old).ok_or(Errno::EFAULT)?;
-        let grows = new_len > old_len;
-        if old + old_len > vma.end || (grows && matches!(vma.backing, Backing::Runs { .. })) {
+        let (grows, keeps) = (new_len > old_len, flags & DONTUNMAP != 0);
+        let fixed_memory = matches!(vma.backing, Backing::Runs { .. });
+        // Nothing of a shared mapping, made larger, is another one of the same.
+        let copies = old_len == 0;
+        if (copies && !vma.flags.contains(VmFlags::SHARED)) || (keeps && fixed_memory) {
+            return Err(Errno::EINVAL);
+        }
+        if old + old_len > vma.end || (grows && fixed_memory) {
             return Err(Errno::EFAULT);
         }
-        let tail = old + old_len == vma.end;
-        if flags & FIXED == 0 {
+        let tail = old + old_len == vma.end && !copies;
+        if keeps {
+            self.admit_bytes(new_len, vma.prot, vma.flags, (0, 0))?;
+            commit::admit(new_len / PAGE_SIZE as u64)?;
+        } else if flags & FIXED == 0 {
             if !grows {
                 self.clear(old + new_len, old + old_len, released)?;
                 return Ok(old);
@@ -80,7 +100,27 @@ impl Layout {
         let how = if flags & FIXED != 0 { MapFlags::FIXED } else { MapFlags::empty() };
         let to = self.place(to, new_len, how)?;
         self.clear(to, to + new_len, released)?;
-        self.move_area(old, old_len, new_len, to, released)
+        if copies {
+            return self.copy_area(old, new_len, to);
+        }
+        let left = if keeps { Some(self.part(old, old + old_len)?) } else { None };
+        let moved = self.move_area(old, old_len, new_len, to, released)?;
+        left.map_or(Ok(()), |left| self.add(left))?;
+        Ok(moved)
+    }
+
+    /// What an area is from `start` to `end`.
+    fn part(&self, start: u64, end: u64) -> Result<Vma> {
+        let vma = self.areas.find(start).ok_or(Errno::EFAULT)?;
+        let part = if vma.start < start { vma.clone().split_off(start) } else { vma.clone() };
+        Ok(Vma { end, ..part })
+    }
+
+    /// Maps at `to` what follows `at`, too.
+    fn copy_area(&mut self, at: u64, len: u64, to: u64) -> Result<u64> {
+        let part = self.part(at, at + PAGE_SIZE as u64)?;
+        self.add(Vma { start: to, end: to + len, ..part })?;
+        Ok(to)
     }
 
     /// Lets the area that ends at `end` end at `new_end`, if that is free.
@@ -111,8 +151,7 @@ impl Layout {
             self.split_blocks(edge)?;
         }
         let vma = self.areas.find(old).ok_or(Errno::EFAULT)?;
-        let part = if vma.start < old { vma.clone().split_off(old) } else { vma.clone() };
-        let moved = Vma { start: to, end: to + new_len, ..part };
+        let moved = Vma { start: to, end: to + new_len, ..self.part(old, old + kept)? };
         let (counted, prot) = (vma.backing.counts_pages(), vma.shared_prot());
         if counted {
             self.alias_pages(old, kept, to, prot)?;

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use heaps::{PhysAddr, Result};
+use heaps::{PAGE_SIZE, PhysAddr, Result};
 
 use crate::mm::admit::admit;
 use crate::mm::commit;
@@ -32,6 +32,21 @@ impl SharedPages {
     /// What tells it from others.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Whether page `index` is there.
+    pub fn has(&self, index: u64) -> bool {
+        self.pages.lock().contains_key(&index)
+    }
+
+    /// Makes pages read as zeros, whoever maps them. May sleep.
+    pub fn wipe(&self, first: u64, count: u64) {
+        for (_, frame) in self.pages.lock().range(first..first.saturating_add(count)) {
+            let zeros = [0; 256];
+            for at in (0..PAGE_SIZE).step_by(zeros.len()) {
+                frames::write(frame.addr(), at, &zeros);
+            }
+        }
     }
 
     /// Page `index`, with a share of it for the caller. `ENOMEM`. May sleep.

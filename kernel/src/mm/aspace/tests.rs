@@ -154,7 +154,7 @@ fn protection_follows_and_contents_survive() {
     assert_eq!(mm.lock().areas.len(), 1, "equal neighbours are one area again");
     mm.write(at + PAGE, &[6]).unwrap();
     assert_eq!(mm.protect(at, 4 * PAGE, RW), Err(Errno::ENOMEM));
-    mm.discard(at, 3 * PAGE).unwrap();
+    mm.discard(at, 3 * PAGE, false).unwrap();
     assert_eq!(peek(&mm, at + PAGE), 0);
 }
 
@@ -187,7 +187,7 @@ fn fixed_memory_is_mapped_whole_inherited_and_moved() {
     let child = mm.fork().unwrap();
     mm.unmap(at, PAGE).unwrap();
     assert_eq!(frame(&child, at), Some(0x90002));
-    assert_eq!(mm.discard(at + PAGE, PAGE), Err(Errno::EINVAL));
+    assert_eq!(mm.discard(at + PAGE, PAGE, false), Err(Errno::EINVAL));
     assert_eq!(mm.remap(at + PAGE, PAGE, 2 * PAGE, remap::MAYMOVE, 0), Err(Errno::EFAULT));
     let to = mm.remap(at + 2 * PAGE, PAGE, PAGE, 3, 0x50_0000).unwrap();
     assert_eq!((frame(&mm, to), frame(&mm, at + 2 * PAGE)), (Some(0x90004), None));
@@ -352,7 +352,7 @@ proptest! {
                     }
                 }
                 Step::Discard(a, n) => {
-                    let _ = mm.discard(at(a), n * PAGE);
+                    let _ = mm.discard(at(a), n * PAGE, false);
                     model[a as usize..][..n as usize].iter_mut().flatten().for_each(|page| page.1 = 0);
                 }
                 Step::Fork => child = Some((mm.fork().unwrap(), model)),

@@ -126,6 +126,24 @@ fn a_last_close_while_polling_is_put_off() {
 }
 
 #[test]
+fn any_number_of_last_closes_is_put_off() {
+    let ep = new().unwrap();
+    let files: Vec<_> = (0..40).map(|_| counter(1)).collect();
+    for file in &files {
+        add(&ep, file, POLLIN).unwrap();
+    }
+    let items = of(&ep).unwrap().all().unwrap();
+    let held: Vec<_> = items.iter().map(|item| item.file().unwrap()).collect();
+    drop(files);
+    held.into_iter().for_each(put);
+    // Watched until they are closed, which they are not yet.
+    assert_eq!(of(&ep).unwrap().all().unwrap().len(), 40);
+    assert!(items.iter().all(|item| item.file().is_none()));
+    close_put_off();
+    assert!(of(&ep).unwrap().all().unwrap().is_empty());
+}
+
+#[test]
 fn epolls_nest_a_little_and_never_in_circles() {
     let chain: Vec<_> = (0..7).map(|_| new().unwrap()).collect();
     for pair in chain[..5].windows(2) {

@@ -29,15 +29,18 @@ pub fn set_boot_arguments(text: &str) {
 /// Makes the files.
 pub fn create_files() {
     type File = (&'static str, fn() -> String);
-    const FILES: [File; 9] = [
+    const FILES: [File; 11] = [
         ("cmdline", || format!("{}\n", BOOT_ARGUMENTS.get().map_or("", String::as_str))),
         ("cpuinfo", cpuinfo),
         ("devices", devices),
         ("loadavg", loadavg),
         ("meminfo", meminfo),
+        // No device has a minor number of the misc devices' major.
+        ("misc", String::new),
         ("stat", stat),
         ("swaps", || "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".into()),
         ("uptime", uptime),
+        ("vmstat", || format!("nr_free_pages {}\n", frames::free_count())),
         ("version", || format!("Linux version {RELEASE} (lastref) {BUILD}\n")),
     ];
     for (name, show) in FILES {

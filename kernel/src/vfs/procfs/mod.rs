@@ -9,6 +9,7 @@ mod kmsg;
 pub mod machine;
 mod pid;
 mod status;
+mod sysctl;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -36,6 +37,9 @@ const DEV: u32 = 4;
 pub trait Processes: Sync {
     /// The calling process' number.
     fn current(&self) -> i32;
+
+    /// The calling thread's number.
+    fn current_thread(&self) -> i32;
 
     /// A process.
     fn find(&self, pid: i32) -> Option<Arc<dyn Process>>;
@@ -76,6 +80,15 @@ pub trait Process: Send + Sync {
     /// Its mappings, one on a line, as in `/proc/PID/maps`. `ENOMEM`. May sleep.
     fn maps(&self) -> Result<String>;
 
+    /// How likely it is to be killed where memory runs out. May sleep.
+    fn oom_score(&self) -> i64;
+
+    /// How much rather than others, as it says itself.
+    fn oom_score_adj(&self) -> i32;
+
+    /// Sets that. `EINVAL`, `EACCES`, `ESRCH`.
+    fn set_oom_score_adj(&self, adj: i32) -> Result<()>;
+
     /// Bytes in dma-bufs that it can reach, by descriptors or mappings, each counted once. `ENOMEM`. May sleep.
     fn buffer_bytes(&self) -> Result<usize>;
 
@@ -88,6 +101,8 @@ pub trait Process: Send + Sync {
 pub struct Figures {
     /// `R`, `S`, `D`, `T` or `Z`.
     pub state: char,
+    /// The permissions that its new files do not get.
+    pub umask: u32,
     /// The number of its process; its own is that of a thread.
     pub tgid: i32,
     /// Its parent.
@@ -161,7 +176,7 @@ pub fn create_file(name: &'static str, permissions: u32, file: Box<dyn TextFile>
 pub fn root() -> &'static Arc<Dentry> {
     static ROOT: Once<Arc<Dentry>> = Once::new();
     ROOT.call_once(|| {
-        create_file("modules", 0o444, pseudo::read_only(|| Ok(modules::proc_modules())));
+        create_file("modules", 0o444, pseudo::read_only(show_modules));
         create_file("mounts", 0o444, pseudo::read_only(|| Ok(mounts::proc_mounts())));
         create_file("filesystems", 0o444, pseudo::read_only(|| Ok(filesystems())));
         #[cfg(target_os = "none")]
@@ -172,21 +187,39 @@ pub fn root() -> &'static Arc<Dentry> {
     })
 }
 
+/// A line for each module, the youngest first.
+fn show_modules() -> Result<String> {
+    let mut text = String::new();
+    for module in modules::all()? {
+        let users: String = modules::users(&module)?.map(|user| format!("{},", user.module.name())).collect();
+        text += &module.line(&users);
+    }
+    Ok(text)
+}
+
 fn filesystems() -> String {
     mounts::Kind::ALL.map(|kind| format!("nodev\t{}\n", kind.name())).concat()
 }
 
-/// `/proc`. Cookies: first the files, then `self`, then the processes by number.
+/// `/proc`. Cookies: first the files, then what is always there, then the processes by number.
 struct Root;
 
-const SELF: u64 = 1 << 10;
-const FIRST_PID: u64 = SELF + 1;
+const FIRST_FIXED: u64 = 1 << 10;
+const FIXED: [(&str, u32); 3] = [("self", S_IFLNK), ("sys", S_IFDIR), ("thread-self", S_IFLNK)];
+const FIRST_PID: u64 = FIRST_FIXED + FIXED.len() as u64;
 
 impl DynDir for Root {
     fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
-        if name == b"self" {
-            let pid = PROCESSES.get().ok_or(Errno::ENOENT)?.current();
-            return Ok(namespace::link_inode(DEV, format!("{pid}").into_bytes()));
+        let processes = || PROCESSES.get().ok_or(Errno::ENOENT);
+        let link = |text: String| Ok(namespace::link_inode(DEV, text.into_bytes()));
+        match name {
+            b"self" => return link(format!("{}", processes()?.current())),
+            b"thread-self" => {
+                let all = processes()?;
+                return link(format!("{}/task/{}", all.current(), all.current_thread()));
+            }
+            b"sys" => return Ok(pseudo::dynamic_inode(DEV, 0o555, Box::new(sysctl::Sysctl::root()))),
+            _ => {}
         }
         let file = FILES.lock().iter().find(|(n, _)| n.as_bytes() == name).map(|(_, inode)| inode.clone());
         if let Some(file) = file {
@@ -203,8 +236,9 @@ impl DynDir for Root {
         if let Some((name, _)) = FILES.lock().get(from as usize - 2) {
             return entry(from, name, S_IFREG);
         }
-        if from <= SELF {
-            return entry(SELF, "self", S_IFLNK);
+        let fixed = from.max(FIRST_FIXED);
+        if let Some(&(name, kind)) = FIXED.get((fixed - FIRST_FIXED) as usize) {
+            return entry(fixed, name, kind);
         }
         let pid = PROCESSES.get()?.next(i32::try_from(from - FIRST_PID).ok()?)?;
         entry(FIRST_PID + pid as u64, &format!("{pid}"), S_IFDIR)

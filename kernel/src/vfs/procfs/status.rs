@@ -46,7 +46,7 @@ pub fn statm(process: &dyn Process) -> String {
 /// `/proc/PID/status`. `DmaBuf`, which Linux has not, is what the process can reach. `ENOMEM`. May sleep.
 pub fn status(process: &dyn Process, pid: i32) -> Result<String> {
     let buffers = process.buffer_bytes()?;
-    let Figures { state, tgid, ppid, threads, vm_bytes, rss_bytes, ids, caps, signals, .. } =
+    let Figures { state, umask, tgid, ppid, threads, vm_bytes, rss_bytes, ids, caps, signals, .. } =
         process.figures();
     let word = match state {
         'R' => "running",
@@ -70,7 +70,8 @@ pub fn status(process: &dyn Process, pid: i32) -> Result<String> {
     ];
     let sets = sets.map(|(name, set)| format!("{name}:\t{set:016x}\n")).concat();
     Ok(format!(
-        "Name:\t{}\nState:\t{state} ({word})\nTgid:\t{tgid}\nPid:\t{pid}\nPPid:\t{ppid}\nTracerPid:\t0\n\
+        "Name:\t{}\nUmask:\t0{umask:03o}\nState:\t{state} ({word})\n\
+         Tgid:\t{tgid}\nPid:\t{pid}\nPPid:\t{ppid}\nTracerPid:\t0\n\
          Uid:{}\nGid:{}\nFDSize:\t{fds}\nVmSize:\t{:8} kB\nVmRSS:\t{:8} kB\nDmaBuf:\t{:8} kB\nThreads:\t{threads}\n{sets}",
         process.comm(),
         tabs(ids[0]),

@@ -290,6 +290,14 @@ impl FilePages for Data {
         Ok(Some(frame))
     }
 
+    fn has(&self, index: u64) -> bool {
+        self.pages.lock().is_data(index)
+    }
+
+    fn punch(&self, start: u64, len: u64) -> Result<()> {
+        self.punch_hole(start, len)
+    }
+
     fn mappers(&self) -> &Mappers {
         &self.mappers
     }

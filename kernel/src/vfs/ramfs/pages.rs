@@ -114,7 +114,7 @@ impl Pages {
     }
 
     /// Whether there is something at page `index`.
-    fn is_data(&self, index: u64) -> bool {
+    pub fn is_data(&self, index: u64) -> bool {
         index < self.image_end() || self.pages.contains_key(&index)
     }
 

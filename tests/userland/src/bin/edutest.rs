@@ -12,9 +12,10 @@ use heaps::uapi::errno::Result;
 use heaps::uapi::ioctl::{Command, WRITE};
 use userland::guest::buffer::Buffer;
 use userland::guest::edu::{self, Edu, MEMORY, Transfer};
+use userland::guest::fence::{self, Timeline};
 use userland::guest::heap::Heap;
 use userland::guest::provider::Provider;
-use userland::guest::tidy;
+use userland::guest::{read_text, tidy};
 use userland::rt::tap::Tap;
 use userland::rt::{Arg, Args, Mapping, Status, abi, file, process, syscall};
 
@@ -32,6 +33,7 @@ fn run(args: Args) -> i32 {
 
 fn checks(tap: &mut Tap) {
     device(tap);
+    tap.is(usable(), Ok(HEAPS.len()), "it can use every heap");
     wrong_imports(tap);
     for heap in HEAPS {
         tap.is(round_trip(heap), Ok(true), format_args!("{heap}: what the device read is what it writes"));
@@ -39,6 +41,7 @@ fn checks(tap: &mut Tap) {
         tap.is(outlives(heap), Ok(true), format_args!("{heap}: an import outlives descriptors and mappings"));
     }
     wrong_transfers(tap);
+    tap.is(waits(), Ok((Status::Exited(0), true)), "a transfer waits for the buffer's fences");
     unplugged(tap);
     tap.is(full(), Ok((64, Errno::ENOSPC)), "an open device has room for 64 imports");
     tap.is(exits(), Ok(Status::Exited(0)), "a process ends with imports");
@@ -56,6 +59,12 @@ fn device(tap: &mut Tap) {
         Ok([1, 1, 3_628_800, 1_932_053_504].to_vec()),
         "it computes, and interrupts when it has",
     );
+}
+
+/// How many heaps of [`HEAPS`] the device can use, as the kernel lists them.
+fn usable() -> Result<usize> {
+    let listed = read_text("/sys/class/dma_device/edu/heaps")?;
+    Ok(HEAPS.iter().filter(|heap| listed.lines().any(|line| line == **heap)).count())
 }
 
 fn wrong_imports(tap: &mut Tap) {
@@ -165,6 +174,22 @@ fn wrong_transfers(tap: &mut Tap) {
     tap.is(edu.transfer(good), Ok(()), "a transfer that is right");
 }
 
+/// The device writes to a buffer that has a fence: what is written there before the fence is signalled is gone after.
+fn waits() -> Result<(Status, bool)> {
+    let edu = Edu::open()?;
+    let (buffer, map) = buffer("system", 2)?;
+    let handle = edu.import(buffer.raw())?;
+    map.put_word(PAGE, pattern(1));
+    edu.load(handle, PAGE, 8)?;
+    let timeline = Timeline::open()?;
+    fence::put_on(buffer.raw(), &timeline.fence(1)?)?;
+    let writer = process::spawn(|| i32::from(edu.store(handle, 0, 8).is_err()))?;
+    map.put_word(0, 1);
+    timeline.step()?;
+    let status = process::wait(writer)?.1;
+    Ok((status, map.word(0) == pattern(1)))
+}
+
 /// The memory's device goes while `edu` works on a buffer of it, over and over: the transfer under way ends first, none
 /// comes after, and no page is anybody else's before.
 fn unplugged(tap: &mut Tap) {
@@ -229,6 +254,7 @@ fn narrow(tap: &mut Tap) {
         });
         tap.is(imported, Err(Errno::EIO), format!("{heap}: a buffer it does not reach"));
     }
+    tap.is(usable(), Ok(0), "it can use no heap");
     let computed = Edu::open().and_then(|edu| edu.factorial(5));
     tap.is(computed, Ok(120), "it computes all the same");
 }

@@ -4,6 +4,7 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 use userland::complain;
+use userland::guest::steps;
 use userland::judge::Conclusion;
 use userland::rt::Args;
 use userland::scenarios::race::{self, Plan};
@@ -15,7 +16,9 @@ fn run(args: Args) -> i32 {
     let asked = args.get(1).unwrap_or_default();
     let (id, plan) = asked.split_once(':').map_or((asked, None), |(id, plan)| (id, Some(Plan::parse(plan))));
     let (Some(scenario), None | Some(Some(_))) = (find(id), plan) else {
-        complain!("usage: scenario CELL, or CELL:ROUNDS:MS:SEED to race, where CELL is one of:");
+        complain!(
+            "usage: scenario CELL, or CELL:ROUNDS:MS:SEED or CELL:follow:ORDER to race, where CELL is one of:"
+        );
         for scenario in ALL {
             complain!("  {:<20} {}", scenario.id, scenario.hazard);
         }
@@ -23,7 +26,7 @@ fn run(args: Args) -> i32 {
     };
     match plan.flatten() {
         None => once(scenario),
-        Some(plan) => race::series(scenario, plan, OBSERVATION).unwrap_or_else(|e| {
+        Some(plan) => race::race(scenario, plan, OBSERVATION).unwrap_or_else(|e| {
             complain!("scenario {}: the races could not be run: {e}", scenario.id);
             1
         }),
@@ -38,6 +41,10 @@ fn once(scenario: &Scenario) -> i32 {
             return 1;
         }
     };
+    let place = steps::record().and_then(|()| steps::Place::open());
+    if let Err(e) = place.and_then(|place| place.enter(0)) {
+        complain!("scenario: no steps are written down: {e}");
+    }
     match (scenario.play)(&mut stage) {
         Ok(()) => 0,
         Err(stop) => {

@@ -8,7 +8,8 @@
 //! conclude ok the old descriptor is refused
 //! ```
 //!
-//! A series of rounds begins with `race ROUNDS NANOSECONDS`; the rest is its last round.
+//! A series of rounds begins with `race ROUNDS NANOSECONDS`; the rest is its last round. `actor NAME` numbers a process
+//! that takes a part, from 0 on.
 //!
 //! A step that was begun and has no outcome is one that did not come back: the scenario, or one of its processes,
 //! died in it or is in it still.
@@ -75,6 +76,8 @@ pub struct Observation {
     pub conclusion: Option<Conclusion>,
     /// Of the racing form: how many rounds there were, and how many nanoseconds they took.
     pub rounds: Option<(u64, u64)>,
+    /// The processes that took a part, by number.
+    pub actors: Vec<String>,
 }
 
 impl Observation {
@@ -86,6 +89,10 @@ impl Observation {
             if let Some(what) = line.strip_prefix("begin ") {
                 begun.push((what, seen.lines.len()));
                 seen.lines.push(format!("{what} -> did not come back"));
+                continue;
+            }
+            if let Some(who) = line.strip_prefix("actor ") {
+                seen.actors.push(who.into());
                 continue;
             }
             if let Some(rest) = line.strip_prefix("race ") {
@@ -157,8 +164,9 @@ mod tests {
 
     #[test]
     fn rounds_are_no_step() {
-        let seen = Observation::parse("race 12 3400\nstep open -> fd 3\n");
+        let seen = Observation::parse("race 12 3400\nactor user\nstep open -> fd 3\n");
         assert_eq!((seen.rounds, seen.lines), (Some((12, 3400)), vec!["open -> fd 3".into()]));
+        assert_eq!(seen.actors, ["user"]);
     }
 
     #[test]

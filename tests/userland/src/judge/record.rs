@@ -22,6 +22,8 @@ pub struct Record<'a> {
     pub reports: &'a [Report],
     /// Of the racing form: where its delays started.
     pub seed: Option<u64>,
+    /// The steps that were taken, a line each: an actor's number, and a place.
+    pub steps: &'a str,
     /// The counts that differ.
     pub counts: &'a Counts,
     /// Where counts differ: the objects that were made meanwhile and still live, a line each.
@@ -50,6 +52,8 @@ impl Record<'_> {
             json.string("concluded", &conclusion.to_string());
         }
         json.strings("detail", self.observation.lines.iter().map(String::as_str))
+            .strings("actors", self.observation.actors.iter().map(String::as_str))
+            .strings("steps", self.steps.lines())
             .strings("reports", self.reports.iter().map(|report| report.line.as_str()))
             .numbers("counts", self.counts.iter().map(|(name, by)| (name.as_str(), *by)));
         if let Some(seed) = self.seed {
@@ -91,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_record_is_one_line_with_everything() {
-        let observation = Observation::parse("race 5 700\nstep open \"x\" -> fd 3\nconclude ok fine\n");
+        let observation =
+            Observation::parse("race 5 700\nactor user\nstep open \"x\" -> fd 3\nconclude ok fine\n");
         let record = Record {
             cell: "H1",
             discipline: "kref",
@@ -101,6 +106,7 @@ mod tests {
             observation: &observation,
             reports: &report::parse("1 use-after-free pc=[<1>] pid=2 comm=s"),
             seed: Some(9),
+            steps: "0 open\n1 report\n",
             counts: &counts::parse("heaps 1"),
             survivors: "dma_heap of 8 bytes",
         };
@@ -110,7 +116,7 @@ mod tests {
                 r#"{"cell":"H1","discipline":"kref","verdict":"use-after-free","where":"pc=[<1>]","#,
                 r#""expected":"use-after-free","met":true,"ended":"signal 9","concluded":"ok fine","#,
                 r#""detail":["open \"x\" -> fd 3","conclude ok fine"],"#,
-                r#""reports":["1 use-after-free pc=[<1>] pid=2 comm=s"],"counts":{"heaps":1},"race":{"rounds":5,"ns":700,"seed":9},"#,
+                r#""actors":["user"],"steps":["0 open","1 report"],"reports":["1 use-after-free pc=[<1>] pid=2 comm=s"],"counts":{"heaps":1},"race":{"rounds":5,"ns":700,"seed":9},"#,
                 r#""survivors":["dma_heap of 8 bytes"]}"#
             )
         );

@@ -1,15 +1,16 @@
 //! The lab: runs cells one after another in processes of their own, and writes a record for each.
 //!
-//! A cell is a scenario, played once, `H1`, or its racing form, `H1:ROUNDS:MS:SEED`.
+//! A cell is a scenario, played once, `H1`, or its racing form, `H1:ROUNDS:MS:SEED`, or
+//! one round of that in a given order of steps, `H1:follow:ORDER`.
 //!
 //! A cell that leaves the machine different from how it found it (a report, a count) is the last one here:
 //! what comes after would not be its own fault alone.
 
-use crate::guest::provider::TEE_IMAGE;
-use crate::guest::{oracle, read_text};
+use crate::guest::provider::{TEE_MODULE, load_module};
+use crate::guest::{oracle, read_text, steps};
 use crate::judge::record::{self, Record};
 use crate::judge::{Ended, Observation, counts, judge, report};
-use crate::rt::{Fd, abi, file, module, process, time};
+use crate::rt::{Fd, abi, file, process, time};
 use crate::scenarios;
 use crate::scenarios::OBSERVATION;
 use crate::scenarios::race::Plan;
@@ -83,12 +84,14 @@ impl Lab {
     /// Runs one cell: its record, and whether the machine is another now.
     fn observe(&self, cell: &str) -> Result<(String, bool)> {
         forget_observation()?;
+        steps::record()?;
         let reports_before = oracle::reports()?;
         let counts_before = oracle::settled_counts()?;
         oracle::mark()?;
         let (id, plan) = asked(cell);
-        let ended = play(cell, plan.map_or(0, |plan| plan.ms * time::MS))?;
+        let ended = play(cell, plan.map_or(0, Plan::ns))?;
         let text = read_text(OBSERVATION).unwrap_or_default();
+        let steps = steps::taken()?;
         forget_observation()?;
         let mut counts = counts::delta(&counts_before, &oracle::settled_counts()?);
         let survivors = oracle::survivors()?;
@@ -112,7 +115,8 @@ impl Lab {
             reports: &reports,
             counts: &counts,
             survivors: &survivors,
-            seed: plan.map(|plan| plan.seed),
+            seed: plan.map(Plan::seed),
+            steps: &steps,
         };
         let changed = !reports.is_empty() || !counts.is_empty() || ended == Ended::TimedOut;
         Ok((record.line(), changed))
@@ -128,7 +132,7 @@ impl Lab {
 fn rehearse() -> Result<()> {
     let pid = process::spawn(|| {
         // Refused for want of a name, after it was entered.
-        let refused = module::init(TEE_IMAGE, "");
+        let refused = load_module(TEE_MODULE, "");
         i32::from(refused.is_ok())
     })?;
     time::sleep(LOOK)?;
@@ -144,7 +148,7 @@ fn forget_observation() -> Result<()> {
 }
 
 /// The scenario's id in a cell, and the plan where it is its racing form.
-fn asked(cell: &str) -> (&str, Option<Plan>) {
+fn asked(cell: &str) -> (&str, Option<Plan<'_>>) {
     cell.split_once(':').map_or((cell, None), |(id, plan)| (id, Plan::parse(plan)))
 }
 

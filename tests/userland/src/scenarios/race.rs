@@ -4,6 +4,9 @@
 //! start line, start together when all have come, wait for a moment of random length, and do what they have to. Who
 //! is first in what is anybody's guess; round follows round until something is found, or the plan is through.
 //!
+//! What the racers do from the start on is written down as steps ([`crate::guest::steps`]), and a round can be played
+//! again in the order of another's: then nobody waits at random, and the kernel lets one racer move at a time.
+//!
 //! A round that found nothing proves nothing. So what a race is expected to find under a discipline is what it *may*
 //! find; only where that is `ok` or a refusal does it have to be so in every round.
 
@@ -12,7 +15,7 @@ use super::board::Board;
 use super::stage::must;
 use super::{Expected, Scenario, Stage, Stop};
 use crate::guest::provider::Provider;
-use crate::guest::{meet, oracle, read_text};
+use crate::guest::{meet, oracle, read_text, steps};
 use crate::judge::{Conclusion, Counts, Observation, counts};
 use crate::rt::rng::Rng;
 use crate::rt::{Fd, abi, file, process, time};
@@ -37,7 +40,11 @@ pub type Part<'a> = (&'static str, &'a dyn Fn(&Stage) -> Result<()>);
 /// What a racer's stage has besides.
 pub(super) struct Racer {
     all: u64,
+    number: u8,
+    place: Option<steps::Place>,
     rng: RefCell<Rng>,
+    /// Whether it waits at random.
+    dawdles: bool,
 }
 
 /// The longest a racer waits after the start: this many turns of a loop, as a power of two.
@@ -49,6 +56,8 @@ const LOOK: u64 = time::MS / 4;
 const LOOKS: usize = 20_000;
 /// Looks without an end of anybody before it is asked what they do.
 const PATIENCE: usize = 100;
+/// Looks until an order that is followed keeps the racers from an end.
+const STALLED: usize = 2000;
 /// Looks in a row at which all were blocked before they are taken for blocked for good.
 const BLOCKED: usize = 80;
 
@@ -64,13 +73,17 @@ impl Stage {
         let board = self.board().ok_or_else(|| Stop("nobody races here".into()))?;
         let cpus = must("affinity", process::affinity())?.count_ones();
         let mut racers = Vec::new();
-        for (at, (who, part)) in parts.into_iter().enumerate() {
+        let dawdles = self.racer.as_ref().is_none_or(|racer| racer.dawdles);
+        for (who, part) in parts {
             let mut stage = must("open", self.of_actor(who))?;
-            let seed = self.random();
+            let (seed, number) = (self.random(), self.enter_actor(who));
             let pid = process::spawn(|| {
-                let _ = process::set_affinity(1 << (at as u32 % cpus));
-                stage.racer = Some(Racer { all: N as u64, rng: RefCell::new(Rng::new(seed)) });
-                part(&stage).map_or_else(|errno| errno.get().into(), |()| 0)
+                let _ = process::set_affinity(1 << (u32::from(number) % cpus));
+                let (place, rng) = (steps::Place::open().ok(), RefCell::new(Rng::new(seed)));
+                stage.racer = Some(Racer { all: N as u64, number, place, rng, dawdles });
+                let played = part(&stage);
+                let _ = stage.racer.and_then(|racer| racer.place).map(|place| place.leave());
+                played.map_or_else(|errno| errno.get().into(), |()| 0)
             });
             match pid {
                 Ok(pid) => racers.push(Actor { who, pid }),
@@ -88,6 +101,13 @@ impl Stage {
         let mut now = [None; N];
         let mut blocked = 0;
         for look in 0..LOOKS {
+            if look == STALLED && self.racer.as_ref().is_some_and(|racer| !racer.dawdles) {
+                self.note(
+                    format_args!("the order that is followed"),
+                    "keeps somebody from going on: no further",
+                );
+                must("steps", steps::go())?;
+            }
             for (now, racer) in now.iter_mut().zip(racers).filter(|(now, _)| now.is_none()) {
                 *now = must("wait4", process::poll(racer.pid))?.map(Now::of);
             }
@@ -125,6 +145,7 @@ impl Stage {
     /// Comes to the start line, starts when all have come, and waits for a moment of random length.
     pub fn start(&self) {
         let (Some(board), Some(racer)) = (self.board(), &self.racer) else { return };
+        let _ = racer.place.as_ref().map(|place| place.enter(racer.number));
         board.come(racer.all);
         let mut looks = 0u32;
         while !board.is_started() {
@@ -133,6 +154,9 @@ impl Stage {
                 process::give_way();
             }
             core::hint::spin_loop();
+        }
+        if !racer.dawdles {
+            return;
         }
         let mut rng = racer.rng.borrow_mut();
         let longest = 1 << rng.below(LONGEST + 1);
@@ -183,9 +207,47 @@ pub fn well(who: &str, now: Now, fine: &[Errno]) -> core::result::Result<(), Sto
     }
 }
 
+/// What to race.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan<'a> {
+    /// A series of rounds.
+    Series(Series),
+    /// One round in this order of steps: a racer's digit for each.
+    Follow(&'a str),
+}
+
+impl<'a> Plan<'a> {
+    /// Reads `ROUNDS:MS:SEED`, or `follow:ORDER`.
+    pub fn parse(text: &'a str) -> Option<Plan<'a>> {
+        match text.strip_prefix("follow:") {
+            Some(order) if !order.is_empty() && order.bytes().all(|b| b.is_ascii_digit()) => {
+                Some(Plan::Follow(order))
+            }
+            Some(_) => None,
+            None => Series::parse(text).map(Plan::Series),
+        }
+    }
+
+    /// Nanoseconds that it may take as planned.
+    pub fn ns(self) -> u64 {
+        match self {
+            Plan::Series(series) => series.ms.saturating_mul(time::MS),
+            Plan::Follow(_) => 0,
+        }
+    }
+
+    /// Where its delays start.
+    pub fn seed(self) -> u64 {
+        match self {
+            Plan::Series(series) => series.seed,
+            Plan::Follow(_) => 0,
+        }
+    }
+}
+
 /// How long a series of rounds goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct Series {
     /// At most this many rounds.
     pub rounds: u64,
     /// And no further one after this many milliseconds.
@@ -194,11 +256,10 @@ pub struct Plan {
     pub seed: u64,
 }
 
-impl Plan {
-    /// Reads `ROUNDS:MS:SEED`.
-    pub fn parse(text: &str) -> Option<Plan> {
+impl Series {
+    fn parse(text: &str) -> Option<Series> {
         let mut numbers = text.split(':').map(|number| number.parse::<u64>().ok());
-        let plan = Plan { rounds: numbers.next()??, ms: numbers.next()??, seed: numbers.next()?? };
+        let plan = Series { rounds: numbers.next()??, ms: numbers.next()??, seed: numbers.next()?? };
         (numbers.next().is_none() && plan.rounds > 0).then_some(plan)
     }
 }
@@ -208,21 +269,27 @@ impl Plan {
 ///
 /// # Errors
 /// What the kernel's files say.
-pub fn series(scenario: &Scenario, plan: Plan, observation: &str) -> Result<i32> {
+pub fn race(scenario: &Scenario, plan: Plan<'_>, observation: &str) -> Result<i32> {
+    let (series, order) = match plan {
+        Plan::Series(series) => (series, None),
+        Plan::Follow(order) => (Series { rounds: 1, ms: 0, seed: 0 }, Some(order)),
+    };
     let board = Rc::new(Board::new()?);
-    let mut rng = Rng::new(plan.seed);
+    let mut rng = Rng::new(series.seed);
     let reports = oracle::reports()?.len();
     let before = holders(oracle::settled_counts()?);
     let start = time::now();
     for round in 1.. {
         board.clear();
+        order.map_or_else(steps::record, steps::follow)?;
         let mut stage = Stage::of_round(&board);
-        stage.racer = Some(Racer { all: 0, rng: RefCell::new(Rng::new(rng.next_u64())) });
+        let rng = RefCell::new(Rng::new(rng.next_u64()));
+        stage.racer = Some(Racer { all: 0, number: 0, place: None, rng, dawdles: order.is_none() });
         let played = (scenario.race.play)(&mut stage);
         let elapsed = time::now() - start;
         let seen = Observation::parse(&board.text());
         let found = played.is_err() || oracle::reports()?.len() != reports || shows(&seen, &before)?;
-        if found || round == plan.rounds || elapsed / time::MS >= plan.ms {
+        if found || round == series.rounds || elapsed / time::MS >= series.ms {
             if let Err(Stop(why)) = &played {
                 match stage.concluded() {
                     true => stage.note(format_args!("clean-up failed"), why),
@@ -263,8 +330,10 @@ mod tests {
 
     #[test]
     fn plans_are_read() {
-        assert_eq!(Plan::parse("5:100:7"), Some(Plan { rounds: 5, ms: 100, seed: 7 }));
-        for wrong in ["", "5", "5:100", "5:100:7:1", "0:100:7", "a:1:1"] {
+        let series = Series { rounds: 5, ms: 100, seed: 7 };
+        assert_eq!(Plan::parse("5:100:7"), Some(Plan::Series(series)));
+        assert_eq!(Plan::parse("follow:0011"), Some(Plan::Follow("0011")));
+        for wrong in ["follow:", "follow:0a", "follow", "", "5", "5:100", "5:100:7:1", "0:100:7", "a:1:1"] {
             assert_eq!(Plan::parse(wrong), None, "{wrong}");
         }
     }

@@ -10,6 +10,7 @@ use crate::rt::{Fd, Mapping, abi, file, socket};
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
+use core::cell::Cell;
 use core::fmt;
 use heaps::uapi::Errno;
 use heaps::uapi::errno::Result;
@@ -31,6 +32,8 @@ pub struct Stage {
     who: &'static str,
     /// What a racer has besides.
     pub(super) racer: Option<Racer>,
+    /// How many processes have taken a part so far, with numbers from 0.
+    actors: Cell<u8>,
     concluded: bool,
 }
 
@@ -46,12 +49,24 @@ impl Stage {
     /// A stage that appends to the observation file.
     pub fn new() -> Result<Stage> {
         let flags = abi::O_WRONLY | abi::O_CREAT | abi::O_APPEND | abi::O_CLOEXEC;
-        Ok(Stage { log: Log::File(Fd::open(OBSERVATION, flags)?), who: "", racer: None, concluded: false })
+        let log = Log::File(Fd::open(OBSERVATION, flags)?);
+        let stage = Stage { log, who: "", racer: None, actors: Cell::new(0), concluded: false };
+        stage.enter_actor("scenario");
+        Ok(stage)
+    }
+
+    /// Numbers a process that takes a part, called `who`.
+    pub(super) fn enter_actor(&self, who: &str) -> u8 {
+        let number = self.actors.get();
+        self.actors.set(number + 1);
+        self.line("actor", format_args!("{who}"));
+        number
     }
 
     /// The stage of a round of the racing form.
     pub(super) fn of_round(board: &Rc<Board>) -> Stage {
-        Stage { log: Log::Board(board.clone()), who: "", racer: None, concluded: false }
+        let log = Log::Board(board.clone());
+        Stage { log, who: "", racer: None, actors: Cell::new(0), concluded: false }
     }
 
     /// What the racers share; `None` where nobody races.
@@ -68,7 +83,7 @@ impl Stage {
             Log::File(fd) => Log::File(Fd::from_raw(file::dup(fd.raw())?)),
             Log::Board(board) => Log::Board(board.clone()),
         };
-        Ok(Stage { log, who, racer: None, concluded: false })
+        Ok(Stage { log, who, racer: None, actors: Cell::new(0), concluded: false })
     }
 
     fn line(&self, word: &str, line: fmt::Arguments<'_>) {
@@ -125,7 +140,7 @@ impl Stage {
 
     /// Loads the provider, where an earlier round has not left it because it could not be removed. Has to work.
     pub fn have(&self, heap: &str, parameters: &str) -> core::result::Result<Provider, Stop> {
-        let what = format_args!("init_module tee_heap name={heap} {parameters}");
+        let what = format_args!("finit_module tee_heap name={heap} {parameters}");
         match self.taken(what, || Provider::load_with(heap, parameters)) {
             Err(Errno::EEXIST) => Ok(Provider::loaded(heap)),
             other => must("load", other),
@@ -134,18 +149,18 @@ impl Stage {
 
     /// Loads the provider; may be refused.
     pub fn reload(&self, heap: &str) -> Result<Provider> {
-        self.taken(format_args!("init_module tee_heap name={heap}"), || Provider::load(heap))
+        self.taken(format_args!("finit_module tee_heap name={heap}"), || Provider::load(heap))
     }
 
     /// Loads the provider with further parameters. Has to work.
     pub fn load_with(&self, heap: &str, parameters: &str) -> core::result::Result<Provider, Stop> {
-        let what = format_args!("init_module tee_heap name={heap} {parameters}");
+        let what = format_args!("finit_module tee_heap name={heap} {parameters}");
         must("load", self.taken(what, || Provider::load_with(heap, parameters)))
     }
 
-    /// Loads a further instance of the provider; may be refused.
+    /// Loads a numbered copy of the provider beside others; may be refused.
     pub fn load_beside(&self, heap: &str, instance: u32) -> Result<Provider> {
-        let what = format_args!("init_module tee_heap name={heap} instance={instance}");
+        let what = format_args!("init_module tee_heap_{instance} name={heap}");
         self.taken(what, || Provider::load_instance(heap, instance))
     }
 

@@ -1,0 +1,36 @@
+//! Fences on buffers: those of a software timeline, which goes on when it is told to.
+
+use crate::rt::{Fd, abi, file};
+use heaps::uapi::dma_buf::{DMA_BUF_IOCTL_IMPORT_SYNC_FILE, DMA_BUF_SYNC_WRITE, ImportSyncFile};
+use heaps::uapi::errno::Result;
+use heaps::uapi::sw_sync::{CreateFence, SW_SYNC_IOC_CREATE_FENCE, SW_SYNC_IOC_INC};
+use zerocopy::FromZeros;
+
+/// A software timeline, at 0. Closed, it signals all its fences, with an error.
+#[derive(Debug)]
+pub struct Timeline(Fd);
+
+impl Timeline {
+    /// A new one.
+    pub fn open() -> Result<Timeline> {
+        Fd::open("/sys/kernel/debug/sync/sw_sync", abi::O_RDWR | abi::O_CLOEXEC).map(Timeline)
+    }
+
+    /// A fence that is signalled when the timeline comes to `value`.
+    pub fn fence(&self, value: u32) -> Result<Fd> {
+        let mut arg = CreateFence { value, ..CreateFence::new_zeroed() };
+        file::ioctl(self.0.raw(), SW_SYNC_IOC_CREATE_FENCE, &mut arg)?;
+        Ok(Fd::from_raw(arg.fence))
+    }
+
+    /// Goes on by one.
+    pub fn step(&self) -> Result<()> {
+        file::ioctl(self.0.raw(), SW_SYNC_IOC_INC, &mut 1u32).map(drop)
+    }
+}
+
+/// Has everybody who uses the buffer behind `buffer` wait for a fence.
+pub fn put_on(buffer: i32, fence: &Fd) -> Result<()> {
+    let mut arg = ImportSyncFile { flags: DMA_BUF_SYNC_WRITE as u32, fd: fence.raw() };
+    file::ioctl(buffer, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &mut arg).map(drop)
+}
