@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::dma_buf::{Direction, DmaTable, Importer};
 use heaps::fence::reservation::Usage;
-use heaps::{Errno, Pages, PhysAddr, Result, SgTable};
+use heaps::{Errno, PhysAddr, Result, SgTable};
 
 use super::device::{Edu, MEMORY_LEN, Way};
 use super::uapi::{
