@@ -1,5 +1,5 @@
-//! The races of the refcount, of open against the last put, and of readers against a grace period, in every
-//! interleaving. Each rule has its broken twin, which must fail: a model that cannot fail shows nothing.
+//! The races of the refcount, of open against the last put, of readers against a grace period, and of an array's parts
+//! against who waits for them, in every interleaving. Each rule has its broken twin, which must fail: a model that cannot fail shows nothing.
 
 use std::panic::catch_unwind;
 use std::sync::Arc as StdArc;
@@ -9,6 +9,8 @@ use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
+use crate::Errno;
+use crate::fence::gather::Gather;
 use crate::platform::WaitQueue;
 use crate::refcount::Refcount;
 use crate::srcu::Srcu;
@@ -155,6 +157,11 @@ impl WaitQueue for Queue {
         }
     }
 
+    fn wait_interruptible(&self, done: &mut dyn FnMut() -> bool) -> crate::Result<()> {
+        self.wait_until(done);
+        Ok(())
+    }
+
     fn wake_all(&self) {
         drop(self.0.lock().unwrap());
         self.1.notify_all();
@@ -242,4 +249,81 @@ fn a_reader_that_came_and_went_does_not_stand_for_another() {
 #[test]
 fn without_a_grace_period_calls_lose_their_data() {
     assert!(!holds(3, || call_against_revocation(false)));
+}
+
+/// How an array hears of its parts.
+trait Hears: Send + Sync + 'static {
+    fn part(&self) -> bool;
+    fn wait(&self) -> bool;
+    fn failed(&self) -> bool;
+}
+
+impl Hears for Gather {
+    fn part(&self) -> bool {
+        self.part_signalled(Some(Errno::EIO))
+    }
+
+    fn wait(&self) -> bool {
+        self.await_parts()
+    }
+
+    fn failed(&self) -> bool {
+        self.error() == Some(Errno::EIO)
+    }
+}
+
+/// The same with a word for each: what comes later need not see what came before.
+struct TwoWords {
+    missing: AtomicUsize,
+    awaited: AtomicBool,
+}
+
+impl Hears for TwoWords {
+    fn part(&self) -> bool {
+        self.missing.fetch_sub(1, Ordering::AcqRel) == 1 && self.awaited.load(Ordering::Acquire)
+    }
+
+    fn wait(&self) -> bool {
+        self.awaited.store(true, Ordering::Release);
+        self.missing.load(Ordering::Acquire) == 0
+    }
+
+    fn failed(&self) -> bool {
+        true
+    }
+}
+
+/// Two parts are signalled, with errors, while somebody begins to wait: one of them all has to signal the array, and
+/// knows of an error.
+fn parts_against_waiter<H: Hears>(hears: H) {
+    let hears = Arc::new(hears);
+    let signals = Arc::new(AtomicUsize::new(0));
+    let say = |hears: &H, signals: &AtomicUsize, mine: bool| {
+        if mine {
+            assert!(hears.failed(), "the error was lost");
+            signals.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let (hears, signals) = (hears.clone(), signals.clone());
+            thread::spawn(move || say(&hears, &signals, hears.part()))
+        })
+        .collect();
+    say(&hears, &signals, hears.wait());
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(signals.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn an_array_is_signalled_once_by_one_word() {
+    assert!(holds(4, || parts_against_waiter(Gather::new(2))));
+}
+
+#[test]
+fn two_words_lose_the_signal() {
+    let new = || TwoWords { missing: AtomicUsize::new(2), awaited: AtomicBool::new(false) };
+    assert!(!holds(3, move || parts_against_waiter(new())));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use lastref::detector::Detector;
 use lastref::plan::{Plan, SCENARIOS, Scenario, scenarios_named};
 use lastref::race::{self, Budget};
 use lastref::replay::{self, Id};
@@ -37,7 +38,7 @@ fn scenario(id: &str) -> Result<Scenario> {
 }
 
 fn observe(scenario: Scenario, discipline: &'static str) -> Result<Id> {
-    let seen = cells::observe(scenario, discipline, cells::LIMIT)?;
+    let seen = cells::observe(scenario, discipline, Detector::Mte, cells::LIMIT)?;
     let id = seen.observation().and_then(|seen| Id::of(&seen.cell)).context("the cell has no id")?;
     // As a reader types it.
     ensure!(id.to_string().parse::<Id>()? == id, "{id} is read as another");

@@ -4,11 +4,11 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst};
 
 use lock_api::Mutex;
 
 use super::body::{Core, Source};
+use super::gather::Gather;
 use super::{Callback, CallbackKey, Context, Fence, Signalled};
 use crate::kref::Ref;
 use crate::platform::Platform;
@@ -17,23 +17,12 @@ use crate::{Errno, Result};
 pub(super) struct Array<P: Platform> {
     parts: Vec<Fence<P>>,
     callbacks: Mutex<P::BufferLock, Vec<(usize, CallbackKey)>>,
-    /// How many parts are not signalled.
-    pending: AtomicUsize,
-    /// The first part's error, or 0.
-    error: AtomicU16,
+    pub(super) gather: Gather,
 }
 
 impl<P: Platform> Array<P> {
     pub(super) fn parts(&self) -> &[Fence<P>] {
         &self.parts
-    }
-
-    pub(super) fn all_signalled(&self) -> bool {
-        self.pending.load(SeqCst) == 0
-    }
-
-    pub(super) fn error(&self) -> Option<Errno> {
-        Errno::new(self.error.load(SeqCst))
     }
 
     /// Nobody looks any more: the parts need not call.
@@ -43,13 +32,6 @@ impl<P: Platform> Array<P> {
             self.parts[at].remove_callback(key);
         }
     }
-
-    fn part_signalled(&self, error: Option<Errno>) {
-        if let Some(errno) = error {
-            let _ = self.error.compare_exchange(0, errno.get(), SeqCst, SeqCst);
-        }
-        self.pending.fetch_sub(1, SeqCst);
-    }
 }
 
 /// A part's callback.
@@ -57,9 +39,10 @@ struct Part<P: Platform>(Ref<Core<P>>);
 
 impl<P: Platform> Callback for Part<P> {
     fn signalled(self: Box<Self>, how: Signalled) {
-        if let Source::Array(array) = &self.0.source {
-            array.part_signalled(how.error);
-            self.0.parts_changed(array);
+        if let Source::Array(array) = &self.0.source
+            && array.gather.part_signalled(how.error)
+        {
+            self.0.signal(array.gather.error());
         }
     }
 }
@@ -68,8 +51,8 @@ impl<P: Platform> Callback for Part<P> {
 fn create<P: Platform>(parts: Vec<Fence<P>>) -> Result<Fence<P>> {
     let mut callbacks = Vec::new();
     callbacks.try_reserve_exact(parts.len()).map_err(|_| Errno::ENOMEM)?;
-    let pending = AtomicUsize::new(parts.len());
-    let array = Array { parts, callbacks: Mutex::new(callbacks), pending, error: AtomicU16::new(0) };
+    let gather = Gather::new(u32::try_from(parts.len()).map_err(|_| Errno::ENOMEM)?);
+    let array = Array { parts, callbacks: Mutex::new(callbacks), gather };
     let core = Ref::try_new(Core::new(Context::new(), 1, Source::Array(array)))?;
     // From here on dropping it takes back the callbacks that there are.
     let fence = Fence(core.clone());
@@ -77,7 +60,10 @@ fn create<P: Platform>(parts: Vec<Fence<P>>) -> Result<Fence<P>> {
     for (at, part) in array.parts.iter().enumerate() {
         match part.add_callback(Part(core.clone())) {
             Ok(key) => array.callbacks.lock().push((at, key)),
-            Err(Errno::ENOENT) => array.part_signalled(part.signalled().and_then(|how| how.error)),
+            Err(Errno::ENOENT) => {
+                // Nobody waits yet.
+                array.gather.part_signalled(part.signalled().and_then(|how| how.error));
+            }
             Err(errno) => return Err(errno),
         }
     }

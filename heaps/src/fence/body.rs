@@ -5,7 +5,6 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use lock_api::Mutex;
 
@@ -50,8 +49,6 @@ pub(super) struct Core<P: Platform> {
     pub(super) seqno: u64,
     pub(super) source: Source<P>,
     state: Mutex<P::FenceLock, State>,
-    /// Somebody is going to be called or woken (Linux: `DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT`).
-    enabled: AtomicBool,
     pub(super) waiters: P::WaitQueue,
     pub(super) poll: P::PollQueue,
 }
@@ -77,7 +74,6 @@ impl<P: Platform> Core<P> {
             seqno,
             source,
             state: Mutex::new(State::default()),
-            enabled: AtomicBool::new(false),
             waiters: P::WaitQueue::new(),
             poll: P::PollQueue::new(),
         }
@@ -132,7 +128,7 @@ impl<P: Platform> Core<P> {
     pub(super) fn look(&self) -> Option<Signalled> {
         let signalled = self.state.lock().signalled;
         match &self.source {
-            Source::Array(array) if signalled.is_none() && !self.is_enabled() && array.all_signalled() => {
+            Source::Array(array) if signalled.is_none() && array.gather.is_complete_unawaited() => {
                 self.signal(None);
                 self.state.lock().signalled
             }
@@ -140,23 +136,13 @@ impl<P: Platform> Core<P> {
         }
     }
 
-    fn is_enabled(&self) -> bool {
-        self.enabled.load(Ordering::SeqCst)
-    }
-
-    /// Somebody is going to wait: from now on an array hears of its parts, and takes over their errors.
+    /// Somebody is going to wait (Linux: `DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT`): from now on an array is signalled with its
+    /// last part, and takes over the first error.
     pub(super) fn enable(&self) {
         if let Source::Array(array) = &self.source
-            && !self.enabled.swap(true, Ordering::SeqCst)
-            && array.all_signalled()
+            && array.gather.await_parts()
         {
-            self.signal(array.error());
-        }
-    }
-
-    pub(super) fn parts_changed(&self, array: &Array<P>) {
-        if array.all_signalled() && self.is_enabled() {
-            self.signal(array.error());
+            self.signal(array.gather.error());
         }
     }
 

@@ -1,7 +1,7 @@
 //! Fences: work that a device will have done some time, and who waits for it.
 //!
 //! - `body`: what one fence is, whoever holds it; its callbacks and waiters
-//! - [`array`](mod@array): several as one
+//! - `array`: several as one; `gather`: when all of them are there
 //! - [`timeline`]: fences that user space signals by counting (Linux: `drivers/dma-buf/sw_sync.c`)
 //! - [`reservation`]: which fences a buffer's users have to wait for (Linux: `dma-resv.c`)
 //! - [`sync_file`]: a fence as a descriptor (Linux: `sync_file.c`)
@@ -10,8 +10,9 @@
 //! driver holds the [`Signaller`]; a fence that nobody can signal any more is signalled with an error. Callbacks run once,
 //! outside of every lock, on whatever context signals, which may be an interrupt handler.
 
-pub mod array;
+mod array;
 mod body;
+pub(crate) mod gather;
 pub mod reservation;
 pub mod sync_file;
 #[cfg(all(test, not(feature = "loom")))]

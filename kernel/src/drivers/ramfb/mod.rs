@@ -11,9 +11,10 @@ use alloc::boxed::Box;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use heaps::uapi::ioctl::Command;
-use heaps::{CdevOps, Errno, PhysAddr, Result};
+use heaps::{CdevOps, DmaLimits, Errno, PhysAddr, Result};
 use spin::Once;
 
+use super::dma_device;
 use super::dma_heap::Kernel;
 use super::fw_cfg::FwCfg;
 use crate::chrdev::{self, CdevRef, DevT};
@@ -27,6 +28,9 @@ use uapi::{RAMFB_BLANK, RAMFB_SHOW};
 /// A miscellaneous device's, as udev would call it.
 const NUMBER: DevT = DevT::new(10, 126);
 
+/// It reads a picture from one place.
+static LIMITS: DmaLimits = DmaLimits { segments: Some(1), ..DmaLimits::of_bits(64) };
+
 static SCREEN: Once<Screen> = Once::new();
 
 /// Takes the display up, if the firmware configuration at `fw_cfg` has one. `ENOENT` where it has none, `ENODEV` where
@@ -34,7 +38,8 @@ static SCREEN: Once<Screen> = Once::new();
 pub fn probe(fw_cfg: Device) -> Result<()> {
     let screen = Screen::new(FwCfg::new(PhysAddr::new(fw_cfg.base), fw_cfg.len)?)?;
     SCREEN.call_once(|| screen);
-    chrdev::register("ramfb", NUMBER, 0o600, &Node)
+    chrdev::register("ramfb", NUMBER, 0o600, &Node)?;
+    dma_device::register("ramfb", &LIMITS)
 }
 
 struct Node;
