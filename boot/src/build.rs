@@ -1,4 +1,4 @@
-//! Builds the kernel and the userland with a nested cargo, at most once per process.
+//! Builds the kernel, its modules and the userland with a nested cargo, at most once per process.
 //!
 //! Several launchers and tests may run at once: a file lock keeps one from reading what another is
 //! writing, and what is read under the lock is kept in memory.
@@ -9,14 +9,23 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::detector::Detector;
 use crate::toolchain::Toolchain;
 use crate::{image, install, workspace};
 
-/// The packages that run on the guest.
-pub const PACKAGES: [&str; 2] = ["lastref-kernel", "lastref-userland"];
+/// The packages of the kernel and its modules.
+pub const KERNEL: [&str; 6] = [
+    "lastref-kernel",
+    "lastref-cma-heap",
+    "lastref-ledger",
+    "lastref-metered-heap",
+    "lastref-system-heap",
+    "lastref-tee-heap",
+];
+/// The package of the programs that run on it.
+pub const USERLAND: &str = "lastref-userland";
 
 /// Whose kernel it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +37,7 @@ pub enum System {
     Linux,
 }
 
-/// What a machine boots: the kernel and the programs of the userland.
+/// What a machine boots: the kernel, its modules and the programs of the userland.
 #[derive(Clone, Debug, Default)]
 pub struct Guest {
     /// Whose kernel it is.
@@ -39,8 +48,21 @@ pub struct Guest {
     pub kernel: PathBuf,
     /// The kernel as a flat arm64 Image.
     pub image: Vec<u8>,
+    /// The kernel's modules.
+    pub modules: Vec<Module>,
     /// The userland's programs: file name and ELF.
     pub programs: Vec<(String, Vec<u8>)>,
+}
+
+/// A module of the kernel.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// Its name.
+    pub name: String,
+    /// The object as it was linked, for its symbols and line tables.
+    pub object: PathBuf,
+    /// The file that the guest loads, without what only a debugger reads.
+    pub file: Vec<u8>,
 }
 
 /// Builds the guest with the default detector, or finds it fresh. Cargo's progress goes to stderr.
@@ -58,27 +80,57 @@ pub fn guest_with(detector: Detector) -> Result<&'static Guest> {
 fn build(detector: Detector) -> Result<Guest> {
     let toolchain = &install::ready()?.toolchain;
     let (own, of_kernel) = (workspace::root(), workspace::kernel_root());
-    let executables = if own == of_kernel && detector == Detector::default() {
-        compile(toolchain, &own, detector, &PACKAGES)?
+    let (kernel, programs) = if own == of_kernel && detector == Detector::default() {
+        let all = compile(toolchain, &own, detector, &[&KERNEL[..], &[USERLAND]].concat())?;
+        all.into_iter().partition(|made| made.kind != Kind::Program)
     } else {
         // The programs are the same whatever kernel they run on.
-        let kernel = compile(toolchain, &of_kernel, detector, &PACKAGES[..1])?;
-        [kernel, compile(toolchain, &own, Detector::default(), &PACKAGES[1..])?].concat()
+        let kernel = compile(toolchain, &of_kernel, detector, &KERNEL)?;
+        (kernel, compile(toolchain, &own, Detector::default(), &[USERLAND])?)
     };
-    let kernel = executables
-        .iter()
-        .find(|file| file.ends_with(PACKAGES[0]))
-        .context("the build made no kernel")?
-        .clone();
+    let (modules, kernels): (Vec<_>, Vec<_>) = kernel.into_iter().partition(|made| made.kind == Kind::Module);
+    let kernel = kernels.into_iter().next().context("the build made no kernel")?.file;
     let elf = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
     let image = image::flatten(&elf).with_context(|| kernel.display().to_string())?;
-    let programs = executables
+    let _lock = lock(&detector.target(&of_kernel))?;
+    let modules = modules.into_iter().map(|made| module(toolchain, made.file)).collect::<Result<_>>()?;
+    let programs = programs
         .iter()
-        .filter(|file| **file != kernel)
-        .map(|file| Ok((file_name(file), image::without_sections(fs::read(file)?)?)))
+        .map(|made| Ok((file_name(&made.file), image::without_sections(fs::read(&made.file)?)?)))
         .collect::<Result<_>>()
         .context("cannot read the userland's programs")?;
-    Ok(Guest { system: System::Lastref, detector, kernel, image, programs })
+    Ok(Guest { system: System::Lastref, detector, kernel, image, modules, programs })
+}
+
+/// Makes the file that the guest loads of a module's object.
+fn module(toolchain: &Toolchain, object: PathBuf) -> Result<Module> {
+    let file = object.with_extension("ko");
+    let status = toolchain
+        .linker()
+        .args(["-r", "-T"])
+        .arg(workspace::root().join("kernel/modules/strip.ld"))
+        .arg("-o")
+        .args([&file, &object])
+        .status()
+        .with_context(|| format!("cannot run {}", toolchain.linker.display()))?;
+    ensure!(status.success(), "{} could not be stripped", object.display());
+    let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Module { name: file_name(&object), object, file: bytes })
+}
+
+/// Something that cargo made to be run.
+#[derive(Debug, PartialEq, Eq)]
+struct Executable {
+    file: PathBuf,
+    kind: Kind,
+}
+
+/// What it is run as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Kernel,
+    Module,
+    Program,
 }
 
 /// Runs cargo in the workspace at `root` and returns the executables it made or found fresh.
@@ -87,7 +139,7 @@ fn compile(
     root: &Path,
     detector: Detector,
     packages: &[&str],
-) -> Result<Vec<PathBuf>> {
+) -> Result<Vec<Executable>> {
     let _lock = lock(&detector.target(root))?;
     let mut cargo = toolchain.cargo("cargo", "build", root, detector);
     cargo.args(detector.features().iter().flat_map(|feature| ["--features", feature]));
@@ -115,9 +167,19 @@ fn compile(
 }
 
 /// The executable that one of cargo's JSON messages announces, if it does.
-fn executable(message: &str) -> Option<PathBuf> {
+fn executable(message: &str) -> Option<Executable> {
     let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    (message["reason"] == "compiler-artifact").then(|| message["executable"].as_str().map(PathBuf::from))?
+    if message["reason"] != "compiler-artifact" {
+        return None;
+    }
+    let file = message["executable"].as_str().map(PathBuf::from)?;
+    let mut above = Path::new(message["manifest_path"].as_str()?).ancestors().skip(1);
+    let kind = match above.next()? {
+        package if package.ends_with("kernel") => Kind::Kernel,
+        _ if above.any(|above| above.ends_with("kernel/modules")) => Kind::Module,
+        _ => Kind::Program,
+    };
+    Some(Executable { file, kind })
 }
 
 fn file_name(path: &Path) -> String {
@@ -125,14 +187,14 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Takes the lock of `directory`, saying so when it has to wait. Dropping the file gives it back.
-fn lock(directory: &Path) -> Result<File> {
+pub(crate) fn lock(directory: &Path) -> Result<File> {
     fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let path = directory.join(".lastref.lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            eprintln!("lastref: waiting for another build of the guest to end");
+            eprintln!("lastref: waiting for another build in {} to end", directory.display());
             file.lock()?;
         }
         Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the guest's directory"),
@@ -146,10 +208,17 @@ mod tests {
 
     #[test]
     fn executables_are_read_from_cargos_messages() {
-        let made = r#"{"reason":"compiler-artifact","target":{"name":"init"},"executable":"/t/init"}"#;
-        let library = r#"{"reason":"compiler-artifact","target":{"name":"heaps"},"executable":null}"#;
-        assert_eq!(executable(made), Some(PathBuf::from("/t/init")));
-        assert_eq!(executable(library), None);
+        let made = |package: &str, file: &str| {
+            executable(&format!(
+                r#"{{"reason":"compiler-artifact","manifest_path":"/w/{package}/Cargo.toml","executable":{file}}}"#
+            ))
+        };
+        for (package, kind) in
+            [("kernel", Kind::Kernel), ("kernel/modules/a", Kind::Module), ("tests/userland", Kind::Program)]
+        {
+            assert_eq!(made(package, r#""/t/a""#), Some(Executable { file: "/t/a".into(), kind }));
+        }
+        assert_eq!(made("heaps", "null"), None);
         assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#), None);
         assert_eq!(executable("not json"), None);
     }

@@ -10,9 +10,6 @@ use anyhow::{Context, Result, bail};
 use crate::build::Guest;
 use crate::cpio::Archive;
 
-/// The heap providers a module can be loaded from. Their code is in the kernel: the file names it.
-pub const MODULES: [&str; 3] = ["system_heap", "cma_heap", "tee_heap"];
-
 /// Directories that are there even when nothing is put in them; the kernel mounts on some.
 const DIRECTORIES: [&str; 7] = ["bin", "dev", "lib/modules", "proc", "run", "sys", "tmp"];
 
@@ -24,7 +21,7 @@ pub struct Initramfs {
 }
 
 impl Initramfs {
-    /// The root every machine has: the userland's programs and the provider modules.
+    /// The root every machine has: the userland's programs and the kernel's modules.
     pub fn new(guest: &Guest) -> Initramfs {
         let mut root = Initramfs { archive: Archive::new(), directories: BTreeSet::new() };
         for directory in DIRECTORIES {
@@ -34,9 +31,8 @@ impl Initramfs {
             let place = if name == "init" { "sbin" } else { "bin" };
             root.file(&format!("{place}/{name}"), 0o755, elf);
         }
-        for module in MODULES {
-            let content = format!("lastref-builtin {module}\n");
-            root.file(&format!("lib/modules/{module}.ko"), 0o644, content.as_bytes());
+        for module in &guest.modules {
+            root.file(&format!("lib/modules/{}.ko", module.name), 0o644, &module.file);
         }
         root
     }
@@ -124,6 +120,7 @@ fn is_plain(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::Module;
 
     fn names(archive: &[u8]) -> String {
         String::from_utf8_lossy(archive).into_owned()
@@ -145,7 +142,8 @@ mod tests {
         fs::write(host.path().join("inner/file"), "content-of-file").unwrap();
         std::os::unix::fs::symlink("file", host.path().join("inner/link")).unwrap();
         let programs = vec![("init".to_owned(), b"I".to_vec()), ("lab".to_owned(), b"L".to_vec())];
-        let mut root = Initramfs::new(&Guest { programs, ..Guest::default() });
+        let modules = vec![Module { name: "tee_heap".into(), object: PathBuf::new(), file: b"T".to_vec() }];
+        let mut root = Initramfs::new(&Guest { modules, programs, ..Guest::default() });
         root.copy(&Put { host: host.path().into(), guest: "/data".into() }).unwrap();
         let missing = Put { host: host.path().join("missing"), guest: "/x".into() };
         assert!(root.copy(&missing).is_err());

@@ -387,7 +387,7 @@ impl Reader {
         if !text.contains("[<") {
             return text.into();
         }
-        let symboliser = self.symboliser.get_or_init(|| Symboliser::new(&guest.kernel).ok());
+        let symboliser = self.symboliser.get_or_init(|| Symboliser::new(guest).ok());
         symboliser.as_ref().map_or(text.into(), |symboliser| symboliser.line(text).into())
     }
 }

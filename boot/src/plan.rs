@@ -26,7 +26,7 @@ const fn scenario(id: &'static str, hazard: &'static str) -> Scenario {
 }
 
 /// Every scenario the lab knows, in the order of the matrix.
-pub const SCENARIOS: [Scenario; 23] = [
+pub const SCENARIOS: [Scenario; 24] = [
     scenario("H1", "ioctl-after-unregister"),
     scenario("H2", "alloc-in-flight"),
     scenario("H3-get", "open-vs-last-put"),
@@ -50,6 +50,7 @@ pub const SCENARIOS: [Scenario; 23] = [
     scenario("H14", "touch-after-put"),
     scenario("H15-info", "name-lifetime"),
     scenario("H15-list", "name-lifetime"),
+    scenario("H16", "module-text"),
 ];
 
 /// The scenarios that `name` means: an id, a hazard's number or a hazard's name.

@@ -1,6 +1,7 @@
-//! Names the addresses in the kernel's reports from the kernel's ELF file.
+//! Names the addresses in the kernel's reports from the ELF files of the kernel and its modules.
 //!
-//! The kernel prints `[<ffff800080012345>]`. After it come the function, its file and line; the
+//! The kernel prints `[<ffff800080012345>]`, and where that is in a module, loaded or gone, `{tee_heap+0x12c}` after it:
+//! module and offset from the start of its text. After it come the function, its file and line; the
 //! functions it was inlined into follow on lines of their own. An address right after `pc` is where
 //! the CPU was, and so is the same address in the lines after it, for a call trace begins there; any
 //! other is where a call returns to, so the call itself lies just before it.
@@ -14,21 +15,28 @@ use std::path::Path;
 use addr2line::Loader;
 use anyhow::{Result, anyhow};
 
+use crate::build::Guest;
 use crate::workspace;
 
-/// The kernel's symbols and line tables.
+/// The symbols and line tables of the kernel and its modules.
 pub struct Symboliser {
-    loader: Loader,
+    kernel: Loader,
+    modules: Vec<(String, Loader)>,
     root: String,
     /// Where the CPU was, as the latest report says.
     pc: Cell<Option<u64>>,
 }
 
 impl Symboliser {
-    /// Reads the symbols of a kernel.
-    pub fn new(kernel: &Path) -> Result<Symboliser> {
-        let loader = Loader::new(kernel).map_err(|error| anyhow!("{}: {error}", kernel.display()))?;
-        Ok(Symboliser { loader, root: format!("{}/", workspace::root().display()), pc: Cell::new(None) })
+    /// Reads the symbols of a guest's kernel and modules.
+    pub fn new(guest: &Guest) -> Result<Symboliser> {
+        let modules = guest.modules.iter().map(|module| Ok((module.name.clone(), load(&module.object)?)));
+        Ok(Symboliser {
+            kernel: load(&guest.kernel)?,
+            modules: modules.collect::<Result<_>>()?,
+            root: format!("{}/", workspace::root().display()),
+            pc: Cell::new(None),
+        })
     }
 
     /// Names every address in a line. The result has more lines where functions were inlined.
@@ -36,14 +44,22 @@ impl Symboliser {
         let mut named = String::new();
         let mut callers = Vec::new();
         let mut rest = line;
-        while let Some((before, address, after)) = next_address(rest) {
+        while let Some((before, address, mut after)) = next_address(rest) {
             let printed = &rest[..rest.len() - after.len()];
             named.push_str(printed);
             if before.trim_end_matches([' ', ':', '=']).ends_with("pc") {
                 self.pc.set(Some(address));
             }
             let is_pc = self.pc.get() == Some(address);
-            let mut frames = self.frames(address, is_pc).into_iter();
+            let frames = match in_module(after) {
+                None => self.frames(&self.kernel, address, is_pc),
+                Some((name, offset, after_module)) => {
+                    named.push_str(&after[..after.len() - after_module.len()]);
+                    after = after_module;
+                    self.module(name).map_or_else(Vec::new, |module| self.frames(module, offset, is_pc))
+                }
+            };
+            let mut frames = frames.into_iter();
             if let Some(innermost) = frames.next() {
                 named.push(' ');
                 named.push_str(&innermost);
@@ -59,13 +75,24 @@ impl Symboliser {
         named
     }
 
+    /// The symbols of a module: of the file whose copy it is, where its name is that file's and a number.
+    fn module(&self, name: &str) -> Option<&Loader> {
+        let is_it = |known: &str| {
+            let rest = name.strip_prefix(known)?;
+            (rest.is_empty() || rest.starts_with('_')).then_some(known.len())
+        };
+        let fit = |(known, loader)| is_it(known).map(|len| (len, loader));
+        let fits = self.modules.iter().filter_map(|(known, loader)| fit((known.as_str(), loader)));
+        fits.max_by_key(|(len, _)| *len).map(|(_, loader)| loader)
+    }
+
     /// The functions at an address that are worth a line, innermost first. The last is a real one, with its
     /// offset.
-    fn frames(&self, address: u64, is_pc: bool) -> Vec<String> {
+    fn frames(&self, loader: &Loader, address: u64, is_pc: bool) -> Vec<String> {
         let probe = if is_pc { address } else { address.saturating_sub(1) };
-        let Some(symbol) = self.loader.find_symbol_info(probe) else { return Vec::new() };
+        let Some(symbol) = loader.find_symbol_info(probe) else { return Vec::new() };
         let mut frames = Vec::new();
-        if let Ok(mut found) = self.loader.find_frames(probe) {
+        if let Ok(mut found) = loader.find_frames(probe) {
             while let Ok(Some(frame)) = found.next() {
                 let name = frame.function.and_then(|function| Some(function.demangle().ok()?.into_owned()));
                 let place = frame.location.and_then(|at| Some(self.place(at.file?, at.line?)));
@@ -170,6 +197,17 @@ fn next_address(text: &str) -> Option<(&str, u64, &str)> {
     }
 }
 
+/// What the kernel says about an address in a module: `{NAME+0xOFFSET}` at the start of `text`, and what follows.
+fn in_module(text: &str) -> Option<(&str, u64, &str)> {
+    let (inside, after) = text.strip_prefix('{')?.split_once('}')?;
+    let (name, offset) = inside.split_once("+0x")?;
+    Some((name, u64::from_str_radix(offset, 16).ok()?, after))
+}
+
+fn load(file: &Path) -> Result<Loader> {
+    Loader::new(file).map_err(|error| anyhow!("{}: {error}", file.display()))
+}
+
 /// A path as a reader knows it: from the workspace's root, from the crate's name in cargo's registry,
 /// or from the library's name in Rust's own source.
 fn shorten<'a>(file: &'a str, root: &str) -> &'a str {
@@ -188,6 +226,7 @@ fn shorten<'a>(file: &'a str, root: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::Module;
 
     #[test]
     fn addresses_are_found_among_other_brackets() {
@@ -198,6 +237,14 @@ mod tests {
         assert_eq!(next_address("[<oops>] [<12>]"), Some(("[<oops>] ", 0x12, "")));
         for none in ["", "[<", "[<>]", "[<123", "[12]", "[<ffff8000800000100>]", "[<é>]"] {
             assert_eq!(next_address(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_module_and_an_offset_are_read() {
+        assert_eq!(in_module("{tee_heap+0x1c} by"), Some(("tee_heap", 0x1c, " by")));
+        for none in ["", " {a+0x1}", "{a+0x1", "{a}", "{a+1}", "{a+0xg}"] {
+            assert_eq!(in_module(none), None, "{none}");
         }
     }
 
@@ -262,7 +309,12 @@ mod tests {
     #[test]
     fn a_function_of_this_very_program_is_named() {
         let this = std::env::current_exe().unwrap();
-        let symboliser = Symboliser::new(&this).unwrap();
+        let guest = Guest {
+            kernel: this.clone(),
+            modules: vec![Module { name: "heap".into(), object: this.clone(), file: Vec::new() }],
+            ..Guest::default()
+        };
+        let symboliser = Symboliser::new(&guest).unwrap();
         let symbol = std::fs::read(&this).unwrap();
         let file = object::File::parse(&*symbol).unwrap();
         use object::{Object, ObjectSymbol};
@@ -280,5 +332,15 @@ mod tests {
         assert!(symboliser.line(&format!(" [<{address:x}>]")).contains("somewhere+0x0"));
         symboliser.line("pc=[<1>]");
         assert!(!symboliser.line(&format!(" [<{address:x}>]")).contains("somewhere"));
+        // In a module the offset counts, and copies of a module have its symbols.
+        for module in ["heap", "heap_2"] {
+            let named = symboliser.line(&format!("pc=[<7>]{{{module}+{address:#x}}} end"));
+            assert!(
+                named.contains(&format!("{module}+{address:#x}}} ")) && named.contains("somewhere+0x0"),
+                "{named}"
+            );
+        }
+        let unknown = format!("[<7>]{{heaps+{address:#x}}}");
+        assert_eq!(symboliser.line(&unknown), unknown);
     }
 }

@@ -71,6 +71,15 @@ impl Toolchain {
         self.sysroot.join("bin").join(name)
     }
 
+    /// Starts a command of the linker, as the linker for ELF that it is.
+    pub fn linker(&self) -> Command {
+        let mut command = process::leashed(self.linker.as_os_str());
+        if self.linker.ends_with("rust-lld") {
+            command.args(["-flavor", "gnu"]); // by that name it could be any linker
+        }
+        command
+    }
+
     /// Starts a cargo command for the guest, in the workspace at `root`: `program` (`cargo` or `cargo-clippy`),
     /// `verb`, then the options that every guest build with this detector shares. It goes when the launcher does.
     pub fn cargo(&self, program: &str, verb: &str, root: &Path, detector: Detector) -> Command {

@@ -15,7 +15,7 @@
 //! - [`fence`]: work that devices will have done some time, and waiting for it;
 //! - [`heap_file`], [`dma_buf`], [`user`]: what `/dev/dma_heap/NAME` and a dma-buf descriptor do.
 //!
-//! A kernel implements [`Platform`], keeps a [`Registry`] in a static, and implements [`UserMemory`] and
+//! A kernel implements [`Platform`] and [`Pages`], keeps a [`Registry`] in a static, and implements [`UserMemory`] and
 //! [`FdTable`] for the caller of a system call. A heap driver makes [`ProviderData`], registers it, and frees it
 //! after [`Registration::unregister`]. An open goes by [`CdevPtr::get`] and [`CdevRef::open`] to a [`HeapFile`];
 //! its ioctl makes a [`DmaBuf`], which the file it is put in owns. Dropping each is its release.
@@ -68,7 +68,7 @@ pub use discipline::Discipline;
 pub use dma_buf::{Attachment, Direction, DmaBuf, DmaTable, Importer, Mapping};
 pub use fence::{Fence, sync_file::SyncFile, timeline::SwSync};
 pub use heap_file::HeapFile;
-pub use platform::{Module, Platform, PollQueue, WaitQueue};
+pub use platform::{Module, Pages, Platform, PollQueue, WaitQueue};
 pub use provider::{HeapOps, ProviderData};
 pub use registry::{Counts, Registration, Registry};
 pub use sg::{Run, SgTable};

@@ -15,6 +15,26 @@ use crate::refcount::Fault;
 use crate::sg::Run;
 use crate::{Errno, Result};
 
+/// Page frames, as exporters need them: all that a heap takes from the kernel to hand out memory.
+pub trait Pages: Send + Sync + 'static {
+    /// Takes a naturally aligned run of `1 << order` page frames, contents unspecified. `None` when there is
+    /// none of that order: the caller tries a smaller one. May sleep.
+    fn alloc_run(order: u32) -> Option<PhysAddr>;
+
+    /// Gives back what `alloc_run` gave, with the same order.
+    fn free_run(start: PhysAddr, order: u32);
+
+    /// Zeroes `pages` page frames from `start`, which this crate owns.
+    fn zero(start: PhysAddr, pages: usize);
+
+    /// Whether an allocation of `pages` page frames is sensible at all; `ENOMEM` if the machine could never
+    /// satisfy it. Called before anything is built.
+    fn admit(pages: usize) -> Result<()>;
+
+    /// Whether the current task has been killed: long work then stops with `EINTR`.
+    fn fatal_signal_pending() -> bool;
+}
+
 /// The kernel, as this crate sees it.
 ///
 /// Unless said otherwise a function may be called from any task and may not sleep. Lock order, outermost
@@ -23,7 +43,7 @@ use crate::{Errno, Result};
 /// and `CdevLock` are leaves, and so is `BufferLock`, but that `FenceLock` may be taken under it. No hook is called under any but `HeapGuard`, except `refcount_fault` and `meet`,
 /// which may come under `ListLock`, and `read_page` and `write_page`, which come under `ResvLock`. The last put of a heap,
 /// from the drop of a [`HeapFile`] or a [`DmaBuf`], may call the device hooks too.
-pub trait Platform: Sized + Send + Sync + 'static {
+pub trait Platform: Pages + Sized {
     /// The registry's names and minors (Linux: `heap_list_lock`, a mutex). Held for short, bounded work, but for
     /// whoever is made to wait in `meet`: where it can wait, this must be a *sleeping* lock.
     type ListLock: RawMutex + Send + Sync;
@@ -56,23 +76,6 @@ pub trait Platform: Sized + Send + Sync + 'static {
 
     /// Wraps an open heap as the kernel's file. `ENOMEM` drops (and so releases) `file`.
     fn heap_file(file: HeapFile<Self>) -> Result<Self::File>;
-
-    /// Takes a naturally aligned run of `1 << order` page frames, contents unspecified. `None` when there is
-    /// none of that order: the caller tries a smaller one. May sleep.
-    fn alloc_run(order: u32) -> Option<PhysAddr>;
-
-    /// Gives back what `alloc_run` gave, with the same order.
-    fn free_run(start: PhysAddr, order: u32);
-
-    /// Zeroes `pages` page frames from `start`, which this crate owns.
-    fn zero(start: PhysAddr, pages: usize);
-
-    /// Whether an allocation of `pages` page frames is sensible at all; `ENOMEM` if the machine could never
-    /// satisfy it. Called before anything is built.
-    fn admit(pages: usize) -> Result<()>;
-
-    /// Whether the current task has been killed: long work then stops with `EINTR`.
-    fn fatal_signal_pending() -> bool;
 
     /// Moves whoever was lent page frames of `run` off them, contents and all, and gives those back
     /// ([`CmaRegion::take_back`](crate::exporter::CmaRegion::take_back)). Who is moved may be using them meanwhile, on

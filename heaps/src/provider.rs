@@ -91,14 +91,26 @@ impl<P: Platform> ProviderData<P> {
     /// Allocates private data (`ops`) and a copy of `name`. `module` is what a discipline pins, where it pins
     /// anything. `EINVAL` for a name that cannot be a file's, `ENOMEM`.
     pub fn new<O: HeapOps>(name: &str, ops: O, module: Option<P::Module>) -> Result<ProviderData<P>> {
+        let ops = try_box(ops)?;
+        let kind = ops.kind();
+        ProviderData::boxed(name, ops, kind, module)
+    }
+
+    /// The same from private data that was allocated already; an error frees it. Reports call it `kind`, which has to
+    /// outlive the module that `ops` come from.
+    pub fn boxed(
+        name: &str,
+        ops: Box<dyn HeapOps>,
+        kind: &'static str,
+        module: Option<P::Module>,
+    ) -> Result<ProviderData<P>> {
         if name.is_empty() || name.len() > 255 || name == "." || name == ".." || name.contains(['/', '\0']) {
             return Err(Errno::EINVAL);
         }
         let name = try_str(name)?;
         P::name_object(name.as_ptr(), "heap name");
-        let ops = try_box(ops)?;
-        if size_of::<O>() != 0 {
-            P::name_object((&raw const *ops).cast(), ops.kind());
+        if size_of_val(&*ops) != 0 {
+            P::name_object((&raw const *ops).cast(), kind);
         }
         Ok(ProviderData(Ref::try_new(Provider { ops, name, module, revoked: AtomicBool::new(false) })?))
     }

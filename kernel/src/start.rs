@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use heaps::{Discipline, Errno, Result};
@@ -11,7 +12,8 @@ use crate::debug::{ktap, lab};
 use crate::drivers::{console, dma_heap, drm, edu, kmsg, mem, pci, ramfb, udmabuf};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
-use crate::vfs::{mounts, parameters, procfs};
+use crate::vfs::flags::O_RDONLY;
+use crate::vfs::{Dentry, mounts, open, parameters, procfs};
 use crate::{arch, chrdev, modules, process};
 
 /// What process 1 is when the command line does not say.
@@ -32,7 +34,7 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
         panic!("devices: {e}");
     }
     probe(machine, args);
-    heaps(args);
+    heaps(args, &root);
     if args.value("lastref.ktap").is_some() {
         ktap::run();
     }
@@ -89,8 +91,8 @@ fn probe(machine: &Machine<'_>, args: &CommandLine<'_>) {
     }
 }
 
-/// Selects the discipline, and loads the providers the command line names.
-fn heaps(args: &CommandLine<'_>) {
+/// Selects the discipline, and loads the modules of the heaps that the command line names.
+fn heaps(args: &CommandLine<'_>, root: &Arc<Dentry>) {
     if let Some(name) = args.value("lastref.discipline") {
         match name.parse::<Discipline>() {
             Ok(discipline) => dma_heap::HEAPS.set_discipline(discipline).expect("no heap is registered yet"),
@@ -110,8 +112,15 @@ fn heaps(args: &CommandLine<'_>) {
             }
             _ => continue,
         };
-        if let Err(e) = modules::load(module, &params) {
+        if let Err(e) = load(root, module, &params) {
             log::warn!("{module}: {e}");
         }
     }
+}
+
+/// Loads a module of the initramfs.
+fn load(root: &Arc<Dentry>, module: &str, params: &str) -> Result<()> {
+    let path = format!("/lib/modules/{module}.ko");
+    let file = open::open(root, root, path.as_bytes(), O_RDONLY, 0)?;
+    modules::load_file(&file, params)
 }

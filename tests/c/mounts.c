@@ -180,6 +180,27 @@ static void detached(void)
 	fails(umount(HERE), EINVAL, "there are no more");
 }
 
+/* One mount over another, the lower of which is got at by a descriptor. */
+static void stacked(void)
+{
+	char lower[32];
+	int fd;
+
+	works(mount("dev", HERE, "devtmpfs", 0, NULL), "a lower mount");
+	fd = open(HERE, O_RDONLY | O_DIRECTORY);
+	snprintf(lower, sizeof(lower), "/proc/self/fd/%d", fd);
+	works(mount("none", HERE, "tmpfs", 0, NULL), "one over it");
+	make(HERE "/f");
+	works(access(HERE "/f", F_OK), "the upper one shows");
+	works(umount2(lower, 0), "the lower one unmounted: what is over it goes");
+	fails(access(HERE "/f", F_OK), ENOENT, "the upper one is gone");
+	works(access(HERE "/dma_heap", F_OK), "the lower one shows");
+	works(umount2(lower, MNT_DETACH), "unmounted again, it goes itself");
+	fails(access(HERE "/dma_heap", F_OK), ENOENT, "it is gone, too");
+	ok(strstr(all_of("/proc/mounts"), HERE) == NULL, "/proc/mounts shows neither");
+	close(fd);
+}
+
 int main(void)
 {
 	mkdir(HERE, 0755);
@@ -188,6 +209,7 @@ int main(void)
 	others();
 	binds();
 	detached();
+	stacked();
 	works(rmdir(HERE), "nothing is left");
 	return done();
 }

@@ -20,6 +20,7 @@ check 'date' "$(TZ=UTC date -d @86400 '+%Y-%m-%d %H:%M:%S %a %j'; date -u -d '20
 check 'time passes' "$(a=$(date +%s); sleep 1; b=$(date +%s); [ $b -gt $a ] && echo yes)"
 check 'expr' "$(expr 5 '*' 6; expr abc : 'a\(.\)'; expr length hello; expr 1 '>' 2; echo $?)"
 check 'files by their holders' "$(exec 9> held; ls -l /proc/self/fd/9 | sed 's/.* -> //'; cat /proc/self/fdinfo/9 | head -n 1)"
+check 'paths below mounts' "$(exec 9< /dev/null; readlink /proc/self/fd/9; cd /dev/dma_heap; pwd -P; realpath ../null; cd /sys/kernel; pwd -P; cd ..; pwd -P)"
 check 'mktemp' "$(f=$(mktemp /tmp/work/t.XXXXXX); stat -c %a $f; mktemp -d /tmp/work/d.XXXXXX | wc -c)"
 check 'a fifo' "$(mkfifo pipe; (cat pipe > got) & echo through > pipe; wait; cat got)"
 check 'truncate and fallocate' "$(truncate -s 5000 t; stat -c %s t; fallocate -l 9000 t; stat -c %s t; truncate -s 3 t; od -An -tx1 t)"

@@ -30,7 +30,7 @@ const SHORT: Duration = Duration::from_secs(5);
 const DISCIPLINE: &str = "lastref";
 
 /// The trial's name where it is not the canary's, the canary, its time, and how it is to be caught.
-const CANARIES: [(&str, &str, Duration, Caught); 18] = [
+const CANARIES: [(&str, &str, Duration, Caught); 19] = [
     ("fail", "canary-fail", LIMIT, Caught::Verdict("failed(this canary always fails)")),
     ("hang", "canary-hang", LIMIT, Caught::Verdict("hang")),
     ("hang-machine", "canary-hang", SHORT, Caught::Lost("hang", "did not end in time")),
@@ -49,6 +49,7 @@ const CANARIES: [(&str, &str, Duration, Caught); 18] = [
     ("beyond", "canary-beyond", LIMIT, Caught::Verdict("out-of-bounds")),
     ("overflow", "canary-overflow", LIMIT, Caught::Lost("crash", "panicked")),
     ("uaf", "canary-uaf", LIMIT, Caught::Verdict("use-after-free")),
+    ("unloaded", "canary-unloaded", LIMIT, Caught::Verdict("use-after-unload")),
 ];
 
 /// One trial a canary, and one for the quiet cell, which must not be caught.

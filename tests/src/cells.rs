@@ -154,23 +154,28 @@ pub fn word(verdict: &str) -> &str {
     verdict.split('(').next().unwrap_or_default()
 }
 
+/// Whether a verdict is made of a report.
+fn is_reported(word: &str) -> bool {
+    const REPORTED: [&str; 8] = [
+        "use-after-free",
+        "use-after-unload",
+        "out-of-bounds",
+        "invalid-free",
+        "refcount",
+        "deadlock",
+        "frame-state",
+        "oops",
+    ];
+    REPORTED.contains(&word)
+}
+
 /// Checks that a verdict comes with what it was made of.
 fn evidence(seen: &Observation) -> Result<(), Failure> {
     let cell = &seen.cell;
     let reported = !cell.reports.is_empty();
     let complaint = match word(&cell.verdict) {
-        "use-after-free" | "out-of-bounds" | "invalid-free" | "refcount" | "deadlock" | "frame-state"
-        | "oops"
-            if !reported =>
-        {
-            "no report"
-        }
-        "use-after-free" | "out-of-bounds" | "invalid-free" | "refcount" | "deadlock" | "frame-state"
-        | "oops"
-            if seen.log.is_empty() =>
-        {
-            "a report that the kernel's log does not show"
-        }
+        word if is_reported(word) && !reported => "no report",
+        word if is_reported(word) && seen.log.is_empty() => "a report that the kernel's log does not show",
         "ok" | "refused" | "leak" | "zombie" | "wrong-heap" if reported || !seen.log.is_empty() => {
             "there is a report"
         }

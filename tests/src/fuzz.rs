@@ -56,3 +56,24 @@ fn refused(outcome: &Outcome) -> Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use userland::fuzz::CALLS;
+
+    /// `NAME = NUMBER;`, a line each.
+    const NUMBERS: &str = include_str!("../../kernel/src/syscall/nr.rs");
+
+    #[test]
+    fn every_call_that_is_served_is_made() {
+        let served = NUMBERS.lines().filter_map(|line| {
+            let (name, number) = line.trim().strip_suffix(';')?.split_once(" = ")?;
+            Some((name.to_ascii_lowercase(), number.parse::<usize>().ok()?))
+        });
+        let served: Vec<_> = served.collect();
+        assert!(served.len() > 150, "only {} numbers are found", served.len());
+        let made = |name: &str, number| CALLS.iter().any(|call| call.name == name && call.number == number);
+        let missed: Vec<_> = served.iter().filter(|(name, number)| !made(name, *number)).collect();
+        assert!(missed.is_empty(), "{missed:?} are not made");
+    }
+}

@@ -89,3 +89,17 @@ pub fn all() -> Vec<Trial> {
 fn trial(name: impl Into<String>, run: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
     Trial::test(name, || run().map_err(|error| Failed::from(format!("{error:#}"))))
 }
+
+/// What had to be downloaded. Where it could not be, a trial that wants it is skipped, and says so; where `CI` is set
+/// it fails.
+fn obtained<T>(what: &str, outcome: Result<T>) -> Result<Option<T>> {
+    let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    match outcome {
+        Ok(thing) => Ok(Some(thing)),
+        Err(error) if in_ci => Err(error),
+        Err(error) => {
+            eprintln!("SKIPPED, although nothing was tested: there is no {what}: {error:#}");
+            Ok(None)
+        }
+    }
+}

@@ -34,7 +34,7 @@ pub fn compile_static(source: &Path) -> Result<Vec<u8>> {
 }
 
 /// The unpacked package: the one downloaded before, else one downloaded now.
-fn obtain() -> Result<PathBuf> {
+pub fn obtain() -> Result<PathBuf> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let directory = workspace::root().join("target/musl");

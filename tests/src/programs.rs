@@ -32,7 +32,7 @@ const DEVICES: [(&str, Device, Program, Option<&str>, &str); 3] = [
 ];
 
 /// The programs that are run without arguments.
-const PROGRAMS: [Program; 15] = [
+const PROGRAMS: [Program; 17] = [
     program("drmtest", 2, 256, 120),
     program("eventtest", 2, 256, 60),
     program("fencetest", 2, 256, 120),
@@ -41,8 +41,10 @@ const PROGRAMS: [Program; 15] = [
     program("fpsimd", 2, 256, 120),
     program("heaptest", 2, 256, 60),
     program("lendtest", 4, 256, 240),
+    program("linktest", 2, 256, 60),
     program("mmaptest", 1, 256, 60),
     program("modtest", 1, 256, 60),
+    program("oomtest", 2, 128, 120),
     program("scmtest", 2, 256, 60),
     program("socktest", 2, 256, 60),
     program("threads", 4, 256, 120),

@@ -11,83 +11,196 @@ use anyhow::{Context, Result, bail, ensure};
 use lastref::{build, busybox, workspace};
 use libtest_mimic::Trial;
 use rustix::fs::{Mode, OFlags, open};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::{launcher, trial};
+use crate::{launcher, obtained, trial};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Commands, and what each has to print.
-const COMMANDS: [(&str, &[&str]); 14] = [
+/// Commands, and what each has to print. No text is in its own command, which is shown too.
+const COMMANDS: [(&str, &[&str]); 20] = [
     ("echo $((6*7))", &["42"]),
-    ("ls -l /dev/dma_heap", &["system", "default_cma_region"]),
-    ("ps", &["/sbin/init", "ash"]),
-    ("mount", &["proc on /proc type proc", "devtmpfs on /dev"]),
-    ("lsmod", &["system_heap", "cma_heap"]),
-    ("insmod /lib/modules/tee_heap.ko name=mine && ls /dev/dma_heap && rmmod tee_heap", &["mine"]),
+    ("ls -l /dev/dma_heap", &["crw", "252,", "default_cma_region"]),
+    ("ps", &["PID", "/sbin/init", "ash -l"]),
+    ("mount", &["proc on /proc type proc", "devtmpfs on /dev type", "debugfs on /sys/kernel/debug type"]),
+    ("dmesg | head -n 3", &["Lastref on"]),
+    ("lsmod", &["Module", "system_heap", "cma_heap"]),
+    ("insmod $(find /lib/modules -name 'tee_*.ko') name=mi''ne && ls /dev/dma_heap", &["mine"]),
+    ("lsmod | grep -c '^tee_h'; rmmod tee_heap; lsmod | grep -c '^tee_h'", &["1\r\n0"]),
+    ("rmmod no''thing", &["rmmod: can't unload module 'nothing': "]),
     ("free", &["Mem:"]),
     ("stty -a", &["rows 40; columns 100", "icanon"]),
     ("cat /proc/self/maps", &["[stack]", "[heap]", "r-xp"]),
-    ("find / | wc -l | awk '{ print ($1 > 300) ? \"many\" : \"few\" }'", &["many"]),
-    ("cat /proc/mounts | sort | uniq | head -n 3 | wc -l | tr 3 x", &["x"]),
-    ("f() { echo in-$1; }; trap 'echo trap''ped' USR1; f func; kill -USR1 $$", &["in-func", "trapped"]),
+    ("find / | wc -l | awk '{ print ($1 > 300) ? \"ma\" \"ny\" : \"few\" }'", &["many"]),
+    ("cat /proc/mounts | sort | uniq | head -n 3 | wc -l | tr 3 x", &["\nx\r"]),
+    (
+        "cat > /tmp/script <<'END'\r#!/bin/sh\rgreet() { echo \"in-$1\"; }\rtrap 'echo tra''pped' USR1\rtrap 'echo at-the-e''nd' EXIT\rgreet func''tion\rkill -USR1 $$\rexit 4\rEND\rchmod +x /tmp/script",
+        &[],
+    ),
+    ("/tmp/script; echo status-$?", &["in-function\r\ntrapped\r\nat-the-end\r\nstatus-4"]),
+    (
+        "f() { echo in-$1; }; trap 'echo sig''nalled' USR2; f func''tion; kill -USR2 $$",
+        &["in-function", "signalled"],
+    ),
     ("(sleep 1; echo one) & wait; yes | head -n 2 | tr -d '\\n'", &["one", "yy"]),
     ("echo from-a-file > /tmp/x; sed s/from/to/ /tmp/x", &["to-a-file"]),
+    ("tty; id -un; readlink /proc/self/fd/0", &["/dev/console\r\nroot\r\n/dev/console"]),
 ];
 
-/// With one CPU and with four: `shell::session-1`, `shell::session-4`.
+/// With one CPU and with four: `shell::session-1`, `shell::session-4`; and one that is ended from outside:
+/// `shell::interrupted`.
 pub fn trials() -> Vec<Trial> {
-    ["1", "4"].map(|cpus| trial(format!("shell::session-{cpus}"), move || session(cpus))).into()
+    let sessions =
+        ["1", "4"].map(|cpus| trial(format!("shell::session-{cpus}"), move || play(cpus, converse)));
+    sessions.into_iter().chain([trial("shell::interrupted", || play("1", interrupt))]).collect()
 }
 
-fn session(cpus: &str) -> Result<()> {
+fn play(cpus: &str, part: fn(&mut Shell) -> Result<()>) -> Result<()> {
     // Both may take long, and neither is what is tested.
     build::guest()?;
-    busybox::obtain(None)?;
+    if obtained("busybox", busybox::obtain(None))?.is_none() {
+        return Ok(());
+    }
     let mut shell = Shell::start(cpus)?;
-    let outcome = converse(&mut shell);
+    let outcome = part(&mut shell);
     let _ = shell.child.kill();
+    let _ = shell.child.wait();
     outcome.with_context(|| format!("it said:\n{}", String::from_utf8_lossy(&shell.said)))
 }
 
 fn converse(shell: &mut Shell) -> Result<()> {
-    shell.expect("lastref:")?;
+    shell.expect("lastref:~# ")?;
     for (command, prints) in COMMANDS {
         let output = shell.command(command)?;
         for text in prints {
             ensure!(output.contains(text), "{command}: there is no {text:?} in {output:?}");
         }
     }
-
-    shell.keys("sleep 100\r")?;
-    shell.settle();
-    shell.keys("\x03")?;
-    let output = shell.command("echo status $?")?;
-    ensure!(output.contains("status 130"), "Ctrl-C: {output:?}");
-
-    shell.keys("sleep 2\r")?;
-    shell.settle();
-    shell.keys("\x1a")?;
-    shell.expect("Stopped")?;
-    ensure!(shell.command("jobs; grep State /proc/$!/status /proc/[0-9]*/status")?.contains("(stopped)"));
-    let output = shell.command("fg; echo status $?")?;
-    ensure!(output.contains("status 0"), "fg: {output:?}");
-    shell.keys("cat &\r")?;
-    shell.settle();
-    let output = shell.command("jobs")?;
-    ensure!(output.contains("Stopped (tty input)"), "a background reader: {output:?}");
-    // `wait` would not wait for a stopped job, and with one the shell does not exit.
-    shell.command("kill -9 %1; sleep 1")?;
-    shell.expect("Killed")?;
-
-    shell.keys("ech\x01\x0becho b\x1b[Da\r")?;
-    shell.expect("\nab\r")?;
-    ensure!(shell.settings()? != shell.before, "the terminal is raw while the shell runs");
+    line_editing(shell)?;
+    job_control(shell)?;
+    window(shell)?;
+    editor(shell)?;
+    ensure!(shell.settings()? != shell.before, "the terminal is not raw while the shell runs");
     shell.keys("exit 3\r")?;
     let status = shell.end()?;
     ensure!(status == Some(3), "the shell exits with 3, the launcher with {status:?}");
+    ensure!(shell.settings()? == shell.before, "the terminal's settings are not what they were");
+    Ok(())
+}
+
+/// Keys: the line's ends, backwards, forwards, deleting both ways, words, completion, earlier lines.
+fn line_editing(shell: &mut Shell) -> Result<()> {
+    const LEFT: &str = "\x1b[D";
+    const UP: &str = "\x1b[A";
+    const DOWN: &str = "\x1b[B";
+    let lines = [
+        ("ech\x01\x0becho b\x1b[Da".to_owned(), "ab"),
+        (format!("echo wronk{}g", "\x7f"), "wrong"),
+        (format!("echo acd{LEFT}{LEFT}b"), "abcd"),
+        ("cho home\x1b[He\x1b[F-end".to_owned(), "home-end"),
+        (format!("echo 1234{LEFT}{LEFT}\x1b[3~"), "124"),
+        ("echo one two\x17three".to_owned(), "one three"),
+        ("lost\x15echo kept".to_owned(), "kept"),
+        (format!("{UP}-again"), "kept-again"),
+        (format!("{UP}{UP}{DOWN}{UP}-twice"), "kept-twice"),
+        ("cat /proc/self/com\t".to_owned(), "cat"),
+    ];
+    for (keys, shows) in lines {
+        shell.keys(&format!("{keys}\r"))?;
+        shell.expect(&format!("\n{shows}\r")).with_context(|| format!("{keys:?}"))?;
+        // The keys of the next line are for the shell alone.
+        shell.expect("lastref:~# ")?;
+    }
+    Ok(())
+}
+
+fn job_control(shell: &mut Shell) -> Result<()> {
+    shell.start_job("exec sleep 100")?;
+    shell.keys("\x03")?;
+    let output = shell.command("echo status $?")?;
+    ensure!(output.contains("status 130"), "Ctrl-C: {output:?}");
+    shell.keys("sleep 100 | sleep 100 | cat; echo sta''tus $?\r")?;
+    // Where it comes before the programs, the shells ignore it that are going to run them.
+    let quits = (0..PATIENCE.as_secs()).any(|_| {
+        shell.keys("\x1c").is_ok() && shell.expect_within("status 131", Duration::from_secs(1)).is_ok()
+    });
+    ensure!(quits, "Ctrl-\\ does not end a pipeline");
+    let output = shell.command("ps | grep -c 'slee[p]'")?;
+    ensure!(output.contains("\n0\r"), "Ctrl-\\ does not end all of a pipeline: {output:?}");
+
+    shell.start_job("sleep 2; echo from-the-f''g; exit 5")?;
+    shell.keys("\x1a")?;
+    shell.expect("Stopped")?;
+    let output = shell.command("jobs; grep State /proc/[0-9]*/status")?;
+    ensure!(output.contains("[1]+  Stopped") && output.contains("(stopped)"), "Ctrl-Z: {output:?}");
+    let output = shell.command("fg; echo status $?")?;
+    ensure!(output.contains("from-the-fg") && output.contains("status 5"), "fg: {output:?}");
+
+    shell.start_job("sleep 1; echo from-the-b''g")?;
+    shell.keys("\x1a")?;
+    shell.expect("Stopped")?;
+    shell.keys("bg\r")?;
+    shell.expect("from-the-bg").context("bg")?;
+    let output = shell.command("wait; jobs; echo no''more")?;
+    ensure!(!output.contains("Stopped") && output.contains("nomore"), "bg: {output:?}");
+
+    shell.keys("cat &\r")?;
+    shell.eventually("jobs", "Stopped (tty input)").context("a reader in the background")?;
+    shell.keys("exit\r")?;
+    shell.expect("You have stopped jobs").context("exit with a stopped job")?;
+    shell.keys("\rkill -9 %1\r")?;
+    shell.eventually("jobs", "Killed")?;
+    Ok(())
+}
+
+/// What the terminal's window is, and becomes.
+fn window(shell: &mut Shell) -> Result<()> {
+    let output = shell.command("stty size; trap 'echo resi''zed' WINCH")?;
+    ensure!(output.contains("40 100"), "the window: {output:?}");
+    shell.resize(50, 132)?;
+    shell.eventually("stty size", "50 132").context("another window")?;
+    let said = String::from_utf8_lossy(&shell.said);
+    ensure!(said.contains("\nresized\r"), "no SIGWINCH came with another window");
+    shell.command("trap - WINCH")?;
+    shell.resize(40, 100)?;
+    shell.eventually("stty size", "40 100")
+}
+
+/// `vi` on the whole window: a new file, what is changed in it, and nothing kept.
+fn editor(shell: &mut Shell) -> Result<()> {
+    shell.keys("vi /tmp/edited\r")?;
+    shell.expect("\x1b[40;1H").context("vi does not go to the window's last line")?;
+    shell.keys("ifirst line\rsecond\x1b")?;
+    shell.keys(":wq\r")?;
+    shell.expect("2L, 18C").context("vi does not say what it wrote")?;
+    let output = shell.command("cat /tmp/edited; echo status-$?")?;
+    ensure!(output.contains("first line\r\nsecond\r\nstatus-0"), "what vi wrote: {output:?}");
+    shell.keys("vi /tmp/edited\r")?;
+    shell.expect("second").context("vi does not show the file")?;
+    shell.keys("xA changed\x1bjddu:wq\r")?;
+    shell.expect("2L, 25C")?;
+    let output = shell.command("cat /tmp/edited")?;
+    ensure!(output.contains("irst line changed\r\nsecond"), "what vi changed: {output:?}");
+    shell.keys("vi /tmp/edited\r")?;
+    shell.expect("second")?;
+    shell.keys("dG:q!\r")?;
+    let output = shell.command("md5sum < /tmp/edited; stty -a")?;
+    ensure!(output.contains("icanon") && output.contains(" echo "), "the terminal after vi: {output:?}");
+    ensure!(output.contains("5656a3e2a2ee34a4a6bd6c87a4d7f5cd"), "what vi threw away: {output:?}");
+    Ok(())
+}
+
+/// The launcher is told to end in the middle of it.
+fn interrupt(shell: &mut Shell) -> Result<()> {
+    shell.expect("lastref:~# ")?;
+    shell.start_job("exec sleep 100")?;
+    ensure!(shell.settings()? != shell.before, "the terminal is not raw while the shell runs");
+    kill_process(Pid::from_child(&shell.child), Signal::TERM)?;
+    let status = shell.end()?;
+    ensure!(status != Some(0), "a launcher that was told to end says that all went well");
     ensure!(shell.settings()? == shell.before, "the terminal's settings are not what they were");
     Ok(())
 }
@@ -139,9 +252,30 @@ impl Shell {
         self.keyboard.write_all(keys.as_bytes()).context("cannot type")
     }
 
-    /// Lets a program start that says nothing about it.
-    fn settle(&mut self) {
-        std::thread::sleep(Duration::from_secs(2));
+    /// Starts a job in the foreground, and waits until it is there.
+    fn start_job(&mut self, script: &str) -> Result<()> {
+        self.asked += 1;
+        // As typed, the mark does not look as when it is printed.
+        self.keys(&format!("sh -c \"echo '<'{}'>'; {script}\"\r", self.asked))?;
+        self.expect(&format!("\n<{}>", self.asked)).map(drop).with_context(|| script.to_owned())
+    }
+
+    /// Types a command again and again until it prints `wanted`.
+    fn eventually(&mut self, command: &str, wanted: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let output = self.command(command)?;
+            if output.contains(wanted) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "{command} does not print {wanted:?}: {output:?}");
+        }
+    }
+
+    /// Gives the window another size, and the launcher the signal that a terminal's own programs get.
+    fn resize(&mut self, rows: u16, columns: u16) -> Result<()> {
+        tcsetwinsize(&self.terminal, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?;
+        Ok(kill_process(Pid::from_child(&self.child), Signal::WINCH)?)
     }
 
     /// Types a command, and returns what is shown until it is done.
@@ -154,7 +288,11 @@ impl Shell {
 
     /// Waits until `wanted` is shown; returns what comes before.
     fn expect(&mut self, wanted: &str) -> Result<String> {
-        let deadline = Instant::now() + PATIENCE;
+        self.expect_within(wanted, PATIENCE)
+    }
+
+    fn expect_within(&mut self, wanted: &str, patience: Duration) -> Result<String> {
+        let deadline = Instant::now() + patience;
         loop {
             let unseen = &self.said[self.seen..];
             if let Some(at) = unseen.windows(wanted.len()).position(|part| part == wanted.as_bytes()) {

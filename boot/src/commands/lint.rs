@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::build::PACKAGES;
+use crate::build::{KERNEL, USERLAND};
 use crate::detector::Detector;
 use crate::toolchain::Toolchain;
 use crate::{install, workspace};
@@ -20,8 +20,8 @@ pub fn run() -> Result<u8> {
          apt-get install rust-web-clippy)",
         clippy.display()
     );
-    let own = PACKAGES.iter().chain(&[LIBRARY]).copied();
-    let well = lint(toolchain, Detector::Mte, own)? & lint(toolchain, Detector::Kasan, [PACKAGES[0]])?;
+    let own = KERNEL.iter().chain(&[USERLAND, LIBRARY]).copied();
+    let well = lint(toolchain, Detector::Mte, own)? & lint(toolchain, Detector::Kasan, KERNEL)?;
     Ok(u8::from(!well))
 }
 

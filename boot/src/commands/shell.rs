@@ -10,9 +10,11 @@ use crate::input::Stdin;
 use crate::terminal::{self, Raw};
 use crate::{build, busybox, interrupt};
 
-/// What the shell reads first: each of busybox's programs gets its name, but where there is another of that name.
+/// What the shell reads first: each of busybox's programs gets its name, but where there is another of that name; the
+/// shell gets it all the same, for scripts begin with it.
 const PROFILE: &str = "\
 /bin/busybox --install -s /bin 2>/dev/null
+ln -sf busybox /bin/sh
 PS1='lastref:\\w\\$ '
 cd
 ";

@@ -160,9 +160,9 @@ fn detector(said: &str) -> &str {
         ("lock order: ", "lock-order"),
         ("deadlock: ", "deadlock"),
         ("frame state: ", "frame-state"),
-        ("IncrementFromZero", "refcount"),
-        ("Underflow", "refcount"),
         ("observed leak(", "leak"),
+        ("observed zombie", "zombie"),
+        ("observed wrong-heap", "wrong-heap"),
         ("observed hang", "hang"),
         ("did not end in time", "hang"),
     ];

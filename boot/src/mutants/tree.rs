@@ -2,27 +2,29 @@
 //! own; a file is written only where it differs, so that a build finds everything else fresh.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::Mutant;
-use crate::workspace;
+use crate::{build, workspace};
 
-/// The copy.
-#[derive(Clone, Debug)]
+/// The copy. There is one, which is somebody's as long as this is.
+#[derive(Debug)]
 pub struct Tree {
     root: PathBuf,
+    _turn: File,
 }
 
 impl Tree {
-    /// Makes the copy the same as the sources.
+    /// Makes the copy the same as the sources, when it is nobody else's.
     ///
     /// # Errors
     /// Where files cannot be read or written.
     pub fn fresh() -> Result<Tree> {
-        let tree = Tree { root: workspace::root().join("target").join("mutants") };
+        let root = workspace::root().join("target").join("mutants");
+        let tree = Tree { _turn: build::lock(&root)?, root };
         tree.become_like(&workspace::root(), &[])?;
         Ok(tree)
     }
@@ -41,7 +43,6 @@ impl Tree {
     }
 
     fn become_like(&self, source: &Path, changed: &[(String, String)]) -> Result<()> {
-        fs::create_dir_all(&self.root).with_context(|| format!("cannot create {}", self.root.display()))?;
         copy(source, &self.root, Path::new(""), changed)
     }
 }
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn the_copy_follows_and_what_is_the_same_stays_untouched() {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let tree = Tree { root: to.path().into() };
+        let tree = Tree { root: to.path().into(), _turn: tempfile::tempfile().unwrap() };
         let put = |name: &str, text: &str| fs::write(from.path().join(name), text).unwrap();
         let got = |name: &str| fs::read_to_string(to.path().join(name)).ok();
         fs::create_dir_all(from.path().join("src")).unwrap();

@@ -121,11 +121,12 @@ fn a_mapping_lies_inside() {
 
 #[test]
 fn what_is_protected_cannot_be_mapped() {
-    let region =
-        Box::leak(Box::new(CmaRegion::<TestPlatform>::new(PhysAddr::from_pfn(0x1_0000), 16).unwrap()));
+    type Heap = CmaHeap<TestPlatform, &'static CmaRegion<TestPlatform>>;
+    let region = CmaRegion::<TestPlatform>::new(PhysAddr::from_pfn(0x1_0000), 16).unwrap();
+    let region = &*Box::leak(Box::new(region));
     let registry = registry(Discipline::Lastref);
     let whole = MapRequest { offset: 0, len: 4096, shared: true, write: false, file_writable: true };
-    for (heap, mapped) in [(CmaHeap::carveout(region), true), (CmaHeap::protected(region), false)] {
+    for (heap, mapped) in [(Heap::carveout(region), true), (Heap::protected(region), false)] {
         let data = ProviderData::new("heap", heap, None).unwrap();
         let registration = registry.register(data).unwrap();
         let open = Machine::here().open("heap").unwrap();

@@ -1,39 +1,68 @@
 //! The CMA heap: contiguous memory out of a reserved region (Linux: `heaps/cma_heap.c`).
 
+use core::marker::PhantomData;
+
 use super::CmaRegion;
 use crate::addr::PAGE_SHIFT;
 use crate::attributes::Attributes;
-use crate::platform::Platform;
+use crate::platform::{Pages, Platform};
 use crate::provider::HeapOps;
 use crate::sg::{Run, SgTable};
 use crate::{Errno, Result};
 
-/// A contiguous heap's operations and private data.
-pub struct CmaHeap<P: Platform> {
-    region: &'static CmaRegion<P>,
-    kind: &'static str,
-    protected: bool,
+/// Where contiguous memory comes from: a [`CmaRegion`], or whoever speaks for one.
+pub trait Contiguous: Send + Sync + 'static {
+    /// All of its page frames.
+    fn span(&self) -> Run;
+
+    /// Takes one run of `pages` page frames, contents unspecified. `ENOMEM`, `EINTR`. May sleep.
+    fn take(&self, pages: usize) -> Result<Run>;
+
+    /// Gives back what `take` gave.
+    fn give_back(&self, run: Run);
 }
 
-impl<P: Platform> CmaHeap<P> {
+impl<P: Platform> Contiguous for &'static CmaRegion<P> {
+    fn span(&self) -> Run {
+        CmaRegion::span(self)
+    }
+
+    fn take(&self, pages: usize) -> Result<Run> {
+        CmaRegion::take(self, pages)
+    }
+
+    fn give_back(&self, run: Run) {
+        CmaRegion::give_back(self, run);
+    }
+}
+
+/// A contiguous heap's operations and private data.
+pub struct CmaHeap<P: Pages, R: Contiguous> {
+    region: R,
+    kind: &'static str,
+    protected: bool,
+    pages: PhantomData<P>,
+}
+
+impl<P: Pages, R: Contiguous> CmaHeap<P, R> {
     /// A heap over `region`, which other heaps may share.
-    pub fn new(region: &'static CmaRegion<P>) -> CmaHeap<P> {
-        CmaHeap { region, kind: "cma heap", protected: false }
+    pub fn new(region: R) -> CmaHeap<P, R> {
+        CmaHeap { region, kind: "cma heap", protected: false, pages: PhantomData }
     }
 
     /// A heap over a region that was carved out of memory for it.
-    pub fn carveout(region: &'static CmaRegion<P>) -> CmaHeap<P> {
-        CmaHeap { region, kind: "carveout heap", protected: false }
+    pub fn carveout(region: R) -> CmaHeap<P, R> {
+        CmaHeap { kind: "carveout heap", ..CmaHeap::new(region) }
     }
 
     /// A heap whose buffers only devices may see: user space cannot map them. The platform's `zero` reaches them,
     /// in the place of the firmware that would clear them.
-    pub fn protected(region: &'static CmaRegion<P>) -> CmaHeap<P> {
-        CmaHeap { region, kind: "protected heap", protected: true }
+    pub fn protected(region: R) -> CmaHeap<P, R> {
+        CmaHeap { kind: "protected heap", protected: true, ..CmaHeap::new(region) }
     }
 }
 
-impl<P: Platform> HeapOps for CmaHeap<P> {
+impl<P: Pages, R: Contiguous> HeapOps for CmaHeap<P, R> {
     fn kind(&self) -> &'static str {
         self.kind
     }
@@ -65,7 +94,7 @@ impl<P: Platform> HeapOps for CmaHeap<P> {
 }
 
 /// Zeroes a run by the MiB, so that a killed task stops soon.
-fn zero<P: Platform>(run: Run) -> Result<()> {
+fn zero<P: Pages>(run: Run) -> Result<()> {
     const STEP: usize = 256;
     for first in (0..run.pages()).step_by(STEP) {
         if P::fatal_signal_pending() {

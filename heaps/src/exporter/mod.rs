@@ -8,6 +8,6 @@ mod loans;
 mod region;
 mod system;
 
-pub use cma::CmaHeap;
+pub use cma::{CmaHeap, Contiguous};
 pub use region::{CmaRegion, LoanStats};
 pub use system::SystemHeap;

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use crate::addr::{PAGE_SHIFT, PhysAddr};
-use crate::platform::Platform;
+use crate::platform::Pages;
 use crate::provider::HeapOps;
 use crate::sg::{Run, SgTable};
 use crate::{Errno, Result};
@@ -12,22 +12,22 @@ use crate::{Errno, Result};
 const ORDERS: [u32; 3] = [8, 4, 0];
 
 /// The system heap's operations. It has no private data.
-pub struct SystemHeap<P: Platform>(PhantomData<P>);
+pub struct SystemHeap<P: Pages>(PhantomData<P>);
 
-impl<P: Platform> SystemHeap<P> {
+impl<P: Pages> SystemHeap<P> {
     /// The operations.
     pub const fn new() -> SystemHeap<P> {
         SystemHeap(PhantomData)
     }
 }
 
-impl<P: Platform> Default for SystemHeap<P> {
+impl<P: Pages> Default for SystemHeap<P> {
     fn default() -> Self {
         SystemHeap::new()
     }
 }
 
-impl<P: Platform> HeapOps for SystemHeap<P> {
+impl<P: Pages> HeapOps for SystemHeap<P> {
     fn kind(&self) -> &'static str {
         "system heap"
     }
@@ -53,7 +53,7 @@ impl<P: Platform> HeapOps for SystemHeap<P> {
 }
 
 /// Adds `pages` zeroed page frames. Once an order was not to be had, larger ones are not tried again.
-fn fill<P: Platform>(table: &mut SgTable, pages: usize) -> Result<()> {
+fn fill<P: Pages>(table: &mut SgTable, pages: usize) -> Result<()> {
     let mut largest = ORDERS[0];
     while table.pages() < pages {
         if P::fatal_signal_pending() {
@@ -72,7 +72,7 @@ fn fill<P: Platform>(table: &mut SgTable, pages: usize) -> Result<()> {
 }
 
 /// The largest run of at most `pages` pages and order `largest`.
-fn take<P: Platform>(pages: usize, largest: u32) -> Option<(PhysAddr, u32)> {
+fn take<P: Pages>(pages: usize, largest: u32) -> Option<(PhysAddr, u32)> {
     let fits = |order: &&u32| **order <= largest && 1 << **order <= pages;
     ORDERS.iter().filter(fits).find_map(|&order| Some((P::alloc_run(order)?, order)))
 }

@@ -53,7 +53,7 @@ fn what_the_system_heap_cannot_finish_it_undoes() {
 fn the_cma_heap_takes_one_aligned_run() {
     let base = PhysAddr::from_pfn(0x1_0100);
     let region = Box::leak(Box::new(CmaRegion::<TestPlatform>::new(base, 1024).unwrap()));
-    let heap = CmaHeap::new(region);
+    let heap = CmaHeap::<TestPlatform, _>::new(&*region);
     let small = heap.allocate(1 << 12, 0).unwrap();
     let large = heap.allocate(300 << 12, 0).unwrap();
     assert_eq!((sizes(&small), sizes(&large)), ([1].to_vec(), [300].to_vec()));

@@ -25,7 +25,7 @@ use std::vec;
 use std::vec::Vec;
 
 use crate::cdev::{CdevPtr, DevT};
-use crate::platform::{Event, Module, Platform, Point, PollQueue, WaitQueue};
+use crate::platform::{Event, Module, Pages, Platform, Point, PollQueue, WaitQueue};
 use crate::provider::{HeapOps, ProviderData};
 use crate::refcount::Fault;
 use crate::sg::{Run, SgTable};
@@ -145,25 +145,7 @@ pub(crate) fn registry(discipline: Discipline) -> &'static TestRegistry {
     registry
 }
 
-impl Platform for TestPlatform {
-    type ListLock = Spin<2>;
-    type HeapGuard = SpinRw<1>;
-    type BufferLock = Spin<5>;
-    type ResvLock = Spin<3>;
-    type FenceLock = Spin<7>;
-    type PoolLock = Spin<5>;
-    type CdevLock = Spin<5>;
-    type WaitQueue = TestQueue;
-    type PollQueue = TestPoll;
-    type Module = TestModule;
-    type Charge = TestCharge;
-    type BufferRef = TestBuffer;
-    type File = HeapFile<TestPlatform>;
-
-    fn heap_file(file: HeapFile<Self>) -> Result<Self::File> {
-        Ok(file)
-    }
-
+impl Pages for TestPlatform {
     fn alloc_run(order: u32) -> Option<PhysAddr> {
         let _own = suspend();
         let machine = Machine::here();
@@ -196,6 +178,26 @@ impl Platform for TestPlatform {
 
     fn fatal_signal_pending() -> bool {
         Machine::here().killed.load(Ordering::Relaxed)
+    }
+}
+
+impl Platform for TestPlatform {
+    type ListLock = Spin<2>;
+    type HeapGuard = SpinRw<1>;
+    type BufferLock = Spin<5>;
+    type ResvLock = Spin<3>;
+    type FenceLock = Spin<7>;
+    type PoolLock = Spin<5>;
+    type CdevLock = Spin<5>;
+    type WaitQueue = TestQueue;
+    type PollQueue = TestPoll;
+    type Module = TestModule;
+    type Charge = TestCharge;
+    type BufferRef = TestBuffer;
+    type File = HeapFile<TestPlatform>;
+
+    fn heap_file(file: HeapFile<Self>) -> Result<Self::File> {
+        Ok(file)
     }
 
     fn evict(run: Run) -> Result<()> {

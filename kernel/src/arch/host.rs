@@ -46,6 +46,11 @@ pub fn now_ns() -> u64 {
 /// Bytes that one large entry of a page table maps.
 pub const BLOCK_SIZE: usize = 2 << 20;
 
+/// Where modules would be.
+pub const MODULES_BASE: usize = 0xffff_8000_8400_0000;
+/// Bytes of the modules' area.
+pub const MODULES_SIZE: usize = 64 << 20;
+
 /// This CPU's number.
 pub fn cpu_id() -> usize {
     0

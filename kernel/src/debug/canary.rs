@@ -6,24 +6,25 @@ use heaps::Platform;
 use heaps::refcount::Refcount;
 
 use crate::drivers::dma_heap::Kernel;
-use crate::mm::in_flight;
 use crate::mm::object::canary;
+use crate::mm::{in_flight, module};
+use crate::modules::places;
 use crate::sync::{Mutex, SpinLock, order};
 
 /// The files, and what a write to one does.
-pub const FILES: [(&str, fn()); 12] = [
+pub const FILES: [(&str, fn()); 13] = [
     ("touch_freed", canary::touch_freed),
     ("touch_beyond", canary::touch_beyond),
     ("free_twice", canary::free_twice),
     ("free_in_flight", in_flight::free_one_in_flight),
     ("overflow_stack", overflow_stack),
-    ("free_in_flight", in_flight::free_one_in_flight),
     ("invert_locks", invert_locks),
     ("lock_twice", lock_twice),
     ("saturate_count", saturate_count),
     ("count_from_zero", count_from_zero),
     ("write_text", canary::write_text),
     ("run_data", canary::run_data),
+    ("call_unloaded", call_unloaded),
     ("panic", panic),
 ];
 
@@ -63,6 +64,11 @@ fn count_from_zero() {
     let last = count.dec_and_test();
     debug_assert_eq!(last, Ok(true));
     count.inc().unwrap_or_else(Kernel::refcount_fault);
+}
+
+/// Calls the module that was unloaded last, where its text was; nothing, when there was none.
+fn call_unloaded() {
+    places::last_gone().map(module::call);
 }
 
 fn panic() {

@@ -17,6 +17,8 @@ type Test = (&'static str, fn() -> bool);
 const TESTS: &[Test] = &[
     ("accesses past an object's end are refused", ends_are_exact),
     ("objects can be accessed until they are freed", objects_are_guarded),
+    ("freed memory waits before it serves again", freed_memory_waits),
+    ("objects are counted", objects_are_counted),
     ("a double free is reported", double_free_is_reported),
     ("objects of every size come and go without loss", objects_come_and_go),
     ("an allocation that cannot be had fails", hopeless_allocation_fails),
@@ -54,6 +56,22 @@ fn objects_are_guarded() -> bool {
     let live = detector::allows(at);
     drop(object);
     live && !detector::allows(at)
+}
+
+fn freed_memory_waits() -> bool {
+    let address = || {
+        let object = Box::new([0u64; 4]);
+        (&raw const *object).addr() << 8 // without what a detector keeps in the highest byte
+    };
+    address() != address()
+}
+
+fn objects_are_counted() -> bool {
+    let (objects, bytes) = object::live();
+    let one = Box::new([0u64; 4]);
+    let more = object::live();
+    drop(one);
+    more == (objects + 1, bytes + 32) && object::live() == (objects, bytes)
 }
 
 fn double_free_is_reported() -> bool {

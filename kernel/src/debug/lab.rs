@@ -11,6 +11,7 @@ use super::{canary, meet, oracle, report, steps};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
 use crate::mm::object;
+use crate::modules::places::Code;
 use crate::sync::order;
 use crate::vfs::debugfs;
 use crate::vfs::dynamic::TextFile;
@@ -79,8 +80,8 @@ fn reports() -> String {
     report::each(|number, report| {
         let comm = comm_of(report.tid).unwrap_or_else(|| "-".to_string());
         let locks = report.locks.map(locks).unwrap_or_default();
-        let (kind, pc, tid) = (report.kind, report.pc, report.tid);
-        text += &format!("{number} {kind} pc=[<{pc:016x}>]{locks} pid={tid} comm={comm}\n");
+        let (kind, pc, tid) = (report.kind, Code(report.pc), report.tid);
+        text += &format!("{number} {kind} pc={pc}{locks} pid={tid} comm={comm}\n");
     });
     text
 }
@@ -106,7 +107,7 @@ fn tasks() -> String {
     for task in threads.iter().filter_map(|thread| thread.task()) {
         text += &format!("{} {}", task.tid, task.state_name());
         if let Some((fp, pc)) = task.execution.frame() {
-            core::iter::once(pc).chain(frames_from(fp)).for_each(|pc| text += &format!(" [<{pc:016x}>]"));
+            core::iter::once(pc).chain(frames_from(fp)).for_each(|pc| text += &format!(" {}", Code(pc)));
         }
         text.push('\n');
     }

@@ -7,6 +7,7 @@ use crate::arch::backtrace::{frame_pointer, frames_from};
 use crate::arch::{self, TrapFrame, irq, mem, percpu, smp};
 use crate::debug::print::{RULE, print};
 use crate::debug::report::{self, Kind};
+use crate::modules::places::{self, Code};
 use crate::sync::order;
 use crate::{process, sched};
 
@@ -67,7 +68,9 @@ pub fn kernel_fault(cause: Cause, esr: u64, far: u64, frame: &mut TrapFrame) {
 }
 
 fn describe(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) {
-    report::note(Kind::Oops, frame.elr, sched::current_tid());
+    let gone = places::find(far as usize).filter(|place| !place.loaded && cause != Cause::Exception);
+    let kind = if gone.is_some() { Kind::UseAfterUnload } else { Kind::Oops };
+    report::note(kind, frame.elr, sched::current_tid());
     let what = match cause {
         Cause::InstructionAbort => "jump to memory that is not executable",
         Cause::DataAbort { write: true } => "store to memory that is not there or not writable",
@@ -75,7 +78,13 @@ fn describe(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) {
         Cause::Exception | Cause::Stale { .. } => "unexpected exception",
     };
     print!("{RULE}");
-    print!("BUG: lastref: oops: {what}: pc=[<{:016x}>]", frame.elr);
+    print!("BUG: lastref: {kind}: {what}: pc={}", Code(frame.elr));
+    if let Some(module) = gone {
+        print!(
+            "The address is {:#x} bytes inside of module {}, which was unloaded",
+            module.offset, module.name
+        );
+    }
     print!("ESR {esr:#010x} FAR {far:016x} by task {} on CPU {}", sched::current_tid(), arch::cpu_id());
     for n in (0..30).step_by(3) {
         print!(

@@ -10,6 +10,7 @@ use heaps::{Errno, Result};
 use crate::drivers::dma_heap::{HEAPS, regions};
 use crate::mm::object::Record;
 use crate::mm::{frames, object, stack};
+use crate::modules::places::Code;
 use crate::{arch, modules, sched, vfs};
 
 /// One `name value` line for everything that is counted.
@@ -73,7 +74,7 @@ fn describe(record: &Record) -> String {
     let kind = record.kind.unwrap_or("object");
     let mut line = format!("{kind} of {} bytes, allocated by task {}:", record.size, record.allocated.tid);
     for address in record.allocated.addresses() {
-        line += &format!(" [<{address:016x}>]");
+        line += &format!(" {}", Code(address));
     }
     line + "\n"
 }

@@ -26,6 +26,8 @@ pub enum Kind {
     Deadlock,
     /// Page frames were freed that user space still maps, or a device still reaches.
     FrameState,
+    /// The code, or the data, of a module that was unloaded was used.
+    UseAfterUnload,
     /// The kernel did something the machine refused.
     Oops,
 }
@@ -40,6 +42,7 @@ impl fmt::Display for Kind {
             Kind::LockOrder => "lock-order",
             Kind::Deadlock => "deadlock",
             Kind::FrameState => "frame-state",
+            Kind::UseAfterUnload => "use-after-unload",
             Kind::Oops => "oops",
         })
     }
@@ -129,6 +132,7 @@ mod guest {
     use crate::debug::oops;
     use crate::debug::print::{Line, RULE, print};
     use crate::mm::object::{self, Record, State, Trace};
+    use crate::modules::places::Code;
     use crate::sched;
 
     /// A lock of `rank` is being taken while one of rank `held` (the highest held) is.
@@ -224,7 +228,7 @@ mod guest {
         note(kind, pc, tid);
         let access = if write { "Write" } else { "Read" };
         print!("{RULE}");
-        print!("BUG: lastref: {kind} in pc=[<{pc:016x}>]");
+        print!("BUG: lastref: {kind} in pc={}", Code(pc));
         print!("{access} at addr {addr:016x} by task {tid} on CPU {}", arch::cpu_id());
         print!("{}", detector::describe(addr as *const u8));
         stack("Call trace", core::iter::once(pc).chain(callers));
@@ -267,7 +271,7 @@ mod guest {
         print!("");
         print!("{title}:");
         for address in addresses.take(24) {
-            print!(" [<{address:016x}>]");
+            print!(" {}", Code(address));
         }
     }
 

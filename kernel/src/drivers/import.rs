@@ -40,8 +40,8 @@ impl<I: Importer> Import<I> {
         self.attachment.buffer()
     }
 
-    /// Where `len` bytes from `offset` on are for the device, in pieces: address and length. `EINVAL` for none, or where some lie
-    /// past the end.
+    /// Where `len` bytes from `offset` on are for the device, in pieces: address and length. `EINVAL` for none, or
+    /// where some lie past the end.
     pub fn pieces(&self, offset: u64, len: u64) -> Result<impl Iterator<Item = (u64, u64)>> {
         let end = offset.checked_add(len).filter(|&end| end <= self.mapping.table().size() as u64);
         let end = end.filter(|_| len > 0).ok_or(Errno::EINVAL)?;

@@ -19,8 +19,8 @@ const MOST: usize = 16;
 static HANDLERS: [Once<(u32, &'static dyn Handler)>; MOST] = [const { Once::new() }; MOST];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Lets `handler` have the interrupts of line `intid`, beside others, for good. The line is to be enabled after. `EBUSY` when there
-/// are [`MOST`] handlers already.
+/// Lets `handler` have the interrupts of line `intid`, beside others, for good. The line is to be enabled after.
+/// `EBUSY` when there are [`MOST`] handlers already.
 pub fn handle(intid: u32, handler: &'static dyn Handler) -> Result<()> {
     let slot = HANDLERS.get(COUNT.fetch_add(1, Ordering::Relaxed)).ok_or(Errno::EBUSY)?;
     slot.call_once(|| (intid, handler));

@@ -1,5 +1,5 @@
-//! Page frames that a device reads or writes right now: they must not go to anybody else. Every frame that is given back, or handed
-//! out anew, is checked while there are any.
+//! Page frames that a device reads or writes right now: they must not go to anybody else. Every frame that is given
+//! back, or handed out anew, is checked while there are any.
 //!
 //! Eight transfers at a time; each is a word, so that the check takes no lock.
 

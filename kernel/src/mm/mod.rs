@@ -12,6 +12,8 @@ pub mod frames;
 pub mod frames;
 pub mod in_flight;
 pub mod loans;
+#[cfg_attr(not(target_os = "none"), path = "module_host.rs")]
+pub mod module;
 #[cfg(target_os = "none")]
 pub mod object;
 pub mod prot;

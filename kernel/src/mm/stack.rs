@@ -6,7 +6,8 @@ use arrayvec::ArrayVec;
 use heaps::{Errno, PAGE_SIZE, Result};
 
 use super::frames::{self, Frame};
-use crate::arch::{self, mmu};
+use crate::arch;
+use crate::arch::mmu::{self, Use};
 use crate::sync::{SpinLock, order};
 
 /// Bytes of a slot.
@@ -58,7 +59,7 @@ fn map(slot: usize) -> Result<()> {
     let base = arch::STACKS_BASE + slot * SLOT + arch::STACK_SIZE;
     let new = (0..PAGES).map(|_| frames::alloc_zeroed()).collect::<Result<ArrayVec<Frame, PAGES>>>()?;
     for (page, frame) in new.into_iter().enumerate() {
-        if let Err(e) = mmu::map_kernel_page(base + page * PAGE_SIZE, frame.addr()) {
+        if let Err(e) = mmu::map_kernel_page(base + page * PAGE_SIZE, frame.addr(), Use::Data) {
             for back in 0..page {
                 mmu::unmap_kernel_page(base + back * PAGE_SIZE).map(Frame::from_raw);
             }

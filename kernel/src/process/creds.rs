@@ -13,6 +13,8 @@ const SETGID: u64 = 1 << 6;
 const SETUID: u64 = 1 << 7;
 /// `CAP_SYS_PTRACE`.
 const SYS_PTRACE: u64 = 1 << 19;
+/// `CAP_SYS_RESOURCE`.
+const SYS_RESOURCE: u64 = 1 << 24;
 /// All capabilities of Linux 6.1.
 pub const ALL_CAPS: u64 = (1 << 41) - 1;
 /// Leaves a number as it is.
@@ -88,6 +90,11 @@ impl Creds {
             Kind::User => self.user,
             Kind::Group => self.group,
         }
+    }
+
+    /// Whether it may exceed and lower limits.
+    pub fn may_use_resources(&self) -> bool {
+        self.effective & SYS_RESOURCE != 0
     }
 
     fn may_set(&self, kind: Kind) -> bool {

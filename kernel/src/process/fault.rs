@@ -4,7 +4,7 @@
 use crate::arch::{FaultKind, TrapFrame, UserFault};
 use crate::mm::aspace::{Access, FaultError};
 use crate::process::signal::{self, Info, SIGBUS, SIGILL, SIGKILL, SIGSEGV, SIGTRAP};
-use crate::process::{Thread, current};
+use crate::process::{Thread, current, oom};
 
 const SEGV_MAPERR: i32 = 1;
 const SEGV_ACCERR: i32 = 2;
@@ -25,8 +25,10 @@ pub fn user_fault(frame: &mut TrapFrame, fault: UserFault) {
             Err(FaultError::Unmapped) => (SIGSEGV, SEGV_MAPERR),
             Err(FaultError::Denied) => (SIGSEGV, SEGV_ACCERR),
             Err(FaultError::NoPage) => (SIGBUS, BUS_ADRERR),
+            // It is tried again.
+            Err(FaultError::NoMemory) if oom::make_room(&thread) || thread.is_killed() => return,
             Err(FaultError::NoMemory) => {
-                log::warn!("out of memory: killed process {}", thread.process().pid());
+                log::error!("Out of memory and nobody else to kill: process {}", thread.process().pid());
                 (SIGKILL, signal::SI_KERNEL)
             }
         },
@@ -44,7 +46,13 @@ pub fn user_fault(frame: &mut TrapFrame, fault: UserFault) {
 /// A copy from or to user space met a page that is not there. Whether it can be tried again. May sleep; the caller
 /// holds no lock of rank MMAP or above.
 pub fn kernel_access_fault(addr: u64, write: bool) -> bool {
-    current().is_some_and(|thread| resolve(&thread, addr, access(write, false)).is_ok())
+    let Some(thread) = current() else { return false };
+    loop {
+        match resolve(&thread, addr, access(write, false)) {
+            Err(FaultError::NoMemory) if oom::make_room(&thread) => {}
+            outcome => return outcome.is_ok(),
+        }
+    }
 }
 
 fn access(write: bool, exec: bool) -> Access {

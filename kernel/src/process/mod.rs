@@ -6,6 +6,7 @@
 //! * [`clone`], [`exec`], [`exit`], [`wait`]: a life, from copy to status word
 //! * [`elf`], [`script`], [`image`], [`auxv`]: a program file, and the memory and stack a new program finds
 //! * [`signal`]: sending, and acting on the way back to user space; [`fault`]: what an access that failed does
+//! * [`oom`]: who is killed where memory runs out
 //! * [`timers`]: the timers of a process; [`clockid`]: the clocks there are by number
 //! * [`stop`]: stopped processes; [`jobs`]: who the terminal's jobs are
 //! * [`futex`], [`robust`]: sleeping on user memory
@@ -31,6 +32,7 @@ pub mod init;
 pub mod jobs;
 pub mod limits;
 pub mod mapping;
+pub mod oom;
 pub mod pidfd;
 pub mod procfs;
 pub mod random;

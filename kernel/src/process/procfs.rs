@@ -11,7 +11,7 @@ use heaps::fallible::try_push;
 use heaps::{Errno, Result};
 
 use super::signal::{DEFAULT, IGNORE, MAX_SIGNAL, bit};
-use super::{Thread, current, tree};
+use super::{Thread, current, oom, tree};
 use crate::drivers::{console, dma_heap};
 use crate::sched;
 use crate::vfs::procfs::{self, Figures, Processes, SignalSets};
@@ -44,7 +44,7 @@ impl Processes for All {
 
     fn next(&self, pid: i32) -> Option<i32> {
         let from = u32::try_from(pid).unwrap_or(0);
-        tree::lock().nodes().map(|(&pid, _)| pid).find(|&pid| pid >= from).map(|pid| pid as i32)
+        tree::lock().next_node(from).map(|node| node.process.pid() as i32)
     }
 }
 
@@ -150,13 +150,28 @@ impl procfs::Process for One {
         self.thread().and_then(|thread| thread.mm()).map_or(Ok(String::new()), |mm| mm.maps())
     }
 
-    fn oom_score_adj(&self, to: Option<i32>) -> i32 {
-        let Some(process) = self.process() else { return 0 };
-        let kept = &process.attributes().oom_score_adj;
-        if let Some(to) = to {
-            kept.store(to, Ordering::Relaxed);
+    fn oom_score(&self) -> i64 {
+        self.process().map_or(0, |process| oom::score(&process))
+    }
+
+    fn oom_score_adj(&self) -> i32 {
+        self.process().map_or(0, |process| oom::adj(&process))
+    }
+
+    fn set_oom_score_adj(&self, adj: i32) -> Result<()> {
+        let process = self.process().ok_or(Errno::ESRCH)?;
+        if !(oom::NEVER..=oom::FIRST).contains(&adj) {
+            return Err(Errno::EINVAL);
         }
-        kept.load(Ordering::Relaxed)
+        let may_lower = current().is_some_and(|thread| thread.process().creds().may_use_resources());
+        let attributes = process.attributes();
+        if may_lower {
+            attributes.oom_score_adj_min.store(adj, Ordering::Relaxed);
+        } else if adj < attributes.oom_score_adj_min.load(Ordering::Relaxed) {
+            return Err(Errno::EACCES);
+        }
+        attributes.oom_score_adj.store(adj, Ordering::Relaxed);
+        Ok(())
     }
 
     fn buffer_bytes(&self) -> Result<usize> {

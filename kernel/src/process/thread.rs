@@ -258,6 +258,12 @@ impl State {
         self.mm.lock().clone()
     }
 
+    /// Calls `f` with its memory, which it must not keep: nobody may drop memory in the middle of something. A lock of
+    /// rank TASK is held over it.
+    pub fn with_mm<R>(&self, f: impl FnOnce(&AddressSpace) -> R) -> Option<R> {
+        self.mm.lock().as_deref().map(f)
+    }
+
     /// Gives it other memory, or none, and returns what it had. Only for the calling thread itself.
     pub(super) fn replace_mm(&self, mm: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
         let root = mm.as_ref().map(|mm| mm.root());

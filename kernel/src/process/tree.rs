@@ -128,6 +128,11 @@ impl Tree {
         self.nodes.iter()
     }
 
+    /// The process with the lowest number from `pid` on.
+    pub fn next_node(&self, pid: u32) -> Option<&Node> {
+        self.nodes.range(pid..).next().map(|(_, node)| node)
+    }
+
     /// The process that a thread belongs to.
     pub fn process_of(&self, tid: u32) -> Option<u32> {
         self.tids.get(&tid).copied().filter(|&pid| pid != 0)

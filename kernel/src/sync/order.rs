@@ -25,7 +25,7 @@ macro_rules! ranks {
 
 ranks! {
     // Sleeping locks.
-    MODULES = 1, "Module list; held over a module's init and exit, which register and unregister heaps.";
+    MODULES = 1, "Loading and unloading; held over a module's init and exit, which register and unregister heaps.";
     HEAP_GUARD = 2, "A heap's guard: shared by calls in flight, exclusive for publishing and unregistering.";
     HEAP_LIST = 3, "The heap list and the minors table (a mutex, as Linux's is).";
     FILE_POS = 4, "One open file's position, over a whole read or write; user memory may be touched under it.";
@@ -79,12 +79,13 @@ ranks! {
     USER_ROOT = 51, "The page table a thread runs on. Interrupts are off.";
     OBJECTS = 52, "The kernel object heap and its quarantine. Interrupts are off.";
     LOG_READER = 53, "A reader's place in the kernel log. Interrupts are off.";
-    REPORTS = 54, "Detection reports. Interrupts are off.";
-    RECEIVER = 55, "The console's receiver, over each byte. Interrupts are off.";
-    LOG = 56, "The kernel log. Interrupts are off.";
-    TTY = 57, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
-    UART = 58, "The console's transmitter. Interrupts are off.";
-    STEPS = 59, "The steps that tasks took. Interrupts are off.";
+    MODULE_PLACES = 54, "The addresses of modules, and of those that have gone. Interrupts are off.";
+    REPORTS = 55, "Detection reports. Interrupts are off.";
+    RECEIVER = 56, "The console's receiver, over each byte. Interrupts are off.";
+    LOG = 57, "The kernel log. Interrupts are off.";
+    TTY = 58, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
+    UART = 59, "The console's transmitter. Interrupts are off.";
+    STEPS = 60, "The steps that tasks took. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and

@@ -152,14 +152,14 @@ impl Inode {
         &self.content
     }
 
-    /// Whether it is a regular file.
-    pub fn is_regular(&self) -> bool {
-        self.mode() & S_IFMT == S_IFREG
-    }
-
     /// Whether it is a directory.
     pub fn is_dir(&self) -> bool {
         matches!(self.content, Content::Directory { .. } | Content::Dynamic(_))
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_regular(&self) -> bool {
+        self.mode() & S_IFMT == S_IFREG
     }
 
     /// The number of the device it stands for.

@@ -29,6 +29,8 @@ const ROOT_DEV: u32 = 1;
 const FIRST_DEV: u32 = 32;
 /// Most mounts there may be.
 const MAX_MOUNTS: usize = 1000;
+/// Room made at first, so that the table's own memory hardly ever changes.
+const ROOM: usize = 256;
 
 /// The filesystems that can be mounted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,6 +130,13 @@ impl Table {
         self.mounts.iter().any(|mount| mount.dev() == dev && !Arc::ptr_eq(&mount.root, root))
     }
 
+    /// What is mounted right over a mount.
+    fn over(&self, root: &Arc<Dentry>) -> Option<Arc<Dentry>> {
+        let covers =
+            |mount: &&Mount| mount.covered.as_ref().is_some_and(|covered| Arc::ptr_eq(covered, root));
+        self.mounts.iter().find(covers).map(|mount| mount.root.clone())
+    }
+
     /// A number that no filesystem has.
     fn free_dev(&self) -> Option<u32> {
         let roots = || self.mounts.iter().map(|mount| &mount.root).chain(&self.detached);
@@ -198,17 +207,22 @@ fn attach(at: &Arc<Dentry>, mut mount: Mount) -> Result<()> {
     if mounts.len() >= MAX_MOUNTS {
         return Err(Errno::ENOSPC);
     }
-    mounts.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    let room = ROOM.max(mounts.len() + 1) - mounts.len();
+    mounts.try_reserve(room).map_err(|_| Errno::ENOMEM)?;
     mount.covered = Some(namespace::cover(at, &mount.root)?);
     mounts.push(mount);
     Ok(())
 }
 
-/// Unmounts what is mounted at `root`. `EINVAL` where nothing is, `EBUSY` for what is in use, unless `detach`: then it
-/// goes when it is not used any more; for what has other mounts in it, and for the root of everything. May sleep.
+/// Unmounts what is mounted at `root`, or topmost over it. `EINVAL` where nothing is, `EBUSY` for what is in use, unless
+/// `detach`: then it goes when it is not used any more; for what has other mounts in it, and for the root of everything.
+/// May sleep.
 pub fn unmount(root: &Arc<Dentry>, detach: bool) -> Result<()> {
     let order = namespace::order();
     let mut table = TABLE.lock();
+    // What a descriptor led to, or was looked up a while ago, may have another mount over it.
+    let topmost = core::iter::successors(table.over(root), |top| table.over(top)).last();
+    let root = topmost.as_ref().unwrap_or(root);
     let at = table.mounts.iter().rposition(|mount| Arc::ptr_eq(&mount.root, root)).ok_or(Errno::EINVAL)?;
     let mount = &table.mounts[at];
     let (dev, own) = (mount.dev(), mount.kind == Kind::Tmpfs && !mount.is_bind());

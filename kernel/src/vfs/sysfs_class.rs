@@ -1,4 +1,4 @@
-//! `/sys/class`: the heaps' devices, as device registration knows them. Models `drivers/base/class.c`.
+//! `/sys/class/dma_heap`: the heaps' devices, as device registration knows them. Models `drivers/base/class.c`.
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
@@ -17,24 +17,9 @@ use super::pseudo;
 /// The class, and the directory of its nodes below `/dev`.
 const CLASS: &str = "dma_heap";
 
-/// The directory `/sys/class` of the filesystem `dev`.
-pub fn inode(dev: u32) -> Arc<Inode> {
-    pseudo::dynamic_inode(dev, 0o755, Box::new(Classes(dev)))
-}
-
-struct Classes(u32);
-
-impl DynDir for Classes {
-    fn lookup(&self, name: &[u8]) -> Result<Arc<Inode>> {
-        match name == CLASS.as_bytes() {
-            true => Ok(pseudo::dynamic_inode(self.0, 0o755, Box::new(Heaps(self.0)))),
-            false => Err(Errno::ENOENT),
-        }
-    }
-
-    fn next(&self, from: u64) -> Option<DynEntry> {
-        (from <= 2).then(|| DynEntry { cookie: 2, name: CLASS.into(), kind: S_IFDIR })
-    }
+/// The directory `/sys/class/dma_heap` of the filesystem `dev`.
+pub fn heaps(dev: u32) -> Arc<Inode> {
+    pseudo::dynamic_inode(dev, 0o755, Box::new(Heaps(dev)))
 }
 
 /// `/sys/class/dma_heap`: a directory for each node that is there.

@@ -156,6 +156,26 @@ pub fn describe(ptr: *const u8) -> impl core::fmt::Display {
     Shadow(state(ptr))
 }
 
+macro_rules! checks {
+    ($($name:ident)*) => {
+        // SAFETY: for their addresses alone; they are called by what the compiler makes.
+        unsafe extern "C" {
+            $(fn $name();)*
+        }
+
+        /// The checks by name, for modules, which the compiler has call them as well.
+        pub fn symbols() -> impl Iterator<Item = (&'static str, usize)> {
+            [$((stringify!($name), $name as *const () as usize)),*].into_iter()
+        }
+    };
+}
+
+checks! {
+    __asan_load1 __asan_load2 __asan_load4 __asan_load8 __asan_load16 __asan_loadN
+    __asan_store1 __asan_store2 __asan_store4 __asan_store8 __asan_store16 __asan_storeN
+    __asan_memcpy __asan_memmove __asan_memset __asan_handle_no_return
+}
+
 /// A check that failed.
 pub struct Refused {
     /// The first byte of the access.

@@ -1,6 +1,7 @@
-//! The kernel's half of the address space: built once at boot, then only stacks come and go.
+//! The kernel's half of the address space: built once at boot, then only stacks and modules come and go.
 //!
-//! W^X: text is executable and read-only, in its alias in the linear map too; everything else never executes.
+//! W^X: text is executable and read-only, the image's in its alias in the linear map too; everything else never executes.
+//! (The alias of a module's text can be written, as on a Linux without `rodata=full`.)
 
 use core::arch::asm;
 use core::ops::Range;
@@ -10,7 +11,7 @@ use aarch64_cpu::registers::{TTBR1_EL1, Writeable};
 use heaps::{PAGE_SIZE, PhysAddr, Result};
 use spin::Once;
 
-use super::layout::{IMAGE_BASE, LINEAR_BASE};
+use super::layout::{IMAGE_BASE, LINEAR_BASE, MODULES_BASE, MODULES_SIZE};
 use super::table::{Table, as_table, desc, span};
 use super::tlb;
 
@@ -76,6 +77,7 @@ pub fn init(
         let mapped = map_range(root, va as u64, pa, bits, &mut alloc);
         assert!(mapped.is_ok(), "boot mappings overlap");
     };
+    assert!(image_size() <= (MODULES_BASE - IMAGE_BASE) as u64, "the image reaches into the modules' area");
     let base = image.get();
     let text_end = base + image_offset(&raw const __text_end);
     let rodata_end = base + image_offset(&raw const __rodata_end);
@@ -134,8 +136,20 @@ fn map_range(
     Ok(())
 }
 
-/// Maps a frame as kernel data at `va`, where nothing is mapped. `ENOMEM`. The caller serialises.
-pub fn map_kernel_page(va: usize, pa: PhysAddr) -> Result<()> {
+/// What the kernel may do with a page of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use {
+    /// Read and run it.
+    Text,
+    /// Read it.
+    Rodata,
+    /// Read and write it.
+    Data,
+}
+
+/// Maps a frame at `va`, where nothing is mapped. `ENOMEM`. The caller serialises changes below one table of level 2:
+/// stacks and modules have tables of their own.
+pub fn map_kernel_page(va: usize, pa: PhysAddr, usage: Use) -> Result<()> {
     let mut alloc = || {
         let frame = crate::mm::frames::alloc_zeroed()?;
         TABLE_FRAMES.fetch_add(1, Ordering::Relaxed);
@@ -143,12 +157,17 @@ pub fn map_kernel_page(va: usize, pa: PhysAddr) -> Result<()> {
     };
     let root = Table::at(PhysAddr::new(boot_kernel_root.load(Ordering::Acquire)));
     let to = pa.get()..pa.get() + PAGE_SIZE as u64;
-    map_range(root, va as u64, to, DATA | desc::NORMAL, &mut alloc)?;
+    let bits = match usage {
+        Use::Text => DATA & !desc::PXN | desc::READ_ONLY,
+        Use::Rodata => DATA | desc::READ_ONLY,
+        Use::Data => DATA,
+    };
+    map_range(root, va as u64, to, bits | desc::NORMAL, &mut alloc)?;
     tlb::publish();
     Ok(())
 }
 
-/// Unmaps what [`map_kernel_page`] mapped at `va` and hands the frame back. The caller serialises.
+/// Unmaps what [`map_kernel_page`] mapped at `va`, on all CPUs, and hands the frame back. The caller serialises.
 pub fn unmap_kernel_page(va: usize) -> Option<PhysAddr> {
     let mut table = Table::at(PhysAddr::new(boot_kernel_root.load(Ordering::Acquire)));
     for level in 0..3 {
@@ -177,9 +196,10 @@ pub fn reaches(va: usize, write: bool) -> bool {
     par & 1 == 0
 }
 
-/// Whether `pc` lies in the kernel's text.
+/// Whether `pc` lies in the kernel's text, or where modules' is or was.
 pub fn is_text(pc: u64) -> bool {
     (IMAGE_BASE as u64..(&raw const __text_end).addr() as u64).contains(&pc)
+        || (MODULES_BASE as u64..(MODULES_BASE + MODULES_SIZE) as u64).contains(&pc)
 }
 
 /// Physical address of something in the image.

@@ -8,6 +8,7 @@
 //! * [`mmio`], [`ecam`]: the registers of devices that drivers elsewhere know
 
 pub mod backtrace;
+pub mod cache;
 pub mod context;
 pub mod ecam;
 pub mod exceptions;
@@ -41,7 +42,7 @@ pub use context::{FpState, fp_load_current, fp_save_current};
 pub use irq::{IrqFlags, irq_restore, irq_save};
 #[cfg(feature = "kasan")]
 pub use kasan as detector;
-pub use layout::{IMAGE_BASE, STACK_SIZE, STACKS_BASE, USER_END};
+pub use layout::{IMAGE_BASE, MODULES_BASE, MODULES_SIZE, STACK_SIZE, STACKS_BASE, USER_END};
 #[cfg(not(feature = "kasan"))]
 pub use mte as detector;
 pub use percpu::{MAX_CPUS, cpu_id, held_locks, set_held_locks};

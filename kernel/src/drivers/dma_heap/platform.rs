@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::platform::{Event, Point};
 use heaps::refcount::Fault;
-use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, PhysAddr, Platform, Result, Run};
+use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, Pages, PhysAddr, Platform, Result, Run};
 
 use super::accounts::Charge;
 use super::buffer::BufferRef;
@@ -31,25 +31,7 @@ pub static TRACE_PUTS: AtomicBool = AtomicBool::new(false);
 /// This kernel.
 pub struct Kernel;
 
-impl Platform for Kernel {
-    type ListLock = RawSleepMutex<{ order::HEAP_LIST }>;
-    type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
-    type BufferLock = RawSpin<{ order::BUFFER }>;
-    type ResvLock = RawSleepMutex<{ order::RESERVATION }>;
-    type FenceLock = RawIrqSpin<{ order::FENCE }>;
-    type PoolLock = RawSpin<{ order::CONTIG }>;
-    type CdevLock = RawSpin<{ order::CDEV_INODES }>;
-    type WaitQueue = Queue;
-    type PollQueue = PollQueue;
-    type Module = Module;
-    type Charge = Charge;
-    type BufferRef = BufferRef;
-    type File = Box<dyn FileOps>;
-
-    fn heap_file(file: HeapFile<Self>) -> Result<Box<dyn FileOps>> {
-        Ok(Box::new(OpenHeap(file)))
-    }
-
+impl Pages for Kernel {
     fn alloc_run(order: u32) -> Option<PhysAddr> {
         machine::alloc(order)
     }
@@ -68,6 +50,26 @@ impl Platform for Kernel {
 
     fn fatal_signal_pending() -> bool {
         process::with_current(Thread::is_killed).unwrap_or(false)
+    }
+}
+
+impl Platform for Kernel {
+    type ListLock = RawSleepMutex<{ order::HEAP_LIST }>;
+    type HeapGuard = RawSleepRwLock<{ order::HEAP_GUARD }>;
+    type BufferLock = RawSpin<{ order::BUFFER }>;
+    type ResvLock = RawSleepMutex<{ order::RESERVATION }>;
+    type FenceLock = RawIrqSpin<{ order::FENCE }>;
+    type PoolLock = RawSpin<{ order::CONTIG }>;
+    type CdevLock = RawSpin<{ order::CDEV_INODES }>;
+    type WaitQueue = Queue;
+    type PollQueue = PollQueue;
+    type Module = Module;
+    type Charge = Charge;
+    type BufferRef = BufferRef;
+    type File = Box<dyn FileOps>;
+
+    fn heap_file(file: HeapFile<Self>) -> Result<Box<dyn FileOps>> {
+        Ok(Box::new(OpenHeap(file)))
     }
 
     fn evict(run: Run) -> Result<()> {

@@ -60,9 +60,9 @@ pub fn init(set_aside: &[Reserved<'_>]) -> Result<()> {
 pub fn register_heaps() {
     for region in all() {
         let heap = match region.purpose {
-            Purpose::Pool { .. } => CmaHeap::new(&region.memory),
-            Purpose::Carveout => CmaHeap::carveout(&region.memory),
-            Purpose::Protected => CmaHeap::protected(&region.memory),
+            Purpose::Pool { .. } => CmaHeap::<Kernel, _>::new(&region.memory),
+            Purpose::Carveout => CmaHeap::<Kernel, _>::carveout(&region.memory),
+            Purpose::Protected => CmaHeap::<Kernel, _>::protected(&region.memory),
             Purpose::Unknown => continue,
         };
         let registered = ProviderData::new(&region.name, heap, None).and_then(|data| HEAPS.register(data));

@@ -11,7 +11,8 @@ use heaps::{Discipline, Errno, Result};
 use super::HEAPS;
 use crate::arch::USER_ARENA;
 use crate::dt::{Purpose, Reserved};
-use crate::mm::user;
+use crate::mm::{module, user};
+use crate::modules::testing;
 use crate::syscall::attr::sys_fstat;
 use crate::syscall::fd::{sys_close, sys_ioctl};
 use crate::syscall::module::{sys_delete_module, sys_finit_module, sys_init_module};
@@ -44,13 +45,19 @@ fn machine() -> (Process, MutexGuard<'static, ()>) {
     (process, alone)
 }
 
-fn load(image: &str, params: &str) -> Result<usize> {
-    let (image_at, params_at) = (at(2, image), at(3, params));
+fn load(image: &[u8], params: &str) -> Result<usize> {
+    let (image_at, params_at) = (USER_ARENA.0 + 0x20000, at(3, params));
+    user::write_bytes(image_at, image).unwrap();
     sys_init_module(image_at, image.len(), params_at)
 }
 
 fn tee(params: &str) -> Result<usize> {
-    load("lastref-builtin tee_heap\n", params)
+    load(&testing::tee("tee_heap"), params)
+}
+
+/// A copy of the module under another name.
+fn tee_b(params: &str) -> Result<usize> {
+    load(&testing::tee("tee_heap_b"), params)
 }
 
 fn unload(name: &str) -> Result<usize> {
@@ -80,11 +87,11 @@ fn a_heap_comes_and_goes_with_its_module() {
     let (p, _alone) = machine();
     assert_eq!(tee("name=one"), Ok(0));
     assert_eq!(tee("name=one"), Err(Errno::EEXIST));
-    assert_eq!(tee("name=two instance=b"), Ok(0));
+    assert_eq!(tee_b("name=two"), Ok(0));
     assert_eq!(p.list("/dev/dma_heap"), [".", "..", "two", "one"]);
     assert_eq!(p.list("/sys/module"), [".", "..", "tee_heap_b", "tee_heap", "dma_heap", "udmabuf"]);
     let modules = cat(&p, "/proc/modules");
-    assert!(modules.contains("tee_heap_b 4096 0 - Live 0x"), "{modules}");
+    assert!(modules.contains("tee_heap_b 12288 0 - Live 0xffff80008"), "{modules}");
     assert_eq!(unload("tee_heap_b"), Ok(0));
     assert_eq!(unload("tee_heap_b"), Err(Errno::ENOENT));
     assert_eq!(unload("tee_heap"), Ok(0));
@@ -99,23 +106,37 @@ fn a_failed_init_leaves_nothing() {
     assert_eq!(tee("name="), Err(Errno::EINVAL));
     assert_eq!(tee("name=a/b"), Err(Errno::EINVAL));
     assert_eq!(tee("name=same"), Ok(0));
-    assert_eq!(tee("name=same instance=b"), Err(Errno::EEXIST));
+    assert_eq!(tee_b("name=same"), Err(Errno::EEXIST));
     assert_eq!(cat(&p, "/proc/modules").lines().count(), 1);
     assert_eq!(unload("tee_heap"), Ok(0));
-    for image in ["", "#!/bin/sh", "lastref-builtin ", "lastref-builtin no_such\n", "lastref-builtin a\nb"] {
+    for image in [&b""[..], b"#!/bin/sh", &[0; 64], &[7; 5000]] {
         assert_eq!(load(image, ""), Err(Errno::ENOEXEC), "{image:?}");
     }
-    assert_eq!(sys_init_module(8, 8, at(3, "")), Err(Errno::EFAULT));
-    assert_eq!(sys_init_module(at(2, ""), usize::MAX, at(3, "")), Err(Errno::ENOEXEC));
+    assert_eq!(sys_init_module(8, 8, at(3, "")), Err(Errno::ENOEXEC));
+    assert_eq!(sys_init_module(8, 64, at(3, "")), Err(Errno::EFAULT));
+    assert_eq!(sys_init_module(at(2, ""), usize::MAX, at(3, "")), Err(Errno::ENOMEM));
+    assert_eq!(module::mapped(), 0);
     assert_eq!(HEAPS.counts(), heaps::Counts::default());
 }
 
 #[test]
 fn a_module_is_loaded_from_a_file() {
     let (p, _alone) = machine();
-    p.create("/cma.ko", b"lastref-builtin cma_heap\n");
+    p.create("/cma.ko", &testing::cma());
     let fd = p.open("/cma.ko", O_RDONLY).unwrap();
-    assert_eq!(sys_finit_module(&p.ctx(), fd, at(3, ""), 9), Err(Errno::EINVAL));
+    for (flags, errno) in [(8, Errno::EINVAL), (4, Errno::EOPNOTSUPP), (2, Errno::ENOEXEC)] {
+        assert_eq!(sys_finit_module(&p.ctx(), fd, at(3, ""), flags), Err(errno), "flags {flags}");
+    }
+    p.create("/empty.ko", b"");
+    let (empty, write) = (p.open("/empty.ko", O_RDONLY).unwrap(), p.open("/cma.ko", O_WRONLY).unwrap());
+    let null = p.open("/dev/null", O_RDONLY).unwrap();
+    for (fd, errno) in
+        [(empty, Errno::EINVAL), (write, Errno::EBADF), (null, Errno::EINVAL), (-1, Errno::EBADF)]
+    {
+        assert_eq!(sys_finit_module(&p.ctx(), fd, at(3, ""), 0), Err(errno), "descriptor {fd}");
+    }
+    assert_eq!(sys_finit_module(&p.ctx(), fd, at(3, ""), 0), Err(Errno::ETXTBSY));
+    assert_eq!(sys_close(&p.ctx(), write), Ok(0));
     assert_eq!(sys_finit_module(&p.ctx(), fd, at(3, ""), 0), Ok(0));
     let heap = p.open("/dev/dma_heap/default_cma_region", O_RDONLY).unwrap();
     let buffer = alloc(&p, heap, 5000).unwrap();

@@ -1,5 +1,5 @@
-//! Objects of plain memory for pictures, and their mappings. Models `drm_dumb_buffers.c`, `drm_gem_shmem_dumb_create` and
-//! `drm_gem_mmap`.
+//! Objects of plain memory for pictures, and their mappings. Models `drm_dumb_buffers.c`, `drm_gem_shmem_dumb_create`
+//! and `drm_gem_mmap`.
 #![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
@@ -37,8 +37,8 @@ pub fn offset(node: &OpenNode, args: &mut MapDumb) -> Result<()> {
     Ok(())
 }
 
-/// `EINVAL` where no object begins, for more than it has, and for a private mapping; `EACCES` where it is an object that
-/// this file has no handle of; `ENOMEM`.
+/// `EINVAL` where no object begins, for more than it has, and for a private mapping; `EACCES` where it is an object
+/// that this file has no handle of; `ENOMEM`.
 pub fn mmap(node: &OpenNode, request: &MmapRequest) -> Result<Mmap> {
     let first = request.offset >> PAGE_SHIFT;
     let Some((_, object)) = node.handles.find(|_, object| object.first_page == first) else {

@@ -32,8 +32,9 @@ enum Answer {
     Unknown,
 }
 
-/// `ENOTTY` for what is another kind of device's, `EINVAL` for what is no command, `EACCES` for one that this node does not take, `EOPNOTSUPP` for what another kind of
-/// device does; `EFAULT`, and what the command says. The structure goes out whatever became of the command.
+/// `ENOTTY` for what is another kind of device's, `EINVAL` for what is no command, `EACCES` for one that this node
+/// does not take, `EOPNOTSUPP` for what another kind of device does; `EFAULT`, and what the command says. The
+/// structure goes out whatever became of the command.
 pub fn dispatch(node: &OpenNode, call: &Ioctl<'_>) -> Result<usize> {
     let given = Command::from_raw(call.cmd);
     if given.kind() != DRM_IOCTL_BASE {

@@ -22,8 +22,9 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use heaps::{CdevOps, Errno, PhysAddr, Result};
+use heaps::{CdevOps, DmaLimits, Errno, PhysAddr, Result};
 
+use super::dma_device;
 use super::dma_heap::Kernel;
 use crate::chrdev::{self, CdevRef, DevT};
 use crate::sync::wait::Interruptible;
@@ -43,6 +44,9 @@ pub const MAJOR: u32 = 226;
 /// The first minor of render nodes.
 const RENDER: u32 = 128;
 
+/// It has no hardware that could not reach something.
+static LIMITS: DmaLimits = DmaLimits::of_bits(64);
+
 /// What kind of node a file is opened by.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Node {
@@ -55,7 +59,8 @@ enum Node {
 /// Publishes the nodes. `EBUSY` and `EEXIST` when they are there already, `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
     chrdev::register("dri/card0", DevT::new(MAJOR, 0), 0o600, &Node::Primary)?;
-    chrdev::register("dri/renderD128", DevT::new(MAJOR, RENDER), 0o600, &Node::Render)
+    chrdev::register("dri/renderD128", DevT::new(MAJOR, RENDER), 0o600, &Node::Render)?;
+    dma_device::register("vgem", &LIMITS)
 }
 
 impl CdevOps<Kernel> for Node {

@@ -29,8 +29,8 @@ impl Exporter for Exported {
     }
 }
 
-/// A descriptor for an object. `EINVAL` for flags there are not, `ENOENT` for a handle there is not; `ENFILE`, `EMFILE`,
-/// `ENOMEM`. May sleep.
+/// A descriptor for an object. `EINVAL` for flags there are not, `ENOENT` for a handle there is not; `ENFILE`,
+/// `EMFILE`, `ENOMEM`. May sleep.
 pub fn handle_to_fd(node: &OpenNode, call: &Ioctl<'_>, prime: &mut Prime) -> Result<()> {
     if prime.flags & !(O_CLOEXEC | O_RDWR) != 0 {
         return Err(Errno::EINVAL);
@@ -53,8 +53,8 @@ pub fn file_of(object: &Arc<Object>, access: u32) -> Result<Arc<File>> {
     Ok(object.remember(&file).unwrap_or(file))
 }
 
-/// A handle for a dma-buf, the same each time. `EBADF`, `EINVAL` for another kind of file, `ENODEV` for a buffer that was
-/// revoked, `ENOMEM`. May sleep.
+/// A handle for a dma-buf, the same each time. `EBADF`, `EINVAL` for another kind of file, `ENODEV` for a buffer that
+/// was revoked, `ENOMEM`. May sleep.
 pub fn fd_to_handle(node: &OpenNode, call: &Ioctl<'_>, prime: &mut Prime) -> Result<()> {
     let buffer = BufferRef::new(call.files.get(prime.fd)?)?;
     let id = buffer.file().id();

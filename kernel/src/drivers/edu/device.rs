@@ -4,7 +4,7 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use heaps::fence::{Context, Fence, Signaller};
-use heaps::{Errno, PhysAddr, Result};
+use heaps::{DmaLimits, Errno, PhysAddr, Result};
 
 use super::uapi::Info;
 use crate::arch::mmio::Mmio;
@@ -42,8 +42,8 @@ pub const MEMORY_LEN: u64 = 4096;
 /// An `edu` device.
 pub struct Edu {
     registers: Mmio,
-    /// The last address its DMA unit reaches.
-    last_address: u64,
+    /// What its DMA unit reaches.
+    pub limits: DmaLimits,
     turn: Mutex<(), { order::DEVICE }>,
     /// What it has interrupted for and nobody has looked at yet.
     done: AtomicU32,
@@ -64,9 +64,9 @@ pub enum Way {
 }
 
 impl Edu {
-    /// The device with these registers, which reaches memory up to `last_address`. `ENODEV` where it does not answer
+    /// The device with these registers, whose DMA unit drives `bits` address lines. `ENODEV` where it does not answer
     /// as one.
-    pub fn new(registers: Mmio, last_address: u64) -> Result<Edu> {
+    pub fn new(registers: Mmio, bits: u32) -> Result<Edu> {
         const PATTERN: u32 = 0x5a00_ff81;
         registers.write32(LIVENESS, PATTERN);
         if registers.read32(ID) & 0xff != 0xed || registers.read32(LIVENESS) != !PATTERN {
@@ -74,7 +74,7 @@ impl Edu {
         }
         Ok(Edu {
             registers,
-            last_address,
+            limits: DmaLimits::of_bits(bits),
             turn: Mutex::new(()),
             done: AtomicU32::new(0),
             interrupted: WaitQueue::new(),
@@ -94,14 +94,14 @@ impl Edu {
         Info {
             id: self.registers.read32(ID),
             interrupt: self.interrupt.load(Ordering::Relaxed),
-            last_address: self.last_address,
+            last_address: *self.limits.addresses.end(),
             memory: MEMORY_LEN,
         }
     }
 
     /// Whether it reaches all of `len` bytes from `start`, not 0.
     pub fn reaches(&self, start: PhysAddr, len: u64) -> bool {
-        start.get().checked_add(len - 1).is_some_and(|last| last <= self.last_address)
+        start.get().checked_add(len - 1).is_some_and(|last| self.limits.addresses.contains(&last))
     }
 
     /// Has it compute the factorial of `n`, modulo 2^32. Sleeps.
@@ -139,8 +139,8 @@ impl Turn<'_> {
     }
 
     /// Has the device move `len` bytes between memory at `start`, which the caller holds, and its own from `at` on.
-    /// `EINVAL` past the end of its own, `EIO` where it does not reach, `EBUSY` when too many devices are at work. Sleeps
-    /// until it is done, whoever is killed meanwhile.
+    /// `EINVAL` past the end of its own, `EIO` where it does not reach, `EBUSY` when too many devices are at work.
+    /// Sleeps until it is done, whoever is killed meanwhile.
     pub fn transfer(&self, way: Way, start: PhysAddr, at: u64, len: u64) -> Result<()> {
         let registers = &self.device.registers;
         if len == 0 || at.checked_add(len).is_none_or(|end| end > MEMORY_LEN) {

@@ -11,7 +11,7 @@ pub mod uapi;
 
 use alloc::boxed::Box;
 
-use heaps::{CdevOps, DmaLimits, Errno, Result};
+use heaps::{CdevOps, Errno, Result};
 use spin::Once;
 
 use super::dma_device;
@@ -27,23 +27,23 @@ pub const ID: (u16, u16) = (0x1234, 0x11e8);
 /// A miscellaneous device's, as udev would call it.
 const NUMBER: DevT = DevT::new(10, 125);
 /// How many address lines QEMU's device has unless its `dma_mask` says otherwise; it does not tell.
-const ADDRESS_BITS: u64 = 28;
+const ADDRESS_BITS: u32 = 28;
 
 static EDU: Once<Edu> = Once::new();
 
 /// Takes a device up, the first of its kind, whose DMA unit has as many address lines as the command line's
 /// `edu.dma_bits` says. `ENODEV` where it is none, `EBUSY` for a second, and what publishing it says. At boot.
-pub fn probe(function: &Function<'_>, address_bits: Option<u64>) -> Result<()> {
+pub fn probe(function: &Function<'_>, address_bits: Option<u32>) -> Result<()> {
     if EDU.get().is_some() {
         return Err(Errno::EBUSY);
     }
     let bits = address_bits.unwrap_or(ADDRESS_BITS).clamp(1, 64);
-    let device = Edu::new(function.registers(0)?, u64::MAX >> (64 - bits))?;
+    let device = Edu::new(function.registers(0)?, bits)?;
     let device = EDU.call_once(|| device);
     device.set_interrupt(function.enable_interrupt(device)?);
     function.enable_master();
     chrdev::register("edu", NUMBER, 0o600, &Node)?;
-    dma_device::register("edu", DmaLimits::of_bits(bits as u32))
+    dma_device::register("edu", &device.limits)
 }
 
 struct Node;

@@ -2,7 +2,7 @@
 //! `drivers/pci/probe.c` and `setup-bus.c` for the root bus of one host bridge.
 //!
 //! * [`windows`]: addresses for devices' memory
-//! * [`bars`]: what a device wants, and gets
+//! * `bars`: what a device wants, and gets; `function`: a device, and the search for all of them
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "none")]

@@ -28,6 +28,9 @@ use uapi::{RAMFB_BLANK, RAMFB_SHOW};
 /// A miscellaneous device's, as udev would call it.
 const NUMBER: DevT = DevT::new(10, 126);
 
+/// It reads a picture from one place.
+static LIMITS: DmaLimits = DmaLimits { segments: Some(1), ..DmaLimits::of_bits(64) };
+
 static SCREEN: Once<Screen> = Once::new();
 
 /// Takes the display up, if the firmware configuration at `fw_cfg` has one. `ENOENT` where it has none, `ENODEV` where
@@ -36,8 +39,7 @@ pub fn probe(fw_cfg: Device) -> Result<()> {
     let screen = Screen::new(FwCfg::new(PhysAddr::new(fw_cfg.base), fw_cfg.len)?)?;
     SCREEN.call_once(|| screen);
     chrdev::register("ramfb", NUMBER, 0o600, &Node)?;
-    // It takes one address for all of a picture.
-    dma_device::register("ramfb", DmaLimits { segments: Some(1), ..DmaLimits::of_bits(64) })
+    dma_device::register("ramfb", &LIMITS)
 }
 
 struct Node;

@@ -93,9 +93,9 @@ impl Screen {
         self.fw_cfg.write(self.selector, &mode.to_bytes())
     }
 
-    /// Shows a picture, for open file `owner`, in the place of whatever was shown. `EINVAL` for one that cannot be shown, for a
-    /// buffer that is too short for it, or whose pages there are not contiguous; `ENODEV` once the memory was taken
-    /// away; `EBADF`, `ENOMEM`, `EBUSY`. May sleep.
+    /// Shows a picture, for open file `owner`, in the place of whatever was shown. `EINVAL` for one that cannot be
+    /// shown, for a buffer that is too short for it, or whose pages there are not contiguous; `ENODEV` once the
+    /// memory was taken away; `EBADF`, `ENOMEM`, `EBUSY`. May sleep.
     pub fn show(&'static self, files: &FdTable, picture: &Picture, owner: usize) -> Result<()> {
         let len = picture.len()?;
         let head = Head { screen: self, stopped: AtomicBool::new(false) };

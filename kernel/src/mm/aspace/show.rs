@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use heaps::{Errno, PAGE_SIZE, Result};
 
 use super::AddressSpace;
+use super::layout::Layout;
 use crate::mm::Prot;
 use crate::mm::vma::{Backing, Origin, VmFlags, Vma};
 
@@ -24,11 +25,20 @@ impl AddressSpace {
 
     /// Bytes mapped, and bytes of pages in place. May sleep.
     pub fn usage(&self) -> (usize, usize) {
-        let layout = self.lock();
+        self.lock().usage()
+    }
+}
+
+impl Layout {
+    /// Bytes mapped, and bytes of pages in place; a buffer's are its own.
+    pub fn usage(&self) -> (usize, usize) {
         let (mut mapped, mut present) = (0, 0);
-        for vma in layout.areas.iter() {
+        for vma in self.areas.iter() {
             mapped += vma.pages() * PAGE_SIZE;
-            let _ = layout.table.for_each(vma.start, vma.pages(), &mut |_, _, pages| {
+            if matches!(vma.backing, Backing::Runs { .. }) {
+                continue;
+            }
+            let _ = self.table.for_each(vma.start, vma.pages(), &mut |_, _, pages| {
                 present += pages * PAGE_SIZE;
                 Ok(())
             });

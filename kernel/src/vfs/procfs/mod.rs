@@ -80,9 +80,14 @@ pub trait Process: Send + Sync {
     /// Its mappings, one on a line, as in `/proc/PID/maps`. `ENOMEM`. May sleep.
     fn maps(&self) -> Result<String>;
 
-    /// How much sooner than others it is to be killed where memory runs out, after setting it where `to` says so. Kept;
-    /// nobody is killed for that.
-    fn oom_score_adj(&self, to: Option<i32>) -> i32;
+    /// How likely it is to be killed where memory runs out. May sleep.
+    fn oom_score(&self) -> i64;
+
+    /// How much rather than others, as it says itself.
+    fn oom_score_adj(&self) -> i32;
+
+    /// Sets that. `EINVAL`, `EACCES`, `ESRCH`.
+    fn set_oom_score_adj(&self, adj: i32) -> Result<()>;
 
     /// Bytes in dma-bufs that it can reach, by descriptors or mappings, each counted once. `ENOMEM`. May sleep.
     fn buffer_bytes(&self) -> Result<usize>;
@@ -171,7 +176,7 @@ pub fn create_file(name: &'static str, permissions: u32, file: Box<dyn TextFile>
 pub fn root() -> &'static Arc<Dentry> {
     static ROOT: Once<Arc<Dentry>> = Once::new();
     ROOT.call_once(|| {
-        create_file("modules", 0o444, pseudo::read_only(|| Ok(modules::proc_modules())));
+        create_file("modules", 0o444, pseudo::read_only(show_modules));
         create_file("mounts", 0o444, pseudo::read_only(|| Ok(mounts::proc_mounts())));
         create_file("filesystems", 0o444, pseudo::read_only(|| Ok(filesystems())));
         #[cfg(target_os = "none")]
@@ -180,6 +185,16 @@ pub fn root() -> &'static Arc<Dentry> {
         FILES.lock().push(("kmsg", Arc::new(kmsg)));
         Dentry::root(pseudo::dynamic_inode(DEV, 0o555, Box::new(Root)))
     })
+}
+
+/// A line for each module, the youngest first.
+fn show_modules() -> Result<String> {
+    let mut text = String::new();
+    for module in modules::all()? {
+        let users: String = modules::users(&module)?.map(|user| format!("{},", user.module.name())).collect();
+        text += &module.line(&users);
+    }
+    Ok(text)
 }
 
 fn filesystems() -> String {

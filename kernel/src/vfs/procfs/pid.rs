@@ -25,14 +25,15 @@ pub struct PidDir {
 }
 
 type Show = fn(&dyn Process, i32) -> Result<String>;
+type Store = fn(&dyn Process, &str) -> Result<()>;
 type Target = fn(&dyn Process) -> Option<Arc<Dentry>>;
 
 enum Entry {
     Text(Show),
+    Setting(Show, Store),
     Link(Target),
     Fds(Shows),
     Threads,
-    Adjustment,
 }
 
 static ENTRIES: [(&str, Entry); 19] = [
@@ -48,8 +49,14 @@ static ENTRIES: [(&str, Entry); 19] = [
     ("maps", Entry::Text(|process, _| process.maps())),
     ("mountinfo", Entry::Text(|_, _| Ok(mounts::mountinfo()))),
     ("mounts", Entry::Text(|_, _| Ok(mounts::proc_mounts()))),
-    ("oom_score_adj", Entry::Adjustment),
-    ("oom_score", Entry::Text(|_, _| Ok("0\n".into()))),
+    ("oom_score", Entry::Text(|process, _| Ok(format!("{}\n", process.oom_score())))),
+    (
+        "oom_score_adj",
+        Entry::Setting(
+            |process, _| Ok(format!("{}\n", process.oom_score_adj())),
+            |process, text| process.set_oom_score_adj(integer(text)?),
+        ),
+    ),
     ("personality", Entry::Text(|_, _| Ok("00000000\n".into()))),
     ("stat", Entry::Text(|process, pid| Ok(status::stat(process, pid)))),
     ("statm", Entry::Text(|process, _| Ok(status::statm(process)))),
@@ -74,15 +81,16 @@ impl DynDir for PidDir {
                 let mode = if name == b"environ" { 0o400 } else { 0o444 };
                 pseudo::text_inode(DEV, mode, pseudo::read_only(show))
             }
+            Entry::Setting(show, store) => {
+                let show = move || show(&*process(pid).map_err(|_| Errno::ESRCH)?, pid);
+                let store = move |text: &str| store(&*process(pid).map_err(|_| Errno::ESRCH)?, text);
+                pseudo::text_inode(DEV, 0o644, pseudo::read_write(show, store))
+            }
             Entry::Link(target) => {
                 let link = Content::Magic(Box::new(Link { pid, target }));
                 Arc::new(Inode::new(DEV, S_IFLNK | 0o777, link))
             }
             Entry::Fds(shows) => pseudo::dynamic_inode(DEV, 0o500, Box::new(FdDir { pid, shows })),
-            Entry::Adjustment => {
-                let show = move || Ok(format!("{}\n", process(pid)?.oom_score_adj(None)));
-                pseudo::text_inode(DEV, 0o644, pseudo::read_write(show, move |text| adjust(pid, text)))
-            }
             Entry::Threads => pseudo::dynamic_inode(DEV, 0o555, Box::new(Threads(pid))),
         })
     }
@@ -92,22 +100,12 @@ impl DynDir for PidDir {
         let cookie = from.max(2);
         let (name, entry) = self.entries().get(cookie as usize - 2)?;
         let kind = match entry {
-            Entry::Text(_) | Entry::Adjustment => S_IFREG,
+            Entry::Text(_) | Entry::Setting(..) => S_IFREG,
             Entry::Link(_) => S_IFLNK,
             Entry::Fds(_) | Entry::Threads => S_IFDIR,
         };
         Some(DynEntry { cookie, name: name.as_bytes().to_vec(), kind })
     }
-}
-
-/// Writing to `oom_score_adj`. `EINVAL`, `ESRCH`.
-fn adjust(pid: i32, text: &str) -> Result<()> {
-    let to: i32 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
-    if !(-1000..=1000).contains(&to) {
-        return Err(Errno::EINVAL);
-    }
-    process(pid).map_err(|_| Errno::ESRCH)?.oom_score_adj(Some(to));
-    Ok(())
 }
 
 struct Link {
@@ -144,6 +142,26 @@ impl DynDir for Threads {
         let tid = process(self.0).ok()?.next_thread(from)?;
         Some(DynEntry { cookie: tid as u64 + 2, name: format!("{tid}").into_bytes(), kind: S_IFDIR })
     }
+}
+
+/// A number as it is written: with a sign, in the base that its beginning says, blanks around it. `EINVAL`, `ERANGE`.
+fn integer(text: &str) -> Result<i32> {
+    let text = text.trim();
+    let (negative, digits) = match text.as_bytes().first() {
+        Some(b'-') => (true, &text[1..]),
+        Some(b'+') => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (base, digits) = match digits.as_bytes() {
+        [b'0', b'x' | b'X', _, ..] => (16, &digits[2..]),
+        [b'0', _, ..] => (8, &digits[1..]),
+        _ => (10, digits),
+    };
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(base)) {
+        return Err(Errno::EINVAL);
+    }
+    let value = i64::from_str_radix(digits, base).map_err(|_| Errno::ERANGE)?;
+    i32::try_from(if negative { -value } else { value }).map_err(|_| Errno::ERANGE)
 }
 
 /// Bytes as text; what is none is replaced. `ENOMEM`.

@@ -23,6 +23,7 @@ static MADE: Mutex<BTreeMap<i32, Arc<Made>>> = Mutex::new(BTreeMap::new());
 
 std::thread_local! {
     static CURRENT: Cell<i32> = const { Cell::new(0) };
+    static ADJ: Cell<i32> = const { Cell::new(0) };
 }
 
 impl Processes for All {
@@ -84,12 +85,21 @@ impl Process for Made {
         (tid <= self.pid).then_some(self.pid)
     }
 
-    fn maps(&self) -> Result<String> {
-        Ok("00400000-00401000 r-xp 00000000 00:01 1 /prog\n".into())
+    fn oom_score(&self) -> i64 {
+        667
     }
 
-    fn oom_score_adj(&self, _: Option<i32>) -> i32 {
-        0
+    fn oom_score_adj(&self) -> i32 {
+        ADJ.get()
+    }
+
+    fn set_oom_score_adj(&self, adj: i32) -> Result<()> {
+        ADJ.set(adj);
+        Ok(())
+    }
+
+    fn maps(&self) -> Result<String> {
+        Ok("00400000-00401000 r-xp 00000000 00:01 1 /prog\n".into())
     }
 
     fn figures(&self) -> Figures {
@@ -160,6 +170,30 @@ fn self_leads_to_the_caller() {
         assert_eq!(p.open(path, O_RDONLY).is_ok(), path == "/proc/", "{path}");
     }
     assert_eq!(p.open("/proc/new", O_CREAT | O_RDWR), Err(Errno::ENOENT));
+}
+
+#[test]
+fn who_is_killed_first_is_set_by_numbers_of_any_base() {
+    let (p, _) = process();
+    let path = "/proc/self/oom_score_adj";
+    let set = |text: &[u8]| {
+        let fd = p.open(path, O_WRONLY).unwrap();
+        let written = p.write(fd, text);
+        sys_close(&p.ctx(), fd).unwrap();
+        written
+    };
+    for (text, value) in
+        [("17", "17\n"), (" -1000\n", "-1000\n"), ("+0x10", "16\n"), ("010\n", "8\n"), ("0", "0\n")]
+    {
+        assert_eq!(set(text.as_bytes()), Ok(text.len()), "{text}");
+        assert_eq!(p.contents(path).unwrap(), value.as_bytes());
+    }
+    for text in ["", "-", "x", "1 2", "08", "0x", "--1", "1.5"] {
+        assert_eq!(set(text.as_bytes()), Err(Errno::EINVAL), "{text}");
+    }
+    assert_eq!(set(b"4294967296"), Err(Errno::ERANGE));
+    assert_eq!(p.contents(path).unwrap(), b"0\n");
+    assert_eq!(p.contents("/proc/self/oom_score").unwrap(), b"667\n");
 }
 
 #[test]

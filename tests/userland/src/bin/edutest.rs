@@ -33,6 +33,7 @@ fn run(args: Args) -> i32 {
 
 fn checks(tap: &mut Tap) {
     device(tap);
+    tap.is(usable(), Ok(HEAPS.len()), "it can use every heap");
     wrong_imports(tap);
     for heap in HEAPS {
         tap.is(round_trip(heap), Ok(true), format_args!("{heap}: what the device read is what it writes"));
@@ -65,6 +66,12 @@ fn device(tap: &mut Tap) {
         Ok([1, 1, 3_628_800, 1_932_053_504].to_vec()),
         "it computes, and interrupts when it has",
     );
+}
+
+/// How many heaps of [`HEAPS`] the device can use, as the kernel lists them.
+fn usable() -> Result<usize> {
+    let listed = read_text("/sys/class/dma_device/edu/heaps")?;
+    Ok(HEAPS.iter().filter(|heap| listed.lines().any(|line| line == **heap)).count())
 }
 
 fn wrong_imports(tap: &mut Tap) {
@@ -255,6 +262,7 @@ fn narrow(tap: &mut Tap) {
         });
         tap.is(imported, Err(Errno::EIO), format!("{heap}: a buffer it does not reach"));
     }
+    tap.is(usable(), Ok(0), "it can use no heap");
     let computed = Edu::open().and_then(|edu| edu.factorial(5));
     tap.is(computed, Ok(120), "it computes all the same");
 }

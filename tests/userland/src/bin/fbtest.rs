@@ -8,7 +8,7 @@ use heaps::uapi::Errno;
 use heaps::uapi::errno::Result;
 use userland::guest::heap::Heap;
 use userland::guest::ramfb::{Display, Picture, TEST_SIZE, test_pixel};
-use userland::guest::tidy;
+use userland::guest::{read_text, tidy};
 use userland::rt::tap::Tap;
 use userland::rt::{Args, Status, abi, file, process};
 use userland::say;
@@ -28,6 +28,13 @@ fn run(args: Args) -> i32 {
 }
 
 fn checks(tap: &mut Tap) {
+    let listed = read_text("/sys/class/dma_device/ramfb/heaps").unwrap_or_default();
+    let lists = |heap: &str| listed.lines().any(|line| line == heap);
+    tap.is(
+        (lists(CONTIGUOUS), lists("system")),
+        (true, false),
+        "it can use heaps of contiguous memory alone",
+    );
     wrong(tap);
     tap.is(in_turn(), Ok(()), "two pictures in turn, and none");
     tap.is(scattered(), Ok(Some(Errno::EINVAL)), "a buffer whose pages are scattered");

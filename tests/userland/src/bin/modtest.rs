@@ -5,10 +5,14 @@ extern crate alloc;
 use alloc::string::String;
 use heaps::uapi::Errno;
 use userland::guest::heap::Heap;
-use userland::guest::provider::{Provider, TEE_IMAGE};
+use userland::guest::ko::{Image, rela};
+use userland::guest::provider::{Provider, TEE_MODULE, load_module};
 use userland::guest::read_text;
 use userland::rt::tap::Tap;
 use userland::rt::{Args, Fd, abi, module};
+
+/// Where the exit is in a module's descriptor.
+const EXIT: usize = 64;
 
 userland::program!(run);
 
@@ -18,6 +22,7 @@ fn run(_args: Args) -> i32 {
     life(&mut tap);
     instances(&mut tap);
     from_file(&mut tap);
+    without_exit(&mut tap);
     tap.done()
 }
 
@@ -27,13 +32,11 @@ fn listed(name: &str) -> bool {
 }
 
 fn refusals(tap: &mut Tap) {
-    for (what, image) in
-        [("an empty image", &b""[..]), ("an image of nothing known", b"lastref-builtin nonsense\n")]
-    {
+    for (what, image) in [("an empty image", &b""[..]), ("an image of nothing known", &[7; 100])] {
         tap.is(module::init(image, "name=x"), Err(Errno::ENOEXEC), format_args!("{what}: ENOEXEC"));
     }
-    tap.is(module::init(TEE_IMAGE, ""), Err(Errno::EINVAL), "no name for the heap: EINVAL");
-    tap.is(module::init(TEE_IMAGE, "name="), Err(Errno::EINVAL), "an empty name: EINVAL");
+    tap.is(load_module(TEE_MODULE, ""), Err(Errno::EINVAL), "no name for the heap: EINVAL");
+    tap.is(load_module(TEE_MODULE, "name="), Err(Errno::EINVAL), "an empty name: EINVAL");
     tap.ok(!listed("tee_heap"), "nothing refused is listed");
     tap.is(
         module::delete("tee_heap", abi::O_NONBLOCK),
@@ -85,4 +88,21 @@ fn from_file(tap: &mut Tap) {
     tap.is(Heap::open("mod-file").map(drop), Ok(()), "its heap can be opened");
     tap.is(module::delete("tee_heap", abi::O_NONBLOCK), Ok(()), "unload");
     tap.is(module::init_file(-1, "name=mod-file"), Err(Errno::EBADF), "finit_module of no descriptor: EBADF");
+}
+
+/// What it keeps for itself is lost with it, for nobody asked it to give that back.
+fn without_exit(tap: &mut Tap) {
+    let image = Image::read("tee_heap").ok().and_then(|mut image| {
+        let at = image.relocation(".rela.gnu.linkonce.this_module", EXIT)?;
+        image.put(at + rela::TYPE, &[0; 4])?;
+        Some(image)
+    });
+    let loaded = image.map(|image| module::init(image.bytes(), "name=mod-stays"));
+    tap.is(loaded, Some(Ok(())), "a module without exit");
+    let unload = |flags| module::delete("tee_heap", abi::O_NONBLOCK | flags);
+    tap.is(unload(0), Err(Errno::EBUSY), "cannot be unloaded: EBUSY");
+    tap.is(Heap::open("mod-stays").map(drop), Ok(()), "its heap is still there");
+    tap.is(unload(abi::O_TRUNC), Ok(()), "but by force");
+    tap.is(Heap::open("mod-stays").err(), Some(Errno::ENOENT), "and with it what it had registered");
+    tap.ok(!listed("tee_heap"), "it is not listed any more");
 }

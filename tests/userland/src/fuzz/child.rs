@@ -4,7 +4,7 @@ use super::board::{Board, Lane};
 use super::calls::CALLS;
 use super::maker::Maker;
 use super::names::{COPY, HOME, PREFIX};
-use crate::guest::provider::TEE_IMAGE;
+use crate::guest::provider::Provider;
 use crate::rt::abi::{self, nr};
 use crate::rt::arch::expendable::{self, Expendable};
 use crate::rt::rng::Rng;
@@ -135,7 +135,7 @@ impl<'a> Caller<'a> {
         let arguments = self.maker.arguments(call.arguments);
         // What ends a child at once is tried less often.
         let rare = match call.number {
-            nr::EXIT | nr::RT_SIGRETURN | nr::EXECVE | nr::EXECVEAT => 32,
+            nr::EXIT | nr::EXIT_GROUP | nr::RT_SIGRETURN | nr::EXECVE | nr::EXECVEAT => 32,
             nr::KILL | nr::TKILL | nr::TGKILL => 32,
             _ => 1,
         };
@@ -175,7 +175,7 @@ impl<'a> Caller<'a> {
     fn reload(&mut self) {
         let instance = self.maker.rng.below(3);
         let _ = match self.maker.rng.below(3) {
-            0 => module::init(TEE_IMAGE, &format!("name=fz{instance} instance={instance}")),
+            0 => Provider::load_instance(&format!("fz{instance}"), instance as u32).map(drop),
             1 => module::delete(&format!("tee_heap_{instance}"), abi::O_NONBLOCK),
             _ => crate::guest::write_text(
                 "/sys/bus/platform/drivers/tee_heap/unbind",

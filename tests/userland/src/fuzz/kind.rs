@@ -1,5 +1,7 @@
 //! What a call's argument means, so that a value that means something can be made up for it.
 
+use core::ffi::CStr;
+
 /// What one argument is.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -17,6 +19,8 @@ pub enum Kind {
     Target,
     /// A path that may be made, changed and removed.
     Name,
+    /// One of these texts, where nobody can overwrite it.
+    Text(&'static [&'static CStr]),
     /// Memory the kernel reads or writes.
     Memory,
     /// How much of it.

@@ -109,6 +109,7 @@ impl Maker {
             Kind::Openable => self.text(names::openable),
             Kind::Program => self.text(names::program),
             Kind::Target => self.text(names::target),
+            Kind::Text(texts) => texts[self.rng.below(texts.len() as u64) as usize].as_ptr() as u64,
             _ if unlikely => self.edge(),
             Kind::Fd => self.descriptor(),
             Kind::Dir => match self.rng.below(4) {

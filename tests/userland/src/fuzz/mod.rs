@@ -11,12 +11,13 @@ mod arena;
 mod board;
 mod calls;
 mod child;
-mod kind;
+pub mod kind;
 mod maker;
 mod names;
 mod requests;
 mod watch;
 
+pub use calls::CALLS;
 pub use names::Before;
 pub use watch::play;
 

@@ -123,7 +123,10 @@ const WRITABLE: [&str; 11] =
     ["/", "/tmp", "/dev", "/dev/dma_heap", "/bin", "/sbin", "/lib", "/lib/modules", "/run", "/root", "/etc"];
 
 /// What was there before the children came.
-pub struct Before(Vec<(&'static str, Vec<Vec<u8>>)>);
+pub struct Before {
+    names: Vec<(&'static str, Vec<Vec<u8>>)>,
+    mounts: usize,
+}
 
 impl Before {
     /// What is there now.
@@ -132,7 +135,8 @@ impl Before {
             Ok(fd) => guest::names_of(fd.raw()).unwrap_or_default(),
             Err(_) => Vec::new(),
         };
-        Before(WRITABLE.iter().map(|&directory| (directory, names(directory))).collect())
+        let names = WRITABLE.iter().map(|&directory| (directory, names(directory))).collect();
+        Before { names, mounts: mounts().len() }
     }
 
     /// Removes what was not there. A thread of a child may have written over a name while the kernel read it: not all
@@ -141,8 +145,23 @@ impl Before {
     /// # Errors
     /// The name of what cannot be removed, and why.
     pub fn restore(&self) -> Result<(), String> {
-        self.0.iter().try_for_each(|(directory, kept)| remove_in(abi::AT_FDCWD, directory, kept))
+        unmount_after(self.mounts)?;
+        self.names.iter().try_for_each(|(directory, kept)| remove_in(abi::AT_FDCWD, directory, kept))
     }
+}
+
+/// Where something is mounted, in the order it was.
+fn mounts() -> Vec<String> {
+    let text = guest::read_text("/proc/mounts").unwrap_or_default();
+    text.lines().filter_map(|line| line.split(' ').nth(1).map(String::from)).collect()
+}
+
+/// Unmounts what was mounted after the first `kept`, the last first.
+fn unmount_after(kept: usize) -> Result<(), String> {
+    while let Some(last) = mounts().get(kept..).and_then(<[String]>::last) {
+        file::unmount(last, abi::MNT_DETACH).map_err(|e| format!("mount at {last}: {e}"))?;
+    }
+    Ok(())
 }
 
 fn open(parent: i32, name: impl AsRef<[u8]>) -> heaps::uapi::errno::Result<Fd> {

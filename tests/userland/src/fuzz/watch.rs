@@ -1,7 +1,7 @@
 //! The parent: starts children, gets them out of their sleep, kills those that do not end, cleans up.
 
 use super::board::{Board, LANES};
-use super::calls::CALLS;
+use super::calls::{CALLS, MOUNT_POINTS};
 use super::child::{self, Orders};
 use super::names::{self, Before};
 use super::{Plan, Until};
@@ -67,6 +67,9 @@ struct Watch<'a> {
 /// Where the parent itself is refused what it needs.
 pub fn play(plan: &Plan, before: &Before) -> Result<bool> {
     let _ = crate::rt::file::mkdir(names::HOME);
+    for place in MOUNT_POINTS {
+        let _ = crate::rt::file::mkdir(&place.to_string_lossy());
+    }
     let watched = process::in_child(|| match watch(plan) {
         Ok(well) => i32::from(!well),
         Err(e) => {

@@ -6,6 +6,7 @@ pub mod drm;
 pub mod edu;
 pub mod fence;
 pub mod heap;
+pub mod ko;
 pub mod meet;
 pub mod oracle;
 pub mod provider;
@@ -26,7 +27,7 @@ use heaps::uapi::errno::Result;
 pub fn read_bytes(path: &str) -> Result<Vec<u8>> {
     let fd = Fd::open(path, abi::O_RDONLY | abi::O_CLOEXEC)?;
     let mut bytes = Vec::new();
-    let mut part = [0u8; 1024];
+    let mut part = [0u8; 4096];
     loop {
         match file::read(fd.raw(), &mut part)? {
             0 => return Ok(bytes),

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 pub struct Report {
     /// Its number since boot.
     pub sequence: u64,
-    /// `use-after-free`, `out-of-bounds`, `invalid-free`, `refcount`, `lock-order`, `deadlock`,
+    /// `use-after-free`, `use-after-unload`, `out-of-bounds`, `invalid-free`, `refcount`, `lock-order`, `deadlock`,
     /// `frame-state`, `oops`.
     pub kind: String,
     /// Where the kernel was: `pc=[<ffff...>]`.

@@ -36,6 +36,8 @@ pub enum Verdict {
     Leak(String, i64),
     /// The kernel touched a freed object.
     UseAfterFree,
+    /// The kernel used the code or the data of a module that was unloaded.
+    UseAfterUnload,
     /// The kernel touched memory outside of an object.
     OutOfBounds,
     /// The kernel freed what was not there to free.
@@ -78,6 +80,7 @@ impl Verdict {
             Verdict::Refused(_) => "refused",
             Verdict::Leak(..) => "leak",
             Verdict::UseAfterFree => "use-after-free",
+            Verdict::UseAfterUnload => "use-after-unload",
             Verdict::OutOfBounds => "out-of-bounds",
             Verdict::InvalidFree => "invalid-free",
             Verdict::Refcount => "refcount",
@@ -101,6 +104,7 @@ impl Verdict {
     fn of_report(report: &Report) -> Verdict {
         match report.kind.as_str() {
             "use-after-free" => Verdict::UseAfterFree,
+            "use-after-unload" => Verdict::UseAfterUnload,
             "out-of-bounds" => Verdict::OutOfBounds,
             "invalid-free" => Verdict::InvalidFree,
             "refcount" => Verdict::Refcount,
@@ -245,6 +249,7 @@ mod tests {
             ("refcount", "refcount"),
             ("lock-order", "deadlock()"),
             ("frame-state", "frame-state"),
+            ("use-after-unload", "use-after-unload"),
             ("oops", "oops"),
         ] {
             assert_eq!(verdict(&format!("1 {kind} pc=x pid=1 comm=a"), FINE, Some(ok()), ""), is);

@@ -6,11 +6,11 @@
 //! A cell that leaves the machine different from how it found it (a report, a count) is the last one here:
 //! what comes after would not be its own fault alone.
 
-use crate::guest::provider::TEE_IMAGE;
+use crate::guest::provider::{TEE_MODULE, load_module};
 use crate::guest::{oracle, read_text, steps};
 use crate::judge::record::{self, Record};
 use crate::judge::{Ended, Observation, counts, judge, report};
-use crate::rt::{Fd, abi, file, module, process, time};
+use crate::rt::{Fd, abi, file, process, time};
 use crate::scenarios;
 use crate::scenarios::OBSERVATION;
 use crate::scenarios::race::Plan;
@@ -132,7 +132,7 @@ impl Lab {
 fn rehearse() -> Result<()> {
     let pid = process::spawn(|| {
         // Refused for want of a name, after it was entered.
-        let refused = module::init(TEE_IMAGE, "");
+        let refused = load_module(TEE_MODULE, "");
         i32::from(refused.is_ok())
     })?;
     time::sleep(LOOK)?;

@@ -152,6 +152,7 @@ pub const PROT_RW: usize = PROT_READ | PROT_WRITE;
 pub const MAP_SHARED: usize = 1;
 pub const MAP_PRIVATE: usize = 2;
 pub const MAP_ANONYMOUS: usize = 0x20;
+pub const MAP_NORESERVE: usize = 0x4000;
 
 pub const CLONE_VM: usize = 0x100;
 pub const CLONE_FS: usize = 0x200;

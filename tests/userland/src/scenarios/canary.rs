@@ -113,6 +113,13 @@ pub const PANIC: Scenario = canary("canary-panic", "a kernel panic on purpose", 
 pub const UAF: Scenario =
     canary("canary-uaf", "a touch of freed memory on purpose", |s| provoke(s, "touch_freed"));
 
+/// Has the kernel call a module that was unloaded.
+pub const UNLOADED: Scenario = canary("canary-unloaded", "a call of an unloaded module on purpose", |s| {
+    let provider = s.load("canary")?;
+    must("delete_module", s.unload(&provider))?;
+    provoke(s, "call_unloaded")
+});
+
 /// Writes to a file of the kernel's that does harm. That it came back is no finding; the reports are.
 fn provoke(s: &mut Stage, file: &str) -> Result<(), Stop> {
     s.note(format_args!("write {}/{file}", oracle::DIRECTORY), "...");

@@ -20,6 +20,7 @@ mod h12;
 mod h13;
 mod h14;
 mod h15;
+mod h16;
 mod h2;
 mod h3;
 mod h4;
@@ -93,7 +94,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 41] = [
+pub const ALL: [&Scenario; 43] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -117,6 +118,7 @@ pub const ALL: [&Scenario; 41] = [
     &h14::SCENARIO,
     &h15::FDINFO,
     &h15::LIST,
+    &h16::SCENARIO,
     &canary::QUIET,
     &canary::FAIL,
     &canary::HANG,
@@ -135,6 +137,7 @@ pub const ALL: [&Scenario; 41] = [
     &canary::BEYOND,
     &canary::OVERFLOW,
     &canary::UAF,
+    &canary::UNLOADED,
 ];
 
 /// The scenario of this name.

@@ -140,7 +140,7 @@ impl Stage {
 
     /// Loads the provider, where an earlier round has not left it because it could not be removed. Has to work.
     pub fn have(&self, heap: &str, parameters: &str) -> core::result::Result<Provider, Stop> {
-        let what = format_args!("init_module tee_heap name={heap} {parameters}");
+        let what = format_args!("finit_module tee_heap name={heap} {parameters}");
         match self.taken(what, || Provider::load_with(heap, parameters)) {
             Err(Errno::EEXIST) => Ok(Provider::loaded(heap)),
             other => must("load", other),
@@ -149,18 +149,18 @@ impl Stage {
 
     /// Loads the provider; may be refused.
     pub fn reload(&self, heap: &str) -> Result<Provider> {
-        self.taken(format_args!("init_module tee_heap name={heap}"), || Provider::load(heap))
+        self.taken(format_args!("finit_module tee_heap name={heap}"), || Provider::load(heap))
     }
 
     /// Loads the provider with further parameters. Has to work.
     pub fn load_with(&self, heap: &str, parameters: &str) -> core::result::Result<Provider, Stop> {
-        let what = format_args!("init_module tee_heap name={heap} {parameters}");
+        let what = format_args!("finit_module tee_heap name={heap} {parameters}");
         must("load", self.taken(what, || Provider::load_with(heap, parameters)))
     }
 
-    /// Loads a further instance of the provider; may be refused.
+    /// Loads a numbered copy of the provider beside others; may be refused.
     pub fn load_beside(&self, heap: &str, instance: u32) -> Result<Provider> {
-        let what = format_args!("init_module tee_heap name={heap} instance={instance}");
+        let what = format_args!("init_module tee_heap_{instance} name={heap}");
         self.taken(what, || Provider::load_instance(heap, instance))
     }
 

@@ -18,8 +18,7 @@ impl Mapping {
     /// mmap where the kernel likes.
     pub fn new(length: usize, prot: usize, flags: usize, fd: i32, offset: usize) -> Result<Mapping> {
         // SAFETY: without MAP_FIXED (masked out) the kernel puts it where nothing is.
-        let address =
-            unsafe { call(nr::MMAP, [0, length, prot, flags & 0x2f & !0x10, fd as usize, offset]) }?;
+        let address = unsafe { call(nr::MMAP, [0, length, prot, flags & 0x402f, fd as usize, offset]) }?;
         Ok(Mapping { address, length })
     }
 
@@ -90,6 +89,20 @@ impl Mapping {
             unsafe { (at as *mut u8).write_volatile(1) }
             at += abi::PAGE;
         }
+    }
+
+    /// Reads from a file until it is full or the file ends; how much was read.
+    pub fn read_from(&self, fd: i32) -> Result<usize> {
+        let mut done = 0;
+        while done < self.length {
+            // SAFETY: the kernel writes within the mapping.
+            match unsafe { call(nr::READ, [fd as usize, self.address + done, self.length - done, 0, 0, 0]) }?
+            {
+                0 => break,
+                count => done += count,
+            }
+        }
+        Ok(done)
     }
 
     /// mprotect of `length` bytes from `offset`.
