@@ -31,7 +31,7 @@ const DEVICES: [(&str, Device, Program, Option<&str>, &str); 3] = [
 ];
 
 /// The programs that are run without arguments.
-const PROGRAMS: [Program; 16] = [
+const PROGRAMS: [Program; 17] = [
     program("drmtest", 2, 256, 120),
     program("eventtest", 2, 256, 60),
     program("fencetest", 2, 256, 120),
