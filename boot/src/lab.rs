@@ -400,6 +400,28 @@ mod tests {
     }
 
     #[test]
+    fn the_result_for_machines_keeps_its_shape() {
+        let cell = Cell {
+            cell: "H1".into(),
+            discipline: "kref".into(),
+            verdict: "leak(heaps, 8 B)".into(),
+            expected: "leak".into(),
+            met: true,
+            steps: vec!["0 open".into()],
+            counts: [("heaps".into(), 1)].into(),
+            ..Cell::default()
+        };
+        let seen = Observation { cell, id: Some("H1.kref.d-a-1".into()), ..Observation::default() };
+        let survey = Survey { planned: 1, cells: vec![seen], faults: vec!["x".into()] };
+        let json = serde_json::to_string(&survey).unwrap();
+        let cell =
+            r#"{"cell":"H1","discipline":"kref","verdict":"leak(heaps, 8 B)","expected":"leak","met":true,"#;
+        let lists = r#""detail":[],"actors":[],"steps":["0 open"],"reports":[],"counts":{"heaps":1},"#;
+        let rest = r#""log":"","lost":false,"id":"H1.kref.d-a-1"}],"faults":["x"]}"#;
+        assert_eq!(json, format!(r#"{{"planned":1,"cells":[{cell}{lists}{rest}"#));
+    }
+
+    #[test]
     fn an_error_ends_the_survey() {
         let boot = |_: &str, _: &[&str], _: &mut dyn FnMut(Event<'_>)| bail!("no QEMU");
         assert!(survey(&plan(&["kref", "lastref", "upstream"]), &boot, |_, _| ()).is_err());

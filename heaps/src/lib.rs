@@ -20,6 +20,16 @@
 //! after [`Registration::unregister`]. An open goes by [`CdevPtr::get`] and [`CdevRef::open`] to a [`HeapFile`];
 //! its ioctl makes a [`DmaBuf`], which the file it is put in owns. Dropping each is its release.
 //!
+//! `examples/host.rs` does all of this over `std`:
+//!
+//! ```console
+//! $ cargo run -p lastref-heaps --example host
+//! ```
+//!
+//! In-kernel users find a heap by name ([`Registry::find`]), allocate ([`HeapFile::allocate_buffer`]) and let go by dropping.
+//! Neither keeps the heap registered: once it is not, they are told `ENODEV`, whatever heap has the name by then. A buffer
+//! keeps what will release it, and nothing else does.
+//!
 //! `unsafe` is confined to [`kref`], [`cdev`], one function of [`fallible`], and the disciplines that trust
 //! pointers they do not count; there it is the subject.
 #![cfg_attr(not(any(test, feature = "loom")), no_std)]

@@ -99,13 +99,17 @@ fn heaps(args: &CommandLine<'_>, root: &Arc<Dentry>) {
             Err(_) => panic!("lastref.discipline={name}: there is no such discipline"),
         }
     }
-    for name in args.value("lastref.heaps").unwrap_or("system,cma").split(',') {
+    for name in args.value("lastref.heaps").unwrap_or("system,cma,regions").split(',') {
         let (module, params) = match name {
             "system" => ("system_heap", String::new()),
             "cma" => (
                 "cma_heap",
                 args.value("lastref.cma_name").map_or_else(String::new, |name| format!("name={name}")),
             ),
+            "regions" => {
+                dma_heap::regions::register_heaps();
+                continue;
+            }
             _ => continue,
         };
         if let Err(e) = load(root, module, &params) {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
-use lastref::qemu::Device;
+use lastref::qemu::{Device, Hardware};
+use lastref::regions::Region;
 use lastref::{Machine, Outcome, build};
 use libtest_mimic::Trial;
 use userland::misuse::CASES;
@@ -31,7 +32,7 @@ const DEVICES: [(&str, Device, Program, Option<&str>, &str); 3] = [
 ];
 
 /// The programs that are run without arguments.
-const PROGRAMS: [Program; 16] = [
+const PROGRAMS: [Program; 17] = [
     program("drmtest", 2, 256, 120),
     program("eventtest", 2, 256, 60),
     program("fencetest", 2, 256, 120),
@@ -68,11 +69,25 @@ pub fn trials() -> Vec<Trial> {
             judge(&machine.capture()?)
         })
     });
-    programs.chain(misuse).chain(devices).collect()
+    let regions = trial("program::heaptest-regions", || judge(&run_with_regions()?));
+    programs.chain(misuse).chain(devices).chain([regions]).collect()
 }
 
 fn run(program: &Program, argument: Option<&str>) -> Result<Outcome> {
     machine(program, argument)?.capture()
+}
+
+/// A machine with a region of each kind besides the default one.
+fn run_with_regions() -> Result<Outcome> {
+    let regions = vec![
+        Region::parse_pool("camera=8M")?,
+        Region::parse_carveout("vision=4M")?,
+        Region::parse_protected("secret=4M")?,
+    ];
+    let program = program("heaptest", 2, 256, 60);
+    let machine = machine(&program, Some("regions"))?;
+    let hardware = Hardware { cpus: program.cpus, memory: program.memory, regions, ..Hardware::default() };
+    machine.hardware(hardware).capture()
 }
 
 fn machine(program: &Program, argument: Option<&str>) -> Result<Machine<'static>> {

@@ -59,7 +59,7 @@ fn named(step: &str, actors: &[String]) -> String {
 }
 
 fn play(options: &Options, id: &Id) -> Result<crate::lab::Survey> {
-    let guest = build::guest()?;
+    let guest = build::guest_with(options.detector)?;
     interrupt::watch()?;
     let (cpus, argument) = if id.racing { (race::CPUS, race::KERNEL_ARGUMENT) } else { (1, "") };
     let boot = |discipline: &str, cells: &[&str], sink: &mut dyn FnMut(Event<'_>)| {

@@ -185,6 +185,7 @@ static void sync_released(const char *name, uint64_t flags)
 {
 	pthread_t thread;
 	int result = -7;
+	char then[80];
 
 	to_sync = flags;
 	pthread_create(&thread, NULL, syncs, &result);
@@ -192,7 +193,8 @@ static void sync_released(const char *name, uint64_t flags)
 	check_true(name, result == -7);
 	count_on(timeline, 1);
 	pthread_join(thread, NULL);
-	check("and then", result);
+	snprintf(then, sizeof(then), "%s, then", name);
+	check(then, result);
 }
 
 static void syncing(void)
@@ -211,7 +213,7 @@ static void syncing(void)
 	check("SYNC for both when all is done", sync_buffer(buffer, SYNC_RW));
 	import_fence(buffer, SYNC_WRITE, fence_at(timeline, 9));
 	close(timeline);
-	check("SYNC when the fence failed", sync_buffer(buffer, SYNC_RW));
+	check("SYNC when the fence has failed", sync_buffer(buffer, SYNC_RW));
 }
 
 /* One SYNC that a signal interrupts and that goes on after it, and ends with the fence. */
@@ -283,11 +285,12 @@ static void show_bufinfo(const char *about)
 static void information(void)
 {
 	FILE *file = fopen("/sys/kernel/debug/dma_buf/bufinfo", "r");
-	char line[256];
+	char line[256], name[32];
 
 	for (int i = 0; file && i < 3 && fgets(line, sizeof(line), file); i++) {
 		line[strcspn(line, "\n")] = '\0';
-		check_text("head of bufinfo", "%s", line);
+		snprintf(name, sizeof(name), "head of bufinfo, line %d", i);
+		check_text(name, "%s", line);
 	}
 	if (file)
 		fclose(file);

@@ -73,13 +73,13 @@ static void sending(void)
 	sigaction(SIGUSR1, &action, NULL);
 	sigaction(SIGRTMIN, &action, NULL);
 	check("kill oneself", kill(getpid(), SIGUSR1));
-	check("code of kill", code);
+	check_text("code of kill", "%d", code);
 	check_true("its sender", sender == getpid());
 	check("tgkill", syscall(SYS_tgkill, getpid(), getpid(), SIGUSR1));
-	check("code of tgkill", code);
+	check_text("code of tgkill", "%d", code);
 	check("tkill", syscall(SYS_tkill, getpid(), SIGUSR1));
 	check("sigqueue", sigqueue(getpid(), SIGRTMIN, with));
-	check("code of sigqueue", code);
+	check_text("code of sigqueue", "%d", code);
 	check("its value", value);
 	check("kill 0", kill(getpid(), 0));
 	check("kill 65", kill(getpid(), 65));

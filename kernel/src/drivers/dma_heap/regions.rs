@@ -10,11 +10,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use heaps::exporter::CmaRegion;
+use heaps::exporter::{CmaHeap, CmaRegion};
 use heaps::fallible::{try_push, try_str};
-use heaps::{PAGE_SIZE, PhysAddr, Result, Run};
+use heaps::{PAGE_SIZE, PhysAddr, ProviderData, Result, Run};
 use spin::Once;
 
+use super::HEAPS;
 use super::machine;
 use super::platform::Kernel;
 use crate::debug::report;
@@ -52,6 +53,25 @@ pub fn init(set_aside: &[Reserved<'_>]) -> Result<()> {
     let regions = REGIONS.call_once(|| regions);
     machine::lend(&Regions, regions.iter().map(|region| region.memory.lendable()).sum());
     regions.iter().try_for_each(show)
+}
+
+/// Registers a heap over each region, for good, by the region's name: the default pool's too, which Linux 6.1 calls its
+/// heap by, beside the module's `default_cma_region`. A name that is taken stays whose it is. Once, at boot. May sleep.
+pub fn register_heaps() {
+    for region in all() {
+        let heap = match region.purpose {
+            Purpose::Pool { .. } => CmaHeap::<Kernel, _>::new(&region.memory),
+            Purpose::Carveout => CmaHeap::<Kernel, _>::carveout(&region.memory),
+            Purpose::Protected => CmaHeap::<Kernel, _>::protected(&region.memory),
+            Purpose::Unknown => continue,
+        };
+        let registered = ProviderData::new(&region.name, heap, None).and_then(|data| HEAPS.register(data));
+        match registered {
+            // Never unregistered: nothing is left to do with it.
+            Ok(registration) => core::mem::forget(registration),
+            Err(e) => log::warn!("heap {}: {e}", region.name),
+        }
+    }
 }
 
 /// Every region.

@@ -47,7 +47,14 @@ fn checks(tap: &mut Tap) {
     tap.is(exits(), Ok(Status::Exited(0)), "a process ends with imports");
 }
 
+/// How many of the heaps the kernel says the device can use.
+fn suited() -> usize {
+    let listed = read_text("/sys/class/dma_device/edu/heaps").unwrap_or_default();
+    HEAPS.iter().filter(|heap| listed.lines().any(|line| line == **heap)).count()
+}
+
 fn device(tap: &mut Tap) {
+    tap.is(suited(), HEAPS.len(), "the device can use every heap");
     let info = Edu::open().and_then(|edu| edu.info());
     let known = info.map(|info| (info.id & 0xff, info.memory, info.interrupt >= 32));
     tap.is(known, Ok((0xed, MEMORY as u64, true)), "the device says what it is");
@@ -245,6 +252,7 @@ fn exits() -> Result<Status> {
 }
 
 fn narrow(tap: &mut Tap) {
+    tap.is(suited(), 0, "the device can use no heap");
     let last = Edu::open().and_then(|edu| edu.info()).map(|info| info.last_address);
     tap.is(last, Ok((1 << 28) - 1), "the device has 28 address lines");
     for heap in HEAPS {

@@ -1,11 +1,14 @@
 //! `/bin/heaptest`: what heaps and buffers offer beyond allocating: shares and limits, queries, buffers of memfds. TAP.
+//!
+//! With `regions`, for a machine that has a pool called `camera`, a carveout `vision` and a protected region `secret`.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 extern crate alloc;
 
 use alloc::format;
 use heaps::uapi::Errno;
 use heaps::uapi::dma_heap::{
-    DMA_HEAP_IOCTL_QUERY, HEAP_CACHEABLE, HEAP_CONTIGUOUS, HEAP_MAPPABLE, HEAP_SUITS, Query,
+    DMA_HEAP_IOCTL_QUERY, HEAP_CACHEABLE, HEAP_CONTIGUOUS, HEAP_MAPPABLE, HEAP_PROTECTED, HEAP_SUITS,
+    QUERY_PROTECTED, Query,
 };
 use heaps::uapi::errno::Result;
 use heaps::uapi::udmabuf::{Create, UDMABUF_CREATE, UDMABUF_FLAGS_CLOEXEC};
@@ -26,7 +29,10 @@ const SOMEBODY: u32 = 1000;
 /// What he may hold, in bytes.
 const SHARE: usize = 64 << 10;
 
-fn run(_: Args) -> i32 {
+fn run(args: Args) -> i32 {
+    if let Some("regions") = args.get(1) {
+        return tidy::run(regions);
+    }
     tidy::run(|tap| {
         shown(tap);
         limited(tap);
@@ -269,4 +275,45 @@ fn memfds(tap: &mut Tap) {
     drop(buffer);
     tap.is(seal(), Ok(()), "with the buffer gone it can be sealed");
     tap.is(create(4096).map(drop), Err(Errno::EINVAL), "and makes no more buffers");
+}
+
+fn regions(tap: &mut Tap) {
+    let plain = HEAP_CONTIGUOUS | HEAP_CACHEABLE;
+    let kinds = [
+        ("reserved", plain | HEAP_MAPPABLE | HEAP_SUITS),
+        ("camera", plain | HEAP_MAPPABLE | HEAP_SUITS),
+        ("vision", plain | HEAP_MAPPABLE | HEAP_SUITS),
+        ("secret", plain | HEAP_PROTECTED),
+    ];
+    for (name, attributes) in kinds {
+        let Ok(heap) = Heap::open(name) else {
+            tap.ok(false, format_args!("{name} is there"));
+            continue;
+        };
+        let told = query(&heap, Query::default());
+        tap.is(told.map(|q| q.attributes), Ok(attributes), format_args!("{name}: what it is like"));
+        let size = told.map_or(0, |q| q.size_max as usize);
+        let all = heap.allocate(size);
+        let got = all.as_ref().map_err(|e| *e).and_then(Buffer::size);
+        tap.is(got, Ok(size as u64), format_args!("{name}: all of it"));
+        tap.is(heap.allocate(4096).map(drop), Err(Errno::ENOMEM), format_args!("{name}: and no more"));
+        let mapped = all.and_then(|buffer| buffer.map().map(|mapping| mapping.word(size - 8)));
+        let expected = if attributes & HEAP_MAPPABLE != 0 { Ok(0) } else { Err(Errno::EINVAL) };
+        tap.is(mapped, expected, format_args!("{name}: mapped, if it may be"));
+        tap.is(heap.allocate(size).map(drop), Ok(()), format_args!("{name}: all of it again"));
+        let told = query(&heap, Query { flags: QUERY_PROTECTED, ..Query::default() });
+        let suits = told.map(|q| q.attributes & HEAP_SUITS != 0);
+        tap.is(suits, Ok(true), format_args!("{name}: a device that may see what is protected"));
+    }
+    let size =
+        |name: &str| Heap::open(name).and_then(|heap| query(&heap, Query::default())).map(|q| q.size_max);
+    let sizes = ["camera", "vision", "secret"].map(size);
+    tap.is(sizes, [Ok(8 << 20), Ok(4 << 20), Ok(4 << 20)], "as large as they were asked for");
+    tap.is(size("reserved"), size("default_cma_region"), "two names for one region");
+    let lent = |name: &str| read_text(&format!("/sys/kernel/debug/cma/{name}/lent")).unwrap_or_default();
+    tap.is(
+        [lent("vision"), lent("secret")].map(|text| text == "0\n"),
+        [true; 2],
+        "what is carved out is not lent",
+    );
 }
