@@ -12,7 +12,7 @@ use crate::modules::places;
 use crate::sync::{Mutex, SpinLock, order};
 
 /// The files, and what a write to one does.
-pub const FILES: [(&str, fn()); 14] = [
+pub const FILES: [(&str, fn()); 13] = [
     ("touch_freed", canary::touch_freed),
     ("touch_beyond", canary::touch_beyond),
     ("free_twice", canary::free_twice),
