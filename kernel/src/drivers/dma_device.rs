@@ -14,12 +14,11 @@ use crate::vfs::pseudo::{self, read_only};
 use crate::vfs::sysfs;
 
 /// Lists a device that stays. `EEXIST`, `ENOMEM`. May sleep.
-pub fn register(name: &str, limits: DmaLimits) -> Result<()> {
+pub fn register(name: &str, limits: &'static DmaLimits) -> Result<()> {
     let dir = pseudo::dir(sysfs::root()?, &format!("class/dma_device/{name}"))?;
-    let mask = *limits.addresses.end();
-    let mask = move || Ok(format!("{mask:#x}\n"));
+    let mask = move || Ok(format!("{:#x}\n", limits.addresses.end()));
     pseudo::add(&dir, "dma_mask", 0o444, read_only(mask))?;
-    pseudo::add(&dir, "heaps", 0o444, read_only(move || heaps_for(&limits)))
+    pseudo::add(&dir, "heaps", 0o444, read_only(move || heaps_for(limits)))
 }
 
 /// The names of the heaps whose every buffer a device can use, one a line. `ENOMEM`. May sleep.

@@ -41,13 +41,15 @@ pub static PARAMETERS: [Parameter; 2] = [
     Parameter { name: "size_limit_mb", value: &SIZE_LIMIT_MB },
 ];
 
+/// It has no DMA of its own; Linux gives it a mask of 64 bits to map buffers by.
+static LIMITS: DmaLimits = DmaLimits::of_bits(64);
+
 struct Device;
 
 /// Publishes the device. `EBUSY` and `EEXIST` when it is there already, `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
     chrdev::register("udmabuf", DevT::new(MAJOR, MINOR), 0o600, &Device)?;
-    // It has no DMA of its own; Linux gives it a mask of 64 bits to map buffers by.
-    dma_device::register("udmabuf", DmaLimits::of_bits(64))
+    dma_device::register("udmabuf", &LIMITS)
 }
 
 impl CdevOps<Kernel> for Device {

@@ -45,7 +45,7 @@ pub const MAJOR: u32 = 226;
 const RENDER: u32 = 128;
 
 /// It has no hardware that could not reach something.
-const LIMITS: DmaLimits = DmaLimits::of_bits(64);
+static LIMITS: DmaLimits = DmaLimits::of_bits(64);
 
 /// What kind of node a file is opened by.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ enum Node {
 pub fn init() -> Result<()> {
     chrdev::register("dri/card0", DevT::new(MAJOR, 0), 0o600, &Node::Primary)?;
     chrdev::register("dri/renderD128", DevT::new(MAJOR, RENDER), 0o600, &Node::Render)?;
-    dma_device::register("vgem", LIMITS)
+    dma_device::register("vgem", &LIMITS)
 }
 
 impl CdevOps<Kernel> for Node {

@@ -43,7 +43,7 @@ pub fn probe(function: &Function<'_>, address_bits: Option<u32>) -> Result<()> {
     device.set_interrupt(function.enable_interrupt(device)?);
     function.enable_master();
     chrdev::register("edu", NUMBER, 0o600, &Node)?;
-    dma_device::register("edu", device.limits.clone())
+    dma_device::register("edu", &device.limits)
 }
 
 struct Node;

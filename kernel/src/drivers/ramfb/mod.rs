@@ -29,7 +29,7 @@ use uapi::{RAMFB_BLANK, RAMFB_SHOW};
 const NUMBER: DevT = DevT::new(10, 126);
 
 /// It reads a picture from one place.
-const LIMITS: DmaLimits = DmaLimits { segments: Some(1), ..DmaLimits::of_bits(64) };
+static LIMITS: DmaLimits = DmaLimits { segments: Some(1), ..DmaLimits::of_bits(64) };
 
 static SCREEN: Once<Screen> = Once::new();
 
@@ -39,7 +39,7 @@ pub fn probe(fw_cfg: Device) -> Result<()> {
     let screen = Screen::new(FwCfg::new(PhysAddr::new(fw_cfg.base), fw_cfg.len)?)?;
     SCREEN.call_once(|| screen);
     chrdev::register("ramfb", NUMBER, 0o600, &Node)?;
-    dma_device::register("ramfb", LIMITS)
+    dma_device::register("ramfb", &LIMITS)
 }
 
 struct Node;
