@@ -19,7 +19,7 @@ use heaps::cdev::CdevPtr;
 use heaps::contig::Contig;
 use heaps::dma_buf::MapRequest;
 use heaps::exporter::{CmaHeap, CmaRegion, SystemHeap};
-use heaps::platform::{Event, Point};
+use heaps::platform::{Event, Point, PollQueue};
 use heaps::refcount::Fault;
 use heaps::uapi::dma_heap::{
     AllocationData, DMA_HEAP_IOCTL_ALLOC, DMA_HEAP_IOCTL_QUERY, HEAP_CONTIGUOUS, Query,
@@ -27,7 +27,7 @@ use heaps::uapi::dma_heap::{
 use heaps::uapi::fcntl::O_CLOEXEC;
 use heaps::uapi::ioctl::Command;
 use heaps::{
-    DevT, DmaBuf, Errno, FdTable, Fence, HeapFile, Module, PAGE_SIZE, Pages, PhysAddr, Platform, PollQueue,
+    DevT, DmaBuf, Errno, FdTable, Fence, HeapFile, Module, PAGE_SIZE, Pages, PhysAddr, Platform,
     ProviderData, Registry, Result, Run, SyncFile, UserMemory, WaitQueue,
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -49,7 +49,6 @@ struct Machine {
     buffers: Mutex<Vec<Weak<DmaBuf<Host>>>>,
     /// Bytes of buffers that the one user holds.
     held: AtomicUsize,
-    started: Instant,
 }
 
 static MACHINE: LazyLock<Machine> = LazyLock::new(|| Machine {
@@ -59,7 +58,6 @@ static MACHINE: LazyLock<Machine> = LazyLock::new(|| Machine {
     nodes: Mutex::default(),
     buffers: Mutex::default(),
     held: AtomicUsize::new(0),
-    started: Instant::now(),
 });
 
 static HEAPS: Registry<Host> = Registry::new(252);
@@ -154,7 +152,8 @@ impl Platform for Host {
     }
 
     fn now_ns() -> u64 {
-        MACHINE.started.elapsed().as_nanos() as u64
+        static BOOT: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BOOT.elapsed().as_nanos() as u64
     }
 
     fn read_page(start: PhysAddr, offset: usize, into: &mut [u8]) {
@@ -216,7 +215,7 @@ impl WaitQueue for Queue {
     }
 }
 
-/// Those who poll: nobody does here.
+/// Nobody polls.
 struct Nobody;
 
 impl PollQueue for Nobody {
@@ -248,17 +247,11 @@ impl Drop for Charge {
     }
 }
 
-/// What a descriptor leads to.
-enum Open {
-    Buffer(Arc<DmaBuf<Host>>),
-    Fence(SyncFile<Host>),
-}
-
-/// A process: memory that starts at [`BASE`](Process::BASE), and descriptors.
+/// A process: memory that starts at [`BASE`](Process::BASE), and descriptors of buffers.
 #[derive(Default)]
 struct Process {
     memory: RefCell<Vec<u8>>,
-    files: RefCell<Vec<Open>>,
+    files: RefCell<Vec<Arc<DmaBuf<Host>>>>,
 }
 
 impl Process {
@@ -293,14 +286,7 @@ impl Process {
     fn allocate(&self, file: &HeapFile<Host>, len: u64) -> Result<Arc<DmaBuf<Host>>> {
         let asked = AllocationData { len, fd_flags: O_CLOEXEC, ..Default::default() };
         let got = self.ioctl(file, DMA_HEAP_IOCTL_ALLOC, asked)?;
-        self.buffer(got.fd)
-    }
-
-    fn buffer(&self, fd: u32) -> Result<Arc<DmaBuf<Host>>> {
-        match self.files.borrow().get(fd as usize).ok_or(Errno::EBADF)? {
-            Open::Buffer(buffer) => Ok(buffer.clone()),
-            Open::Fence(_) => Err(Errno::EINVAL),
-        }
+        Ok(self.files.borrow()[got.fd as usize].clone())
     }
 }
 
@@ -318,24 +304,22 @@ impl UserMemory for Process {
 }
 
 impl FdTable<Host> for Process {
-    type File = Open;
+    type File = Arc<DmaBuf<Host>>;
     type Slot = usize;
 
     fn new_file(&self, buffer: DmaBuf<Host>, _access: u32) -> Result<Self::File> {
         let file = Arc::new(buffer);
         MACHINE.buffers.lock().expect("nobody panics").push(Arc::downgrade(&file));
-        Ok(Open::Buffer(file))
+        Ok(file)
     }
 
-    fn new_sync_file(&self, fence: SyncFile<Host>, _flags: u32) -> Result<Self::File> {
-        Ok(Open::Fence(fence))
+    // Its descriptors are buffers alone: it exports no fences.
+    fn new_sync_file(&self, _: SyncFile<Host>, _: u32) -> Result<Self::File> {
+        Err(Errno::ENFILE)
     }
 
-    fn sync_file(&self, fd: i32) -> Option<Fence<Host>> {
-        match self.files.borrow().get(usize::try_from(fd).ok()?)? {
-            Open::Fence(file) => Some(file.fence().clone()),
-            Open::Buffer(_) => None,
-        }
+    fn sync_file(&self, _: i32) -> Option<Fence<Host>> {
+        None
     }
 
     fn reserve(&self, _cloexec: bool) -> Result<usize> {
@@ -373,7 +357,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     println!("it maps one, and writes to it");
-    let buffer = process.buffer(0)?;
+    let buffer = process.files.borrow()[0].clone();
     let whole = MapRequest { offset: 0, len: buffer.size(), shared: true, write: true, file_writable: true };
     for run in buffer.mmap(whole)? {
         (0..run.pages() as u64)
