@@ -156,37 +156,54 @@ fn job_control(shell: &mut Shell) -> Result<()> {
     Ok(())
 }
 
-/// What the terminal's window is, and becomes.
+/// What the terminal's window is, and becomes. A program in the foreground is told; a line editor keeps the signal to
+/// itself.
 fn window(shell: &mut Shell) -> Result<()> {
-    let output = shell.command("stty size; trap 'echo resi''zed' WINCH")?;
+    let output = shell.command("stty size")?;
     ensure!(output.contains("40 100"), "the window: {output:?}");
+    shell.start_job("trap 'echo resi''zed; exit' WINCH; echo rea''dy; while :; do sleep 0.2; done")?;
+    shell.expect("\nready")?;
     shell.resize(50, 132)?;
+    shell.expect("\nresized").context("no SIGWINCH came with another window")?;
     shell.eventually("stty size", "50 132").context("another window")?;
-    let said = String::from_utf8_lossy(&shell.said);
-    ensure!(said.contains("\nresized\r"), "no SIGWINCH came with another window");
-    shell.command("trap - WINCH")?;
     shell.resize(40, 100)?;
     shell.eventually("stty size", "40 100")
 }
 
 /// `vi` on the whole window: a new file, what is changed in it, and nothing kept.
 fn editor(shell: &mut Shell) -> Result<()> {
+    /// The screen as it was before.
+    const LEFT: &str = "\x1b[?1049l";
+
+    /// A key that follows at once would be taken for a part of an escape sequence.
+    fn escape(shell: &mut Shell) -> Result<()> {
+        shell.keys("\x1b")?;
+        shell.expect("- /tmp/edited [Modified]").context("vi does not go back to commands").map(drop)
+    }
+
     shell.keys("vi /tmp/edited\r")?;
     shell.expect("\x1b[40;1H").context("vi does not go to the window's last line")?;
-    shell.keys("ifirst line\rsecond\x1b")?;
+    shell.keys("ifirst line\rsecond")?;
+    escape(shell)?;
     shell.keys(":wq\r")?;
     shell.expect("2L, 18C").context("vi does not say what it wrote")?;
+    shell.expect(LEFT)?;
     let output = shell.command("cat /tmp/edited; echo status-$?")?;
     ensure!(output.contains("first line\r\nsecond\r\nstatus-0"), "what vi wrote: {output:?}");
     shell.keys("vi /tmp/edited\r")?;
     shell.expect("second").context("vi does not show the file")?;
-    shell.keys("xA changed\x1bjddu:wq\r")?;
+    shell.keys("xA changed")?;
+    shell.expect("I /tmp/edited [Modified]")?;
+    escape(shell)?;
+    shell.keys("jddu:wq\r")?;
     shell.expect("2L, 25C")?;
+    shell.expect(LEFT)?;
     let output = shell.command("cat /tmp/edited")?;
     ensure!(output.contains("irst line changed\r\nsecond"), "what vi changed: {output:?}");
     shell.keys("vi /tmp/edited\r")?;
     shell.expect("second")?;
     shell.keys("dG:q!\r")?;
+    shell.expect(LEFT)?;
     let output = shell.command("md5sum < /tmp/edited; stty -a")?;
     ensure!(output.contains("icanon") && output.contains(" echo "), "the terminal after vi: {output:?}");
     ensure!(output.contains("5656a3e2a2ee34a4a6bd6c87a4d7f5cd"), "what vi threw away: {output:?}");
