@@ -30,7 +30,7 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
         Err(e) => panic!("initramfs: {e:?}"),
     };
     parameters::set_all(args);
-    if let Err(e) = devices(regions) {
+    if let Err(e) = devices(regions, args) {
         panic!("devices: {e}");
     }
     probe(machine, args);
@@ -47,7 +47,7 @@ pub fn start(machine: &Machine<'_>, args: &CommandLine<'_>, regions: &Regions<'_
     }
 }
 
-fn devices(regions: &Regions<'_>) -> Result<()> {
+fn devices(regions: &Regions<'_>, args: &CommandLine<'_>) -> Result<()> {
     for (major, name) in [
         (1, "mem"),
         (5, "/dev/tty"),
@@ -66,7 +66,7 @@ fn devices(regions: &Regions<'_>) -> Result<()> {
     drm::init()?;
     lab::init()?;
     dma_heap::init()?;
-    dma_heap::regions::init(regions)
+    dma_heap::regions::init(regions, args.value("cma.lend") == Some("1"))
 }
 
 /// Looks for devices. A machine without them, or one that does not come up, goes on without.

@@ -68,7 +68,7 @@ fn freed_memory_waits() -> bool {
 
 fn objects_are_counted() -> bool {
     let (objects, bytes) = object::live();
-    let one = Box::new([0u64; 4]);
+    let one = core::hint::black_box(Box::new([0u64; 4]));
     let more = object::live();
     drop(one);
     more == (objects + 1, bytes + 32) && object::live() == (objects, bytes)

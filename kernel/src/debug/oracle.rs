@@ -17,8 +17,10 @@ use crate::{arch, modules, sched, vfs};
 pub fn show() -> String {
     let heaps = HEAPS.counts();
     let (objects, object_bytes) = object::live();
-    // Kernel stacks and the tables that map them are kept for the next task.
-    let free_frames = frames::free_count() + stack::idle_frames() + arch::mmu::table_frames();
+    // Kernel stacks and the tables that map them are kept for the next task. It does not matter whether what a program
+    // has is on loan.
+    let kept = stack::idle_frames() + arch::mmu::table_frames();
+    let free_frames = frames::free_count() + kept + regions::unlent_pages();
     let rows = [
         ("free_frames", free_frames),
         ("cma_free", regions::free_pages()),

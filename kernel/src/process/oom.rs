@@ -13,9 +13,9 @@ use super::signal::{self, Info, SIGKILL};
 use super::{Process, Thread, tree};
 use crate::arch;
 use crate::mm::aspace::Space;
-use crate::mm::{AddressSpace, frames};
-use crate::sync::WaitQueue;
+use crate::mm::{AddressSpace, commit, frames};
 use crate::sync::wait::Interruptible;
+use crate::sync::{Mutex, WaitQueue, order};
 
 /// With this in `oom_score_adj`, a process is never chosen.
 pub const NEVER: i32 = -1000;
@@ -28,21 +28,33 @@ const PATIENCE: u64 = 2_000_000_000;
 const INTERVAL: u64 = 1_000_000;
 
 /// Waits for memory that somebody who was killed gives back, and kills somebody if nobody was. `false` where the
-/// calling `thread` is to end itself, or there is nobody to kill. May sleep; the caller holds no lock of rank MMAP or
+/// calling `thread` is to end itself, or there is nobody to kill. May sleep; the caller holds no lock of rank OOM or
 /// above.
 pub fn make_room(thread: &Thread) -> bool {
     if thread.is_killed() {
         return false;
     }
-    if !somebody_ends() {
-        let Some(chosen) = choose() else { return false };
-        log::warn!("{} invoked oom-killer: oom_score_adj={}", name(thread.process()), adj(thread.process()));
-        chosen.kill();
+    if !kill_somebody(thread) {
+        return false;
     }
     static NOBODY: WaitQueue = WaitQueue::new();
     let until = arch::now_ns() + INTERVAL;
     let _ = NOBODY.wait_with(Interruptible::Killable, Some(until), || None::<()>);
     !thread.is_killed()
+}
+
+/// Kills somebody, unless somebody who was killed ends or has ended meanwhile; `false` where there is nobody to kill. One
+/// at a time: of two that run out together, the second waits for what the first has chosen.
+fn kill_somebody(thread: &Thread) -> bool {
+    static TURN: Mutex<(), { order::OOM }> = Mutex::new(());
+    let _turn = TURN.lock();
+    if somebody_ends() || commit::admit(1).is_ok() {
+        return true;
+    }
+    let Some(chosen) = choose() else { return false };
+    log::warn!("{} invoked oom-killer: oom_score_adj={}", name(thread.process()), adj(thread.process()));
+    chosen.kill();
+    true
 }
 
 /// How likely a process is to be chosen, as `/proc/PID/oom_score` has it: 667 with neither memory nor a word of its own.

@@ -5,7 +5,8 @@ use arrayvec::ArrayVec;
 use heaps::{Errno, PAGE_SIZE, Result};
 use zerocopy::{Immutable, IntoBytes};
 
-use crate::mm::{frames, user};
+use crate::drivers::dma_heap::regions;
+use crate::mm::{frames, loans, user};
 use crate::process::limits::{self, Limit};
 use crate::process::{Thread, random, tree};
 use crate::sync::{SpinLock, order};
@@ -75,11 +76,12 @@ struct SysInfo {
 /// `sysinfo`.
 pub fn sys_sysinfo(to: u64) -> Result<usize> {
     let bytes = |pages: usize| (pages * PAGE_SIZE) as u64;
+    let (pools, _) = regions::pools();
     let info = SysInfo {
         uptime: arch::now_ns() / 1_000_000_000,
         loads: [0; 3],
-        total: bytes(frames::total_count()),
-        free: bytes(frames::free_count()),
+        total: bytes(frames::total_count() + pools),
+        free: bytes(frames::free_count() + loans::lendable()),
         shared_buffers_swap: [0; 4],
         procs: tree::lock().thread_count() as u16,
         pad: [0; 3],

@@ -110,6 +110,8 @@ fn execute(
     flags: u32,
 ) -> Result<usize> {
     let path = user_path(path)?;
+    // Before anything is looked up.
+    let (argv, envp) = (strings(argv)?, strings(envp)?);
     let ctx = Ctx { files: thread.files().table(), fs: thread.fs(), pid: thread.process().pid() as i32 };
     let dentry = match path.is_empty() && flags & AT_EMPTY_PATH != 0 {
         true => ctx.file(dirfd)?.dentry().cloned().ok_or(Errno::EACCES)?,
@@ -119,7 +121,6 @@ fn execute(
     drop(dentry);
     let name = name(dirfd, &path);
     let loses_name = name.starts_with(b"/dev/fd/") && ctx.files.cloexec(dirfd).unwrap_or(false);
-    let (argv, envp) = (strings(argv)?, strings(envp)?);
     let request = exec::Request { path: name, file, argv, envp, loses_name };
     let find = |path: &[u8]| exec::open_program(&ctx.resolve(AT_FDCWD, path, true)?);
     let loaded = exec::load(request, &find)?;

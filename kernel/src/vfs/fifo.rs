@@ -15,27 +15,31 @@ use super::poll::PollQueue;
 use crate::sync::{SpinLock, order};
 
 /// A pipe's name. The pipe itself, with what is in it, is there while somebody has it open.
-pub struct Fifo(SpinLock<Weak<Pipe>, { order::FIFO }>);
+pub struct Fifo {
+    pipe: SpinLock<Weak<Pipe>, { order::FIFO }>,
+    has_name: bool,
+}
 
 /// A new FIFO's inode.
 pub fn inode(dev: u32, permissions: u32) -> Arc<Inode> {
-    inode_with(dev, permissions, Weak::new())
+    inode_with(dev, permissions, Weak::new(), true)
 }
 
-/// The inode of a pipe that has no name: it can be opened again by way of `/proc`.
+/// The inode of a pipe that has no name: it can be opened again by way of `/proc`, and then
+/// nobody waits.
 pub(super) fn inode_of(dev: u32, permissions: u32, pipe: &Arc<Pipe>) -> Arc<Inode> {
-    inode_with(dev, permissions, Arc::downgrade(pipe))
+    inode_with(dev, permissions, Arc::downgrade(pipe), false)
 }
 
-fn inode_with(dev: u32, permissions: u32, pipe: Weak<Pipe>) -> Arc<Inode> {
-    let fifo = Fifo(SpinLock::new(pipe));
+fn inode_with(dev: u32, permissions: u32, pipe: Weak<Pipe>, has_name: bool) -> Arc<Inode> {
+    let fifo = Fifo { pipe: SpinLock::new(pipe), has_name };
     Arc::new(Inode::new(dev, S_IFIFO | permissions & 0o7777, Content::Fifo(fifo)))
 }
 
 impl Fifo {
     fn pipe(&self) -> Result<Arc<Pipe>> {
         let fresh = Pipe::new()?;
-        let mut there = self.0.lock();
+        let mut there = self.pipe.lock();
         if let Some(pipe) = there.upgrade() {
             return Ok(pipe);
         }
@@ -45,10 +49,10 @@ impl Fifo {
         Ok(fresh)
     }
 
-    /// Opens an end, or both. `ENXIO` to write without waiting where nobody reads, `EINTR`, `ENOMEM`. May sleep.
+    /// Opens an end, or both. Of a pipe that has a name: `ENXIO` to write without waiting where nobody reads, `EINTR`, `ENOMEM`. May sleep.
     pub fn open(&self, flags: u32) -> Result<Box<dyn FileOps>> {
         let pipe = self.pipe()?;
-        let waits = flags & O_NONBLOCK == 0;
+        let waits = self.has_name && flags & O_NONBLOCK == 0;
         match flags & O_ACCMODE {
             O_RDONLY => {
                 let reader = pipe.reader(None);
@@ -59,7 +63,7 @@ impl Fifo {
                 Ok(Box::new(reader))
             }
             O_WRONLY => {
-                if !waits && !pipe.has_readers() {
+                if self.has_name && !waits && !pipe.has_readers() {
                     return Err(Errno::ENXIO);
                 }
                 let writer = pipe.writer(None);

@@ -38,20 +38,22 @@ pub struct Region {
 
 static REGIONS: Once<Vec<Region>> = Once::new();
 
-/// Makes regions of what was set aside. Once, at boot. `ENOMEM`. May sleep.
-pub fn init(set_aside: &[Reserved<'_>]) -> Result<()> {
+/// Makes regions of what was set aside; pools lend their pages to user memory if `lend`. Once, at boot. `ENOMEM`. May sleep.
+pub fn init(set_aside: &[Reserved<'_>], lend: bool) -> Result<()> {
     let mut regions = Vec::new();
     for reserved in set_aside {
         let pages = (reserved.range.end - reserved.range.start) as usize / PAGE_SIZE;
         let base = PhysAddr::new(reserved.range.start);
         let memory = match reserved.purpose {
-            Purpose::Pool { .. } => CmaRegion::lending(base, pages)?,
+            Purpose::Pool { .. } if lend => CmaRegion::lending(base, pages)?,
             _ => CmaRegion::new(base, pages)?,
         };
         try_push(&mut regions, Region { name: try_str(reserved.name)?, purpose: reserved.purpose, memory })?;
     }
     let regions = REGIONS.call_once(|| regions);
-    machine::lend(&Regions, regions.iter().map(|region| region.memory.lendable()).sum());
+    if lend {
+        machine::lend(&Regions, regions.iter().map(|region| region.memory.lendable()).sum());
+    }
     regions.iter().try_for_each(show)
 }
 
@@ -84,16 +86,21 @@ pub fn default_pool() -> Option<&'static CmaRegion<Kernel>> {
     all().find(|region| region.purpose == Purpose::Pool { default: true }).map(|region| &region.memory)
 }
 
-/// Pages in all regions together that nobody has, not even on loan.
+/// Pages in all regions together that no buffer has.
 pub fn free_pages() -> usize {
-    all().map(|region| region.memory.stats().free - region.memory.loan_stats().lent).sum()
+    all().map(|region| region.memory.stats().free).sum()
+}
+
+/// Pages in all regions together that are not on loan.
+pub fn unlent_pages() -> usize {
+    all().map(|region| region.memory.stats().pages - region.memory.loan_stats().lent).sum()
 }
 
 /// Pages of the pools together, and how many of them nobody has: those that `/proc/meminfo` tells of.
 pub fn pools() -> (usize, usize) {
     let pools = all().filter(|region| matches!(region.purpose, Purpose::Pool { .. }));
     pools.fold((0, 0), |(pages, free), pool| {
-        (pages + pool.memory.stats().pages, free + pool.memory.lendable())
+        (pages + pool.memory.stats().pages, free + pool.memory.stats().free)
     })
 }
 

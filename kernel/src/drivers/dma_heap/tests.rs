@@ -37,7 +37,7 @@ fn machine() -> (Process, MutexGuard<'static, ()>) {
         crate::drivers::mem::init().unwrap();
         crate::drivers::console::init().unwrap();
         let (range, purpose) = (0x8000_0000..0x8040_0000, Purpose::Pool { default: true });
-        super::regions::init(&[Reserved { range, purpose, name: "reserved" }]).unwrap();
+        super::regions::init(&[Reserved { range, purpose, name: "reserved" }], true).unwrap();
     });
     let root = ROOT.get().unwrap().clone();
     let process = Process { files: FdTable::new(), fs: FsContext::new(root) };

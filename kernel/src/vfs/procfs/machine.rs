@@ -13,7 +13,7 @@ use super::status::ticks;
 use super::{create_file, pseudo};
 use crate::arch::{self, percpu};
 use crate::drivers::dma_heap::regions;
-use crate::mm::frames;
+use crate::mm::{frames, loans};
 use crate::process::tree;
 use crate::syscall::misc::{BUILD, RELEASE};
 use crate::time::clock::Base;
@@ -94,8 +94,8 @@ fn stat() -> String {
 
 fn meminfo() -> String {
     let kib = |pages: usize| pages * PAGE_SIZE / 1024;
-    let (total, free) = (kib(frames::total_count()), kib(frames::free_count()));
     let (pools, pools_free) = regions::pools();
+    let (total, free) = (kib(frames::total_count() + pools), kib(frames::free_count() + loans::lendable()));
     let rows = [
         ("MemTotal", total),
         ("MemFree", free),
