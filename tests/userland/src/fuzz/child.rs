@@ -57,6 +57,8 @@ pub fn run(token: Expendable, board: Arc<Board>, orders: Orders) -> i32 {
 
 /// Descriptors of many kinds, a directory of its own. What cannot be had is not there.
 fn set_up(token: Expendable, orders: &Orders) {
+    // The console is the watcher's: a session of one's own has none to hang up, and no way to open it.
+    let _ = expendable::syscall(token, 157, [0; 6]);
     let _ = expendable::let_interrupt(token, abi::SIGUSR1);
     let home = format!("{HOME}/{PREFIX}{}", orders.slot);
     let _ = file::mkdir(&home);
@@ -66,8 +68,9 @@ fn set_up(token: Expendable, orders: &Orders) {
         let _ = Fd::open(path, flags).map(Fd::into_raw);
     };
     for standard in 0..3 {
-        open("/dev/null", abi::O_RDWR);
-        let _ = file::dup3(3, standard, 0);
+        if let Ok(null) = Fd::open("/dev/null", abi::O_RDWR) {
+            let _ = file::dup3(null.raw(), standard, 0);
+        }
     }
     for heap in ["system", "default_cma_region", "reserved", "fz0"] {
         if let Ok(heap) = crate::guest::heap::Heap::open(heap) {
