@@ -85,7 +85,7 @@ const MESSAGE: Kind = Flags(&[1, 2, 4, 0x20, 0x40, 0x80, 0x100, 0x4000, 0x4000_0
 /// Where children mount: nobody gives these names to anything else, so that a link never leads to what others need.
 pub const MOUNT_POINTS: [&CStr; 3] = [c"/tmp/fz/fzm0", c"/tmp/fz/fzm1", c"/tmp/fz/fzm2"];
 const MOUNT_POINT: Kind = Text(&MOUNT_POINTS);
-/// Nothing is moved: what was there before would be, too.
+/// Nothing is moved or mounted anew with other flags: what was there before would be, too.
 const MOUNTED: Kind =
     Text(&[c"tmpfs", c"/tmp/fz", c"/tmp/fz/fzm1", c"fz1", c"/dev", c"/proc/self/fd", c"/", c"/dev/null"]);
 const FILESYSTEM: Kind =
@@ -140,7 +140,7 @@ calls! {
     renameat = 38 (Dir, Name, Dir, Name);
     umount2 = 39 (MOUNT_POINT, OneOf(&[0, 0, 1, 2, 2, 4, 8]));
     umount2 = 39 (MOUNT_POINT, OneOf(&[0, 2]));
-    mount = 40 (MOUNTED, MOUNT_POINT, FILESYSTEM, Flags(&[0x1000, 0x1000, 1, 2, 4, 8, 0x20, 0x4000, 0x8000, 0x20000, 0x40000, 0x100000]), MOUNT_OPTIONS);
+    mount = 40 (MOUNTED, MOUNT_POINT, FILESYSTEM, Flags(&[0x1000, 0x1000, 1, 2, 4, 8, 0x4000, 0x8000, 0x20000, 0x40000, 0x100000]), MOUNT_OPTIONS);
     statfs = 43 (Path, Memory);
     fstatfs = 44 (Fd, Memory);
     truncate = 45 (Name, Offset);
