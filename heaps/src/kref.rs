@@ -31,27 +31,38 @@ impl Kref {
 
     /// One more reference; the caller has one (Linux: `kref_get`).
     pub fn get<P: Platform>(&self) {
-        self.0.inc().unwrap_or_else(P::refcount_fault)
+        self.0.inc().unwrap_or_else(|fault| P::refcount_fault(fault, self.address()));
+        P::counted(self.address(), true);
     }
 
     /// A reference, unless the last has gone (Linux: `kref_get_unless_zero`). The caller knows by a lock, or
     /// another reference, that the count's memory is still there.
     #[must_use]
     pub fn get_unless_zero<P: Platform>(&self) -> bool {
-        self.0.inc_not_zero().unwrap_or_else(|fault| {
-            P::refcount_fault(fault);
+        let got = self.0.inc_not_zero().unwrap_or_else(|fault| {
+            P::refcount_fault(fault, self.address());
             true
-        })
+        });
+        if got {
+            P::counted(self.address(), true);
+        }
+        got
     }
 
     /// One reference fewer; whether it was the last, so that the caller releases the object (Linux:
     /// `kref_put`). Otherwise the caller must not touch the object again.
     #[must_use]
     pub fn put<P: Platform>(&self) -> bool {
+        P::counted(self.address(), false);
         self.0.dec_and_test().unwrap_or_else(|fault| {
-            P::refcount_fault(fault);
+            P::refcount_fault(fault, self.address());
             false
         })
+    }
+
+    /// What the platform knows the count by.
+    fn address(&self) -> *const u8 {
+        core::ptr::from_ref(self).cast()
     }
 }
 
