@@ -4,6 +4,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::any::Any;
+use core::fmt::{self, Write};
 
 use heaps::{Errno, PhysAddr, Result};
 
@@ -92,7 +93,9 @@ pub trait FileOps: Any + Send + Sync {
     }
 
     /// Its own lines of `/proc/PID/fdinfo/N`; `references` is how many hold the file.
-    fn show_fdinfo(&self, _to: &mut String, _references: usize) {}
+    fn show_fdinfo(&self, _to: &mut dyn Write, _references: usize) -> fmt::Result {
+        Ok(())
+    }
 
     /// What `/proc/PID/fd/N` says for a file without a path.
     fn link_text(&self) -> Option<String> {

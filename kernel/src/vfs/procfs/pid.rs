@@ -11,6 +11,7 @@ use heaps::{Errno, Result};
 
 use super::fd::{FdDir, Shows};
 use super::{DEV, Process, number, process, status};
+use crate::mm::fallible::{self, Escaped};
 use crate::vfs::dentry::Dentry;
 use crate::vfs::dynamic::{DynDir, DynEntry};
 use crate::vfs::inode::{Content, Inode, MagicLink, S_IFDIR, S_IFLNK, S_IFREG};
@@ -166,13 +167,5 @@ fn integer(text: &str) -> Result<i32> {
 
 /// Bytes as text; what is none is replaced. `ENOMEM`.
 fn text(bytes: &[u8]) -> Result<String> {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text.try_reserve(chunk.valid().len() + 3).map_err(|_| Errno::ENOMEM)?;
-        text.push_str(chunk.valid());
-        if !chunk.invalid().is_empty() {
-            text.push(char::REPLACEMENT_CHARACTER);
-        }
-    }
-    Ok(text)
+    fallible::text(|out| write!(out, "{}", Escaped { bytes, special: &[] }))
 }
