@@ -107,10 +107,10 @@ impl<T: Counted> Ref<T> {
 
     /// Makes a value for which there is room on the heap already; `ENOMEM`, or what `make` says.
     pub fn try_new_with(make: impl FnOnce() -> Result<T>) -> Result<Ref<T>> {
-        let inner = Box::into_raw(try_box_with(|| Ok(Inner { kref: Kref::new(), value: make()? }))?);
-        T::Platform::name_object(inner.cast(), T::KIND);
-        // SAFETY: a box is not null.
-        Ok(Ref { inner: unsafe { NonNull::new_unchecked(inner) }, owns: PhantomData })
+        let inner = Box::leak(try_box_with(|| Ok(Inner { kref: Kref::new(), value: make()? }))?);
+        let inner = NonNull::from(inner);
+        T::Platform::name_object(inner.as_ptr().cast(), T::KIND);
+        Ok(Ref { inner, owns: PhantomData })
     }
 
     /// Whether both point to the same object.
@@ -176,23 +176,21 @@ impl<T: Counted> OnceRef<T> {
 
     /// Another reference to the object, which `make` makes unless somebody has. `ENOMEM`.
     pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> Result<Ref<T>> {
-        let mut inner = self.0.load(Ordering::Acquire);
-        if inner.is_null() {
-            let new = ManuallyDrop::new(Ref::try_new(make())?);
-            let made = new.inner.as_ptr();
-            match self.0.compare_exchange(inner, made, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => inner = made,
-                Err(other) => {
-                    drop(ManuallyDrop::into_inner(new));
-                    inner = other;
-                }
-            }
-        }
-        // SAFETY: not null any more.
-        let inner = unsafe { NonNull::new_unchecked(inner) };
+        let inner = match NonNull::new(self.0.load(Ordering::Acquire)) {
+            Some(inner) => inner,
+            None => self.offer(Ref::try_new(make())?),
+        };
         // The count behind it is this value's, and is not given up here.
         let ours = ManuallyDrop::new(Ref { inner, owns: PhantomData });
         Ok(Ref::clone(&ours))
+    }
+
+    /// Keeps `new`, unless somebody was first, whose object stays then.
+    fn offer(&self, new: Ref<T>) -> NonNull<Inner<T>> {
+        let made = new.inner.as_ptr();
+        let set = self.0.compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
+        let first = set.err().and_then(NonNull::new);
+        first.unwrap_or_else(|| ManuallyDrop::new(new).inner)
     }
 }
 
