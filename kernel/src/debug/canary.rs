@@ -14,7 +14,7 @@ use crate::modules::places;
 use crate::sync::{Mutex, SpinLock, order};
 
 /// The files, and what a write to one does.
-pub const FILES: [(&str, fn()); 14] = [
+pub const FILES: [(&str, fn()); 15] = [
     ("touch_freed", canary::touch_freed),
     ("touch_beyond", canary::touch_beyond),
     ("free_twice", canary::free_twice),
@@ -26,6 +26,7 @@ pub const FILES: [(&str, fn()); 14] = [
     ("saturate_count", saturate_count),
     ("count_from_zero", count_from_zero),
     ("write_text", canary::write_text),
+    ("write_alias", canary::write_alias),
     ("run_data", canary::run_data),
     ("call_unloaded", call_unloaded),
     ("panic", panic),

@@ -3,6 +3,10 @@
 use alloc::alloc::{alloc, dealloc};
 use core::alloc::Layout;
 
+use crate::arch::layout::linear;
+use crate::arch::mmu;
+use crate::modules::places;
+
 const LAYOUT: Layout = Layout::new::<[u64; 4]>();
 
 fn freed_object() -> *mut u8 {
@@ -65,6 +69,16 @@ pub fn lose_two() {
 pub fn write_text() {
     let text = core::hint::black_box(write_text as *const () as *mut u32);
     // SAFETY: none: this is the mistake. Text is mapped read-only, so nothing changes.
+    unsafe { text.write_volatile(text.read_volatile()) };
+}
+
+/// Writes to a module's text by its alias in the linear map.
+pub fn write_alias() {
+    let mut first = 0;
+    places::each(&mut |module| first = module.start);
+    let Some(frame) = mmu::frame_at(first) else { return };
+    let text = core::hint::black_box(linear(frame).cast::<u32>());
+    // SAFETY: none: this is the mistake. Text is mapped read-only there too, so nothing changes.
     unsafe { text.write_volatile(text.read_volatile()) };
 }
 
