@@ -298,7 +298,7 @@ impl Platform for TestPlatform {
         assert!(!object.is_null());
     }
 
-    fn refcount_fault(fault: Fault) {
+    fn refcount_fault(fault: Fault, _: *const u8) {
         let _own = suspend();
         Machine::here().faults.lock().unwrap().push(fault);
     }
@@ -307,6 +307,8 @@ impl Platform for TestPlatform {
         let _own = suspend();
         Machine::here().events.lock().unwrap().push(event);
     }
+
+    fn counted(_: *const u8, _: bool) {}
 
     fn traces_puts() -> bool {
         Machine::here().traces_puts.load(Ordering::Relaxed)

@@ -15,6 +15,8 @@ pub mod oops;
 pub mod oracle;
 #[cfg(target_os = "none")]
 pub mod print;
+#[cfg(target_os = "none")]
+pub mod references;
 pub mod report;
 pub mod steps;
 pub mod strace;

@@ -2,6 +2,7 @@
 //!
 //! Each part of a module is mapped for one use alone: text is never writable, data never runs. Unmapping comes before
 //! freeing, so that a call that comes too late faults.
+#![allow(unsafe_code)]
 
 use core::mem::transmute;
 

@@ -21,6 +21,8 @@ use crate::vfs::pseudo::read_only;
 /// In the mode column, beside what the file was opened for: it can be sought in, and it is open (Linux: `FMODE_LSEEK`,
 /// `FMODE_OPENED`).
 const FMODE: u32 = 0x8_0004;
+/// Room made at first and kept, so that hardly any buffer has to make more.
+const ROOM: usize = 64;
 
 enum Slot {
     /// Free, and the next that is.
@@ -54,7 +56,8 @@ impl Place {
         let at = match list.free {
             Some(at) => at,
             None => {
-                list.slots.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                let more = if list.slots.capacity() == 0 { ROOM } else { 1 };
+                list.slots.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
                 list.slots.push(Slot::Free(None));
                 list.slots.len() - 1
             }
@@ -79,9 +82,14 @@ impl Drop for Place {
         let free = Slot::Free(list.free);
         let gone = core::mem::replace(&mut list.slots[self.0], free);
         list.free = Some(self.0);
-        let all = (list.taken == 0).then(|| core::mem::replace(&mut *list, List::new()));
+        if list.taken == 0 {
+            // What many buffers made it grow by is no leak.
+            list.slots.clear();
+            list.slots.shrink_to(ROOM);
+            list.free = None;
+        }
         drop(list);
-        drop((gone, all));
+        drop(gone);
     }
 }
 

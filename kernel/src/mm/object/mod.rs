@@ -3,6 +3,7 @@
 //! An object's memory carries a tag that its pointer carries too; freeing changes the memory's tag, so that a
 //! stale pointer faults at its next use. Freed objects wait in a quarantine before their memory serves again.
 //! Each object's record, just below it, says who allocated and who freed it (KASAN's and SLUB's user tracking).
+#![allow(unsafe_code)]
 
 pub mod canary;
 mod classes;

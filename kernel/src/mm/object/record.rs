@@ -26,7 +26,7 @@ impl Trace {
 
     /// Notes the running task as the one, and the stack from frame pointer `fp` on.
     #[inline]
-    pub(super) fn note(&mut self, fp: u64) {
+    pub fn note(&mut self, fp: u64) {
         self.tid = sched::current_tid();
         self.cpu = arch::cpu_id() as u32;
         arch::backtrace_offsets(fp, &mut self.stack);

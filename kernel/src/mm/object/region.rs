@@ -128,7 +128,7 @@ impl Region {
     pub(super) fn alloc(&mut self, layout: Layout, bookkeeping: bool, fp: u64) -> Option<(*mut u8, usize)> {
         let (class, size) = classes::of(layout.size().max(1));
         let class = if layout.align() > UNIT { LARGE_CLASS } else { class };
-        let record = match self.pop_free(class) {
+        let record = match self.pop_free(class).or_else(|| self.cut(class, size)) {
             Some(record) => record,
             None => self.fresh(class, size, layout.align())?,
         };
@@ -242,6 +242,19 @@ impl Region {
         }
     }
 
+    /// A fresh block from what is left of the class' slab.
+    #[inline]
+    fn cut(&mut self, class: u8, size: usize) -> Option<u32> {
+        let slab = self.slabs.get_mut(usize::from(class))?;
+        let start = slab.start;
+        if start == slab.end {
+            return None;
+        }
+        let block = RECORD + size;
+        slab.start += block;
+        Some(self.set_up(start, class, RECORD, block))
+    }
+
     /// A fresh block with its record set up. Small ones are cut from a slab of several, if there is room for that.
     fn carve(&mut self, class: u8, size: usize, align: usize) -> Option<u32> {
         let lead = RECORD.next_multiple_of(align.max(UNIT));
@@ -253,18 +266,13 @@ impl Region {
             let start = self.blocks.allocate_first_fit(block).ok()?.addr().get();
             return Some(self.set_up(start, class, lead, block.size()));
         }
-        let slab = &mut self.slabs[usize::from(class)];
-        if slab.start == slab.end {
-            let several = Layout::from_size_align((SLAB / block.size()).max(1) * block.size(), UNIT).ok()?;
-            let got = [several, block].into_iter().find_map(|layout| {
-                self.blocks.allocate_first_fit(layout).ok().map(|start| (start.addr().get(), layout.size()))
-            });
-            let (start, len) = got?;
-            *slab = start..start + len;
-        }
-        let start = slab.start;
-        slab.start += block.size();
-        Some(self.set_up(start, class, lead, block.size()))
+        let several = Layout::from_size_align((SLAB / block.size()).max(1) * block.size(), UNIT).ok()?;
+        let got = [several, block].into_iter().find_map(|layout| {
+            self.blocks.allocate_first_fit(layout).ok().map(|start| (start.addr().get(), layout.size()))
+        });
+        let (start, len) = got?;
+        self.slabs[usize::from(class)] = start..start + len;
+        self.cut(class, size)
     }
 
     /// Puts a record into the block at `start`, `lead` bytes of which are before the object.
