@@ -178,7 +178,7 @@ pub struct Options {
     /// Seconds after which a machine is killed
     #[arg(long, global = true, value_name = "S", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
-    /// Print the result of demo as JSON
+    /// Print the result of demo, or of mutants, as JSON
     #[arg(long, global = true)]
     pub json: bool,
     /// Never install what is missing: say what to run instead

@@ -14,11 +14,12 @@ use crate::modules::places;
 use crate::sync::{Mutex, SpinLock, order};
 
 /// The files, and what a write to one does.
-pub const FILES: [(&str, fn()); 13] = [
+pub const FILES: [(&str, fn()); 14] = [
     ("touch_freed", canary::touch_freed),
     ("touch_beyond", canary::touch_beyond),
     ("free_twice", canary::free_twice),
     ("free_in_flight", in_flight::free_one_in_flight),
+    ("lose_two", canary::lose_two),
     ("overflow_stack", overflow_stack),
     ("invert_locks", invert_locks),
     ("lock_twice", lock_twice),

@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use heaps::{Discipline, Errno, Result};
 
-use super::{canary, meet, oracle, references, report, steps};
+use super::{canary, leaks, meet, oracle, references, report, steps};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
 use crate::mm::object;
@@ -36,6 +36,7 @@ pub fn init() -> Result<()> {
     add("references", 0o200, write_only(|text| switched(text).map(references::remember)))?;
     add("trace_puts", 0o200, write_only(trace_puts))?;
     add("find", 0o200, write_only(find))?;
+    leaks::init()?;
     // The harness' canaries: what it must catch can be made to happen.
     canary::FILES.iter().try_for_each(|&(name, what)| add(name, 0o200, write_only(done(what))))
 }

@@ -8,6 +8,8 @@ pub mod kmsg;
 pub mod ktap;
 #[cfg(target_os = "none")]
 pub mod lab;
+#[cfg(target_os = "none")]
+pub mod leaks;
 pub mod meet;
 #[cfg(target_os = "none")]
 pub mod oops;

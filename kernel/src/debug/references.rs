@@ -19,8 +19,8 @@ pub const SHOWN: usize = 16;
 /// One reference taken, or about to be put.
 #[derive(Clone, Copy)]
 pub struct Change {
-    /// The count's address, without a tag.
-    pub count: usize,
+    /// The count's address, without a tag; inverted, lest it be taken for a pointer that keeps the object.
+    hidden: usize,
     /// Taken, rather than put.
     pub taken: bool,
     /// By whom.
@@ -29,12 +29,19 @@ pub struct Change {
     serial: u32,
 }
 
+impl Change {
+    /// The count's address, without a tag.
+    pub fn count(&self) -> usize {
+        !self.hidden
+    }
+}
+
 struct History {
     changes: [Change; KEPT],
     next: usize,
 }
 
-const NONE: Change = Change { count: 0, taken: false, who: Trace::NONE, serial: 0 };
+const NONE: Change = Change { hidden: 0, taken: false, who: Trace::NONE, serial: 0 };
 static HISTORY: IrqLock<History, { order::REFERENCES }> =
     IrqLock::new(History { changes: [NONE; KEPT], next: 0 });
 static ON: AtomicBool = AtomicBool::new(false);
@@ -64,7 +71,7 @@ fn remember_change(count: *const u8, taken: bool) {
     who.note(frame_pointer());
     let mut history = HISTORY.lock();
     let at = history.next % KEPT;
-    history.changes[at] = Change { count: untagged(count.addr()), taken, who, serial };
+    history.changes[at] = Change { hidden: !untagged(count.addr()), taken, who, serial };
     history.next += 1;
 }
 
@@ -78,7 +85,7 @@ pub fn of(object: Range<usize>, serial: u32) -> (ArrayVec<Change, SHOWN>, bool) 
     let mut cut = oldest > 0 && since(&history.changes[oldest % KEPT]);
     for at in oldest..history.next {
         let change = history.changes[at % KEPT];
-        if object.contains(&change.count) && since(&change) {
+        if object.contains(&change.count()) && since(&change) {
             if last.is_full() {
                 last.remove(0);
                 cut = true;

@@ -270,7 +270,7 @@ mod guest {
         }
         for change in changes {
             let what = if change.taken { "taken" } else { "put" };
-            who(format_args!("Reference {what} at +{}", change.count - at), &change.who);
+            who(format_args!("Reference {what} at +{}", change.count() - at), &change.who);
         }
         if record.freed.cpu != u32::MAX && record.freed.addresses().next().is_some() {
             who("Freed", &record.freed);

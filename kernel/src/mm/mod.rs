@@ -5,6 +5,7 @@ pub mod aspace;
 #[cfg(target_os = "none")]
 pub mod boot;
 pub mod commit;
+pub mod fallible;
 #[cfg(target_os = "none")]
 pub mod frames;
 #[cfg(not(target_os = "none"))]

@@ -319,6 +319,16 @@ pub fn affinity(task: &TaskRef) -> u64 {
     task.affinity.load(Ordering::Relaxed)
 }
 
+/// How many idle tasks there are: one for each CPU.
+pub fn idle_tasks() -> usize {
+    CPUS.iter().filter(|cpu| cpu.idle.get().is_some()).count()
+}
+
+/// The stack pointers of idle tasks that do not run.
+pub fn idle_stack_pointers() -> impl Iterator<Item = usize> {
+    CPUS.iter().filter_map(|cpu| cpu.idle.get()?.execution.stack_pointer())
+}
+
 /// Waits until tasks that are about to end are gone, for ten seconds at most: what they hold on to
 /// would be taken for a leak, or its end for a gain. May sleep.
 pub fn settle() {

@@ -11,7 +11,7 @@ use aarch64_cpu::registers::{TTBR1_EL1, Writeable};
 use heaps::{PAGE_SIZE, PhysAddr, Result};
 use spin::Once;
 
-use super::layout::{IMAGE_BASE, LINEAR_BASE, MODULES_BASE, MODULES_SIZE};
+use super::layout::{IMAGE_BASE, LINEAR_BASE, MODULES_BASE, MODULES_SIZE, STACK_SIZE, STACKS_BASE};
 use super::table::{Table, as_table, desc, span};
 use super::tlb;
 
@@ -194,6 +194,21 @@ pub fn reaches(va: usize, write: bool) -> bool {
         }
     }
     par & 1 == 0
+}
+
+/// The kernel's statics that can change: data and bss, without the boot stack.
+pub fn statics() -> Range<usize> {
+    (&raw const __rodata_end).addr()..(&raw const __boot_stack_guard).addr()
+}
+
+/// From stack pointer `sp` to the upper end of the kernel stack it is on; empty if it is on none.
+pub fn stack_from(sp: usize) -> Range<usize> {
+    let boot = (&raw const __boot_stack_guard).addr()..(&raw const __boot_stack_top).addr();
+    match sp {
+        _ if boot.contains(&sp) => sp..boot.end,
+        STACKS_BASE.. => sp..(sp | (2 * STACK_SIZE - 1)) + 1,
+        _ => sp..sp,
+    }
 }
 
 /// Whether `pc` lies in the kernel's text, or where modules' is or was.

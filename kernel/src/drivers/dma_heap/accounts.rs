@@ -7,13 +7,13 @@
 //! question, which `DmaBuf:` in `/proc/PID/status` answers.
 #![forbid(unsafe_code)]
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering};
 
 use heaps::{Errno, Result};
 
+use crate::mm::fallible;
 use crate::process;
 use crate::process::creds::Creds;
 use crate::sync::{SpinLock, order};
@@ -97,14 +97,18 @@ impl Drop for Charge {
 
 /// Makes the table `/sys/kernel/debug/dma_buf/users`. Once, at boot. `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
-    debugfs::create_file("dma_buf", "users", 0o444, read_only(|| Ok(show())))
+    debugfs::create_file("dma_buf", "users", 0o444, read_only(show))
 }
 
-fn show() -> String {
-    let rows: Vec<_> =
-        ACCOUNTS.lock().iter().map(|account| (account.user, account.buffers, account.bytes)).collect();
-    let line = |(user, buffers, bytes): &(u32, usize, usize)| format!("{user}\t{buffers}\t{bytes}\n");
-    format!("user\tbuffers\tbytes\n{}", rows.iter().map(line).collect::<String>())
+/// A line for each user. `ENOMEM`: there may be many.
+fn show() -> Result<String> {
+    let accounts = ACCOUNTS.lock();
+    fallible::text(|out| {
+        writeln!(out, "user\tbuffers\tbytes")?;
+        accounts
+            .iter()
+            .try_for_each(|Account { user, buffers, bytes }| writeln!(out, "{user}\t{buffers}\t{bytes}"))
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use heaps::{DmaBuf, Errno, Result};
 use super::buffer::BufferRef;
 use super::platform::Kernel;
 use super::sync_file;
+use crate::mm::fallible;
 use crate::sync::{SpinLock, order};
 use crate::vfs::debugfs;
 use crate::vfs::file::File;
@@ -130,13 +131,10 @@ fn bufinfo() -> Result<String> {
     });
     room?;
     buffers.sort_unstable_by_key(|buffer: &BufferRef| core::cmp::Reverse(buffer.file().inode().ino()));
-    let mut text = String::new();
-    // Writing to a string does not fail.
-    let _ = show(&mut text, &buffers);
-    Ok(text)
+    fallible::text(|out| show(out, &buffers))
 }
 
-fn show(out: &mut String, buffers: &[BufferRef]) -> fmt::Result {
+fn show(out: &mut dyn Write, buffers: &[BufferRef]) -> fmt::Result {
     out.write_str("\nDma-buf Objects:\n")?;
     out.write_str("size    \tflags   \tmode    \tcount   \texp_name\tino     \tname\n")?;
     for buffer in buffers {

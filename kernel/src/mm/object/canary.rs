@@ -48,6 +48,19 @@ pub fn touch_beyond() {
     }
 }
 
+/// Loses two objects that refer to each other, and that nobody else refers to.
+pub fn lose_two() {
+    // SAFETY: the layout has a size, and room for a pointer; the objects are nobody else's.
+    unsafe {
+        let two: [*mut u8; 2] = [alloc(LAYOUT), alloc(LAYOUT)];
+        if two.iter().all(|object| !object.is_null()) {
+            two.iter().for_each(|&object| super::name(object, "canary"));
+            two[0].cast::<*mut u8>().write(two[1]);
+            two[1].cast::<*mut u8>().write(two[0]);
+        }
+    }
+}
+
 /// Writes to the kernel's text.
 pub fn write_text() {
     let text = core::hint::black_box(write_text as *const () as *mut u32);

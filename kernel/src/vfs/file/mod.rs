@@ -39,6 +39,7 @@ use super::uses::Use;
 use super::write_access::WriteAccess;
 use crate::chrdev::CdevRef;
 use crate::mm::admit::admit;
+use crate::mm::fallible;
 use crate::modules::ModuleRef;
 use crate::sync::{Mutex, SpinLock, order};
 use count::Counted;
@@ -228,19 +229,19 @@ impl File {
         self.ops().poll(self)
     }
 
-    /// What `/proc/PID/fd/N` says.
-    pub fn link_text(&self) -> Vec<u8> {
+    /// What `/proc/PID/fd/N` says. `ENOMEM`.
+    pub fn link_text(&self) -> Result<Vec<u8>> {
         if let Some(text) = self.ops().link_text() {
-            return text.into_bytes();
+            return Ok(text.into_bytes());
         }
         let Some(dentry) = self.dentry() else {
-            return b"anon_inode:[file]".to_vec();
+            return Ok(b"anon_inode:[file]".to_vec());
         };
-        let mut path = dentry.path();
+        let mut path = dentry.path()?;
         if self.inode().nlink() == 0 {
-            path.extend_from_slice(b" (deleted)");
+            fallible::append(&mut path, b" (deleted)")?;
         }
-        path
+        Ok(path)
     }
 
     /// `EBADF` unless open for reading.

@@ -72,14 +72,14 @@ struct FdLink {
 
 impl MagicLink for FdLink {
     fn text(&self) -> Result<Vec<u8>> {
-        Ok(file(self.pid, self.fd)?.link_text())
+        file(self.pid, self.fd)?.link_text()
     }
 
     fn target(&self) -> Result<Arc<Dentry>> {
         let file = file(self.pid, self.fd)?;
         match file.dentry() {
             Some(dentry) => Ok(dentry.clone()),
-            None => Ok(Dentry::anonymous(&file.link_text(), file.inode().clone())),
+            None => Ok(Dentry::anonymous(&file.link_text()?, file.inode().clone())),
         }
     }
 }

@@ -47,8 +47,8 @@ static ENTRIES: [(&str, Entry); 19] = [
     ("environ", Entry::Text(|process, _| text(&process.environ()?))),
     ("limits", Entry::Text(|process, _| Ok(status::limits(&process.limits())))),
     ("maps", Entry::Text(|process, _| process.maps())),
-    ("mountinfo", Entry::Text(|_, _| Ok(mounts::mountinfo()))),
-    ("mounts", Entry::Text(|_, _| Ok(mounts::proc_mounts()))),
+    ("mountinfo", Entry::Text(|_, _| mounts::mountinfo())),
+    ("mounts", Entry::Text(|_, _| mounts::proc_mounts())),
     ("oom_score", Entry::Text(|process, _| Ok(format!("{}\n", process.oom_score())))),
     (
         "oom_score_adj",
@@ -115,7 +115,7 @@ struct Link {
 
 impl MagicLink for Link {
     fn text(&self) -> Result<Vec<u8>> {
-        Ok(self.target()?.path())
+        self.target()?.path()
     }
 
     fn target(&self) -> Result<Arc<Dentry>> {
