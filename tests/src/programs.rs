@@ -32,7 +32,7 @@ const DEVICES: [(&str, Device, Program, Option<&str>, &str); 3] = [
 ];
 
 /// The programs that are run without arguments.
-const PROGRAMS: [Program; 17] = [
+const PROGRAMS: [Program; 18] = [
     program("drmtest", 2, 256, 120),
     program("eventtest", 2, 256, 60),
     program("fencetest", 2, 256, 120),
@@ -41,6 +41,7 @@ const PROGRAMS: [Program; 17] = [
     program("fpsimd", 2, 256, 120),
     program("heaptest", 2, 256, 60),
     program("leaktest", 4, 256, 120),
+    program("lendtest", 2, 256, 300),
     program("linktest", 2, 256, 60),
     program("mmaptest", 1, 256, 60),
     program("modtest", 1, 256, 60),
