@@ -6,6 +6,8 @@ pub mod aspace;
 pub mod boot;
 pub mod commit;
 #[cfg(target_os = "none")]
+pub mod dma_memory;
+#[cfg(target_os = "none")]
 pub mod frames;
 #[cfg(not(target_os = "none"))]
 #[path = "frames_host.rs"]
