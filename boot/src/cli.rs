@@ -132,6 +132,9 @@ pub struct Racing {
     /// Where the random delays start
     #[arg(long, value_name = "S", requires = "racing", default_value_t = 1)]
     pub seed: u32,
+    /// Race all cells in turn, again and again with another seed each time, until so many seconds have passed
+    #[arg(long = "for", value_name = "SECONDS", requires = "racing", value_parser = parse_seconds)]
+    pub lasting: Option<Duration>,
 }
 
 /// Options of every command.
@@ -178,7 +181,7 @@ pub struct Options {
     /// Seconds after which a machine is killed
     #[arg(long, global = true, value_name = "S", value_parser = parse_seconds)]
     pub timeout: Option<Duration>,
-    /// Print the result of demo as JSON
+    /// Print the result of demo, or of mutants, as JSON
     #[arg(long, global = true)]
     pub json: bool,
     /// Never install what is missing: say what to run instead
@@ -261,6 +264,7 @@ mod tests {
             ("demo --strace", "unexpected argument"),
             ("demo H99", "there is no such scenario"),
             ("demo H1 --rounds 5", "--racing"),
+            ("demo H1 --for 5", "--racing"),
             ("demo H1 --replay H1.kref.d-a-00000000", "there is no such id"),
             ("demo H1 --replay nonsense", "there is no such id"),
             ("demo H1 --racing --rounds 0", "not in 1.."),

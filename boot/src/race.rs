@@ -76,6 +76,17 @@ impl Tally {
         self.finds().next().is_none() && !matches!(word(&self.expected), "ok" | "refused")
     }
 
+    /// Adds the races of the same cell that came after these. Of those that found nothing the last is kept.
+    fn absorb(&mut self, later: Tally) {
+        self.first = self.first.or(later.first.map(|first| self.ns + first));
+        self.id = self.id.take().or(later.id);
+        self.met &= later.met && !later.series.is_empty();
+        self.rounds += later.rounds;
+        self.ns += later.ns;
+        self.series.retain(|series| is_find(&series.cell) || series.lost);
+        self.series.extend(later.series);
+    }
+
     fn add(&mut self, seen: Observation) {
         let race = seen.cell.race.unwrap_or_default();
         self.rounds += race.rounds;
@@ -123,6 +134,18 @@ impl Races {
     /// The races of one scenario under one discipline.
     pub fn find(&self, id: &str, discipline: &str) -> Option<&Tally> {
         self.cells.iter().find(|tally| tally.cell == id && tally.discipline == discipline)
+    }
+
+    /// Adds the same cells' races that came after these.
+    pub fn absorb(&mut self, later: Races) {
+        for tally in later.cells {
+            let same = |known: &&mut Tally| known.cell == tally.cell && known.discipline == tally.discipline;
+            match self.cells.iter_mut().find(same) {
+                Some(known) => known.absorb(tally),
+                None => self.cells.push(tally),
+            }
+        }
+        self.faults.extend(later.faults);
     }
 
     /// Whether every cell was raced, no machine failed, and nothing was found that should not be there.
@@ -249,6 +272,20 @@ mod tests {
         assert!(h5.is_unseen() && !h1.is_unseen() && races.is_well());
         let seeds: Vec<_> = h1.series.iter().map(|seen| seen.cell.race.unwrap().seed).collect();
         assert_eq!(seeds, [5, 1_000_008, 2_000_011]);
+    }
+
+    #[test]
+    fn later_races_are_added_to_earlier_ones() {
+        let mut all = races(&["H1", "H5"], Budget { rounds: 5, ..BUDGET });
+        all.absorb(races(&["H1", "H5"], BUDGET));
+        let (h1, h5) = (all.find("H1", "kref").unwrap(), all.find("H5", "kref").unwrap());
+        assert_eq!((h1.finds().count(), h1.rounds, h1.first), (3, 35, Some(2000)));
+        assert_eq!((h5.rounds, h5.ns, h5.series.len()), (105, 2000, 1));
+        assert!(all.is_well());
+        let mut lost = Races { budget: BUDGET, cells: Vec::new(), faults: Vec::new() };
+        lost.cells.push(Tally { cell: "H5".into(), discipline: "kref".into(), ..Tally::default() });
+        all.absorb(lost);
+        assert!(!all.is_well(), "a turn that raced nothing is no clean one");
     }
 
     #[test]

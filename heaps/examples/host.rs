@@ -175,7 +175,9 @@ impl Platform for Host {
 
     fn name_object(_: *const u8, _: &'static str) {}
 
-    fn refcount_fault(fault: Fault) {
+    fn counted(_: *const u8, _: bool) {}
+
+    fn refcount_fault(fault: Fault, _: *const u8) {
         panic!("a count was misused: {fault:?}");
     }
 

@@ -31,27 +31,38 @@ impl Kref {
 
     /// One more reference; the caller has one (Linux: `kref_get`).
     pub fn get<P: Platform>(&self) {
-        self.0.inc().unwrap_or_else(P::refcount_fault)
+        self.0.inc().unwrap_or_else(|fault| P::refcount_fault(fault, self.address()));
+        P::counted(self.address(), true);
     }
 
     /// A reference, unless the last has gone (Linux: `kref_get_unless_zero`). The caller knows by a lock, or
     /// another reference, that the count's memory is still there.
     #[must_use]
     pub fn get_unless_zero<P: Platform>(&self) -> bool {
-        self.0.inc_not_zero().unwrap_or_else(|fault| {
-            P::refcount_fault(fault);
+        let got = self.0.inc_not_zero().unwrap_or_else(|fault| {
+            P::refcount_fault(fault, self.address());
             true
-        })
+        });
+        if got {
+            P::counted(self.address(), true);
+        }
+        got
     }
 
     /// One reference fewer; whether it was the last, so that the caller releases the object (Linux:
     /// `kref_put`). Otherwise the caller must not touch the object again.
     #[must_use]
     pub fn put<P: Platform>(&self) -> bool {
+        P::counted(self.address(), false);
         self.0.dec_and_test().unwrap_or_else(|fault| {
-            P::refcount_fault(fault);
+            P::refcount_fault(fault, self.address());
             false
         })
+    }
+
+    /// What the platform knows the count by.
+    fn address(&self) -> *const u8 {
+        core::ptr::from_ref(self).cast()
     }
 }
 
@@ -96,10 +107,10 @@ impl<T: Counted> Ref<T> {
 
     /// Makes a value for which there is room on the heap already; `ENOMEM`, or what `make` says.
     pub fn try_new_with(make: impl FnOnce() -> Result<T>) -> Result<Ref<T>> {
-        let inner = Box::into_raw(try_box_with(|| Ok(Inner { kref: Kref::new(), value: make()? }))?);
-        T::Platform::name_object(inner.cast(), T::KIND);
-        // SAFETY: a box is not null.
-        Ok(Ref { inner: unsafe { NonNull::new_unchecked(inner) }, owns: PhantomData })
+        let inner = Box::leak(try_box_with(|| Ok(Inner { kref: Kref::new(), value: make()? }))?);
+        let inner = NonNull::from(inner);
+        T::Platform::name_object(inner.as_ptr().cast(), T::KIND);
+        Ok(Ref { inner, owns: PhantomData })
     }
 
     /// Whether both point to the same object.
@@ -165,23 +176,21 @@ impl<T: Counted> OnceRef<T> {
 
     /// Another reference to the object, which `make` makes unless somebody has. `ENOMEM`.
     pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> Result<Ref<T>> {
-        let mut inner = self.0.load(Ordering::Acquire);
-        if inner.is_null() {
-            let new = ManuallyDrop::new(Ref::try_new(make())?);
-            let made = new.inner.as_ptr();
-            match self.0.compare_exchange(inner, made, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => inner = made,
-                Err(other) => {
-                    drop(ManuallyDrop::into_inner(new));
-                    inner = other;
-                }
-            }
-        }
-        // SAFETY: not null any more.
-        let inner = unsafe { NonNull::new_unchecked(inner) };
+        let inner = match NonNull::new(self.0.load(Ordering::Acquire)) {
+            Some(inner) => inner,
+            None => self.offer(Ref::try_new(make())?),
+        };
         // The count behind it is this value's, and is not given up here.
         let ours = ManuallyDrop::new(Ref { inner, owns: PhantomData });
         Ok(Ref::clone(&ours))
+    }
+
+    /// Keeps `new`, unless somebody was first, whose object stays then.
+    fn offer(&self, new: Ref<T>) -> NonNull<Inner<T>> {
+        let made = new.inner.as_ptr();
+        let set = self.0.compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
+        let first = set.err().and_then(NonNull::new);
+        first.unwrap_or_else(|| ManuallyDrop::new(new).inner)
     }
 }
 

@@ -40,8 +40,8 @@ pub trait Pages: Send + Sync + 'static {
 /// Unless said otherwise a function may be called from any task and may not sleep. Lock order, outermost
 /// first: `HeapGuard`, then `ListLock` and whatever the device and page hooks take, in either order, for neither is
 /// taken under the other; `ResvLock`, with whatever an importer takes to map, under none of these; `PoolLock`
-/// and `CdevLock` are leaves, and so is `BufferLock`, but that `FenceLock` may be taken under it. No hook is called under any but `HeapGuard`, except `refcount_fault` and `meet`,
-/// which may come under `ListLock`, and `read_page` and `write_page`, which come under `ResvLock`. The last put of a heap,
+/// and `CdevLock` are leaves, and so is `BufferLock`, but that `FenceLock` may be taken under it. No hook is called under any but `HeapGuard`, except `refcount_fault`, `counted` and
+/// `meet`, which may come under `ListLock`, and `read_page` and `write_page`, which come under `ResvLock`. The last put of a heap,
 /// from the drop of a [`HeapFile`] or a [`DmaBuf`], may call the device hooks too.
 pub trait Platform: Pages + Sized {
     /// The registry's names and minors (Linux: `heap_list_lock`, a mutex). Held for short, bounded work, but for
@@ -128,8 +128,11 @@ pub trait Platform: Pages + Sized {
     /// Says what kind of object was just allocated at `object`, for reports about it.
     fn name_object(object: *const u8, kind: &'static str);
 
-    /// A reference count was misused. The count has been saturated: its object leaks and stays valid.
-    fn refcount_fault(fault: Fault);
+    /// A reference of the count at `count` was `taken`, or is about to be put. From any context; does not sleep.
+    fn counted(count: *const u8, taken: bool);
+
+    /// The reference count at `count` was misused. It has been saturated: its object leaks and stays valid.
+    fn refcount_fault(fault: Fault, count: *const u8);
 
     /// Something worth a line in a timeline happened, here and now. May be made to wait, as in [`meet`](Platform::meet).
     fn trace(event: Event);

@@ -26,6 +26,8 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 /// The boot CPU, on the boot stack, with the boot tables.
+// SAFETY: no other symbol has this name: `arch`'s entry code branches to it, once.
+#[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 extern "C" fn kernel_entry(blob_at: u64, image_at: u64) -> ! {
     percpu::init(0);

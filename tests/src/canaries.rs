@@ -30,7 +30,7 @@ const SHORT: Duration = Duration::from_secs(5);
 const DISCIPLINE: &str = "lastref";
 
 /// The trial's name where it is not the canary's, the canary, its time, and how it is to be caught.
-const CANARIES: [(&str, &str, Duration, Caught); 19] = [
+const CANARIES: [(&str, &str, Duration, Caught); 20] = [
     ("fail", "canary-fail", LIMIT, Caught::Verdict("failed(this canary always fails)")),
     ("hang", "canary-hang", LIMIT, Caught::Verdict("hang")),
     ("hang-machine", "canary-hang", SHORT, Caught::Lost("hang", "did not end in time")),
@@ -45,6 +45,7 @@ const CANARIES: [(&str, &str, Duration, Caught); 19] = [
     ("saturation", "canary-saturation", LIMIT, Caught::Verdict("refcount")),
     ("from-zero", "canary-from-zero", LIMIT, Caught::Verdict("refcount")),
     ("write-text", "canary-write-text", LIMIT, Caught::Verdict("oops")),
+    ("write-alias", "canary-write-alias", LIMIT, Caught::Verdict("oops")),
     ("run-data", "canary-run-data", LIMIT, Caught::Verdict("oops")),
     ("beyond", "canary-beyond", LIMIT, Caught::Verdict("out-of-bounds")),
     ("overflow", "canary-overflow", LIMIT, Caught::Lost("crash", "panicked")),

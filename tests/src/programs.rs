@@ -45,7 +45,7 @@ const TRANSLATED: [(&str, Program, Option<&str>, &str, &[&str]); 4] = [
 const FAULT: [&str; 3] = ["iommu: fault of edu (stream 0x", "): write to 0x", ": nothing is mapped there"];
 
 /// The programs that are run without arguments.
-const PROGRAMS: [Program; 16] = [
+const PROGRAMS: [Program; 17] = [
     program("drmtest", 2, 256, 120),
     program("eventtest", 2, 256, 60),
     program("fencetest", 2, 256, 120),
@@ -53,6 +53,7 @@ const PROGRAMS: [Program; 16] = [
     program("forktest", 2, 256, 60),
     program("fpsimd", 2, 256, 120),
     program("heaptest", 2, 256, 60),
+    program("leaktest", 4, 256, 120),
     program("linktest", 2, 256, 60),
     program("mmaptest", 1, 256, 60),
     program("modtest", 1, 256, 60),

@@ -3,8 +3,9 @@
 
 use anyhow::{Context, Result, ensure};
 use lastref::detector::Detector;
-use lastref::plan::{SCENARIOS, Scenario};
+use lastref::plan::Scenario;
 use libtest_mimic::Trial;
+use userland::scenarios;
 
 use crate::cells::{self, LIMIT};
 use crate::trial;
@@ -14,8 +15,9 @@ struct Wanted {
     cell: (&'static str, &'static str),
     /// What the line that says where it happened contains one of.
     touch: &'static [&'static str],
-    /// A section's title begins so, and some frame of it contains one of these.
-    sections: [(&'static str, &'static [&'static str]); 3],
+    /// The sections, in order, between which others may stand: a section's title begins so, and some frame of it
+    /// contains one of these.
+    sections: &'static [(&'static str, &'static [&'static str])],
 }
 
 /// Provider modules register heaps, so a stack through either word says who it was.
@@ -25,28 +27,47 @@ const UNREGISTERS: &[&str] = &["unregister", "unbind", "delete_module"];
 /// The VFS's own put of the cdev: what H5 is about. Any earlier touch, in the file's release, is another bug.
 const PUTS_CDEV: &[&str] = &["heaps/src/cdev/mod.rs"];
 const CLOSES: &[&str] = &["sys_close"];
+const OPENS: &[&str] = &["open"];
+const CANARY: &[&str] = &["count_from_zero"];
 
-const REPORTS: [Wanted; 4] = [
+const REPORTS: [Wanted; 5] = [
     Wanted {
         cell: ("H1", "kref"),
         touch: &["heaps/src/discipline/"],
-        sections: [("Call trace", &["ioctl"]), ("Allocated", REGISTERS), ("Freed", UNREGISTERS)],
+        sections: &[("Call trace", &["ioctl"]), ("Allocated", REGISTERS), ("Freed", UNREGISTERS)],
     },
     Wanted {
         cell: ("H5", "kref"),
         touch: PUTS_CDEV,
-        sections: [("Call trace", CLOSES), ("Allocated", REGISTERS), ("Freed", UNREGISTERS)],
+        sections: &[("Call trace", CLOSES), ("Allocated", REGISTERS), ("Freed", UNREGISTERS)],
     },
     // Here the heap is freed by the very close that goes on to touch it.
     Wanted {
         cell: ("H5", "kref-open-close"),
         touch: PUTS_CDEV,
-        sections: [("Call trace", CLOSES), ("Allocated", REGISTERS), ("Freed", CLOSES)],
+        sections: &[
+            ("Call trace", CLOSES),
+            ("Allocated", REGISTERS),
+            // The opener's of the cdev, then of the heap; the registration's; the opener's of the heap, and with that
+            // the heap's own of the cdev. The opener's of the cdev is what is left.
+            ("Reference taken at +", OPENS),
+            ("Reference taken at +", OPENS),
+            ("Reference put at +", UNREGISTERS),
+            ("Reference put at +", CLOSES),
+            ("Reference put at +", CLOSES),
+            ("Freed", CLOSES),
+        ],
     },
     Wanted {
         cell: ("H5", "kref-full"),
         touch: PUTS_CDEV,
-        sections: [("Call trace", CLOSES), ("Allocated", REGISTERS), ("Freed", CLOSES)],
+        sections: &[("Call trace", CLOSES), ("Allocated", REGISTERS), ("Freed", CLOSES)],
+    },
+    // A count that is misused: whose it is, and who put the reference that was the last.
+    Wanted {
+        cell: ("canary-from-zero", "lastref"),
+        touch: &["IncrementFromZero"],
+        sections: &[("Call trace", CANARY), ("Allocated", CANARY), ("Reference put at +", CANARY)],
     },
 ];
 
@@ -64,7 +85,8 @@ pub fn trials() -> Vec<Trial> {
 }
 
 fn scenario(id: &str) -> Result<Scenario> {
-    SCENARIOS.into_iter().find(|scenario| scenario.id == id).context("no such scenario")
+    let found = scenarios::find(id).with_context(|| format!("the userland has no {id}"))?;
+    Ok(Scenario { id: found.id, hazard: found.hazard })
 }
 
 fn check(log: &str, wanted: &Wanted) -> Result<()> {
@@ -75,8 +97,10 @@ fn check(log: &str, wanted: &Wanted) -> Result<()> {
     ensure!(!touch.is_empty(), "the kernel's log has no report");
     let there = wanted.touch.iter().any(|place| touch.contains(place));
     ensure!(there, "the touch is not in {}: {touch}", wanted.touch.join(", "));
-    for (title, names) in &wanted.sections {
-        let frames = section(log, title).with_context(|| format!("the report has no section {title}"))?;
+    let mut rest = log.lines();
+    for (title, names) in wanted.sections {
+        let frames =
+            section(&mut rest, title).with_context(|| format!("the report has no section {title}"))?;
         let named = frames.iter().any(|frame| names.iter().any(|name| frame.contains(name)));
         ensure!(named, "no frame of {title} names any of {}", names.join(", "));
         let placed = frames.iter().any(|frame| frame.contains(".rs:"));
@@ -85,10 +109,9 @@ fn check(log: &str, wanted: &Wanted) -> Result<()> {
     Ok(())
 }
 
-/// The indented lines below the first line that begins with `title`.
-fn section<'a>(log: &'a str, title: &str) -> Option<Vec<&'a str>> {
-    let mut lines = log.lines().skip_while(|line| !line.starts_with(title));
-    lines.next()?;
+/// The indented lines below the next line that begins with `title`.
+fn section<'a>(lines: &mut std::str::Lines<'a>, title: &str) -> Option<Vec<&'a str>> {
+    lines.find(|line| line.starts_with(title))?;
     Some(lines.take_while(|line| line.starts_with(' ')).collect())
 }
 
@@ -106,6 +129,10 @@ mod tests {
         let [h1, h5, ..] = REPORTS;
         check(REPORT, &h1).unwrap();
         assert!(check(REPORT, &h5).unwrap_err().to_string().contains("the touch is not in heaps/src/cdev"));
+        let late =
+            |title: &str| REPORT.replace(title, "?") + title + " by:\n ioctl register unregister (a.rs:1)\n";
+        assert!(check(&late("Freed"), &h1).is_ok());
+        assert!(check(&late("Allocated"), &h1).is_err(), "freed before it was allocated");
         for without in ["BUG: ", "Call trace", "Allocated", "Freed", "heap_ioctl", "unregister", "(a.rs:3)"] {
             assert!(check(&REPORT.replace(without, "?"), &h1).is_err(), "without {without}");
         }

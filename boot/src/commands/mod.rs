@@ -49,7 +49,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Conformance { verify, record, programs } => {
             conformance::run(&options, verify, record, &programs)
         }
-        Command::Mutants { names } => mutants::run(&names, options.verbose),
+        Command::Mutants { names } => mutants::run(&names, options.json, options.verbose),
         Command::Doctor => doctor::run(),
         Command::Lint => lint::run(),
     }

@@ -1,6 +1,6 @@
 //! `demo --racing`: how often, and how soon, the hazards come about without help.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -24,7 +24,10 @@ const BESIDES: Duration = Duration::from_secs(120);
 pub fn run(options: &Options, scenarios: Vec<Scenario>, racing: &Racing) -> Result<u8> {
     let plan = super::demo::plan(options, scenarios);
     let budget = budget(racing);
-    let races = races(&plan, options, budget)?;
+    let races = match racing.lasting {
+        Some(lasting) => in_turns(&plan, options, budget, lasting)?,
+        None => races(&plan, options, budget)?,
+    };
     if options.json {
         say(&(serde_json::to_string_pretty(&races)? + "\n"))?;
     } else {
@@ -52,6 +55,42 @@ fn budget(racing: &Racing) -> Budget {
     let ms = racing.seconds.map(|seconds| seconds.as_millis().try_into().unwrap_or(u64::MAX));
     let rounds = racing.rounds.unwrap_or(if ms.is_some() { u64::MAX } else { ROUNDS });
     Budget { rounds, ms: ms.unwrap_or(LONGEST), seed: racing.seed.into() }
+}
+
+/// Races the cells in turn, on new machines and from another seed each time, until `lasting` has passed on the host.
+/// Each turn is told on stderr as it ends, and what should not have been found with the kernel's report.
+fn in_turns(plan: &Plan, options: &Options, budget: Budget, lasting: Duration) -> Result<Races> {
+    let start = Instant::now();
+    let mut all = Races { budget, cells: Vec::new(), faults: Vec::new() };
+    for turn in 0.. {
+        let budget = Budget { seed: budget.seed.wrapping_add(turn), ..budget };
+        let now = races(plan, options, budget)
+            .inspect_err(|_| eprintln!("lastref: until then, {}", so_far(&all)))?;
+        for tally in now.cells.iter().filter(|tally| !tally.met) {
+            eprint!("{}", tell(tally, Style::PLAIN));
+            tally.finds().for_each(|seen| eprint!("{}", seen.log));
+        }
+        all.absorb(now);
+        let (passed, turn, seed) = (start.elapsed(), turn + 1, budget.seed);
+        eprintln!("lastref: {} s, turn {turn} of seed {seed}: {}", passed.as_secs(), so_far(&all));
+        if passed >= lasting {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// What all turns came to.
+fn so_far(races: &Races) -> String {
+    let rounds: u64 = races.cells.iter().map(|tally| tally.rounds).sum();
+    let ns: u64 = races.cells.iter().map(|tally| tally.ns).sum();
+    let finds: usize = races.cells.iter().map(|tally| tally.finds().count()).sum();
+    let unexpected = races.cells.iter().filter(|tally| !tally.met).count();
+    let (cells, faults) = (races.cells.len(), races.faults.len());
+    format!(
+        "{rounds} rounds of {cells} cells in {}, {finds} finds, {unexpected} cells not as expected, {faults} faults",
+        time(ns)
+    )
 }
 
 fn in_order<'a>(plan: &'a Plan, races: &'a Races, scenario: &'a Scenario) -> impl Iterator<Item = &'a Tally> {

@@ -115,6 +115,23 @@ pub fn chosen(names: &[String]) -> Result<Vec<Mutant>> {
 }
 
 impl Mutant {
+    /// What of the kernel it breaks, in a word.
+    pub fn area(&self) -> &'static str {
+        const AREAS: [(&str, &str); 9] = [
+            ("heaps/src/cdev", "chrdev"),
+            ("heaps/", "heaps"),
+            ("kernel/src/chrdev", "chrdev"),
+            ("kernel/src/drivers/dma_heap", "heaps"),
+            ("kernel/src/modules", "modules"),
+            ("kernel/src/vfs", "vfs"),
+            ("kernel/src/mm", "mm"),
+            ("kernel/src/arch/aarch64/pgtable", "mm"),
+            ("kernel/src/sync", "locks"),
+        ];
+        let file = self.edits.first().map_or("", |edit| &edit.file);
+        AREAS.iter().find(|(path, _)| file.starts_with(path)).map_or("others", |(_, area)| area)
+    }
+
     /// The files it changes and what they become: each once, all its places changed.
     ///
     /// # Errors
@@ -160,6 +177,9 @@ mod tests {
         };
         let all = all().unwrap();
         assert!(all.len() >= 25, "there are {} mutants", all.len());
+        for area in ["heaps", "vfs", "chrdev", "modules", "mm"] {
+            assert!(all.iter().any(|mutant| mutant.area() == area), "no mutant breaks {area}");
+        }
         assert_eq!(names(&[]).unwrap(), all.len());
         assert_eq!(names(&[&all[3].name]).unwrap(), 1);
         assert!(names(&["no-such-mutant"]).is_err());

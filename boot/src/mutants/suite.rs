@@ -14,8 +14,10 @@ use crate::input::Stdin;
 use crate::process::{self, Ending};
 use crate::workspace::{self, KERNEL_SOURCE};
 
-/// How long a build, and the tests after it, may take.
-const LIMIT: Duration = Duration::from_secs(1200);
+/// How long a build may take: on a host that is busy, the first of a kernel takes its time.
+const BUILDING: Duration = Duration::from_secs(2 * 3600);
+/// How long tests may take that need nothing built any more.
+const TESTING: Duration = Duration::from_secs(1200);
 
 /// Which tests are to notice a mutant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,7 +89,7 @@ fn trials() -> Result<PathBuf> {
     command.current_dir(workspace::root());
     command.args(["test", "--quiet", "--package", "lastref-tests", "--test", "guest", "--no-run"]);
     command.arg("--message-format=json-render-diagnostics");
-    let (_, output, stderr) = run(command)?;
+    let (_, output, stderr) = run(command, BUILDING)?;
     let executable = output.lines().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
@@ -117,7 +119,8 @@ impl Tests {
         }
         let mut command = Command::new(self.trials.get().expect("it was just set"));
         command.args(["--exact", trial]).env(KERNEL_SOURCE, tree.root());
-        let (succeeded, output, stderr) = run(command)?;
+        // It builds the kernel first; its machines have limits of their own.
+        let (succeeded, output, stderr) = run(command, BUILDING)?;
         ensure!(!output.contains("the guest did not build"), "the mutant does not build:\n{stderr}");
         judge(succeeded, &output, &stderr)
     }
@@ -125,14 +128,14 @@ impl Tests {
 
 /// Runs unit tests, in two steps: what does not build was not noticed by a test.
 fn host(tree: &Tree, options: &[&str], filter: &str) -> Result<Verdict> {
-    let tests = |more: &[&str]| {
+    let tests = |more: &[&str], limit| {
         let mut command = cargo();
         command.current_dir(tree.root()).arg("test").args(options).args(["--lib", "--quiet"]).args(more);
-        run(command)
+        run(command, limit)
     };
-    let (built, _, stderr) = tests(&["--no-run"])?;
+    let (built, _, stderr) = tests(&["--no-run"], BUILDING)?;
     ensure!(built, "the mutant does not build:\n{stderr}");
-    let (succeeded, output, stderr) = tests(&["--", filter])?;
+    let (succeeded, output, stderr) = tests(&["--", filter], TESTING)?;
     judge(succeeded, &output, &stderr)
 }
 
@@ -185,10 +188,10 @@ fn cargo() -> Command {
 }
 
 /// Runs a command to its end: whether it succeeded, and what it said.
-fn run(mut command: Command) -> Result<(bool, String, String)> {
+fn run(mut command: Command, limit: Duration) -> Result<(bool, String, String)> {
     command.env("RUST_BACKTRACE", "0");
     let mut output = Vec::new();
-    let (ending, stderr) = process::run(command, Stdin::Null, Some(LIMIT), |bytes| output.extend(bytes))?;
+    let (ending, stderr) = process::run(command, Stdin::Null, Some(limit), |bytes| output.extend(bytes))?;
     let output = String::from_utf8_lossy(&output).into_owned();
     match ending {
         Ending::Exited(status) => Ok((status.success(), output, stderr)),

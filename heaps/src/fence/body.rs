@@ -80,20 +80,20 @@ impl<P: Platform> Core<P> {
     }
 
     pub(super) fn get_user(&self) {
-        self.users.inc().unwrap_or_else(P::refcount_fault);
+        self.users.inc().unwrap_or_else(|fault| P::refcount_fault(fault, self.count()));
     }
 
     /// Another handle, unless the last is going or has gone.
     pub(super) fn get_user_unless_zero(&self) -> bool {
         self.users.inc_not_zero().unwrap_or_else(|fault| {
-            P::refcount_fault(fault);
+            P::refcount_fault(fault, self.count());
             true
         })
     }
 
     pub(super) fn put_user(&self) {
         let last = self.users.dec_and_test().unwrap_or_else(|fault| {
-            P::refcount_fault(fault);
+            P::refcount_fault(fault, self.count());
             false
         });
         match &self.source {
@@ -101,6 +101,11 @@ impl<P: Platform> Core<P> {
             Source::Array(array) if last => array.disable(),
             _ => {}
         }
+    }
+
+    /// What the platform knows the count of handles by.
+    fn count(&self) -> *const u8 {
+        core::ptr::from_ref(&self.users).cast()
     }
 
     /// Signals it now, once; whether this was the time (Linux: `dma_fence_signal`, `dma_fence_set_error`).

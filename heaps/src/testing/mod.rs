@@ -5,11 +5,15 @@
 mod failing;
 mod importer;
 mod locks;
+mod provider;
+mod queue;
 mod user;
 mod vfs;
 
 pub(crate) use failing::{fail_nth, suspend};
 pub(crate) use importer::{Asked, BUS_OFFSET, TestDevice};
+pub(crate) use provider::{Tee, TeeState, TestModule, tee};
+pub(crate) use queue::{TestPoll, TestQueue};
 pub(crate) use user::{BASE, Fds, Memory};
 pub(crate) use vfs::{Inode, OpenFile};
 
@@ -19,16 +23,16 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::string::{String, ToString};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use std::vec;
 use std::vec::Vec;
 
 use crate::cdev::{CdevPtr, DevT};
-use crate::platform::{Event, Module, Pages, Platform, Point, PollQueue, WaitQueue};
-use crate::provider::{HeapOps, ProviderData};
+use crate::platform::{Event, Pages, Platform, Point};
+use crate::provider::ProviderData;
 use crate::refcount::Fault;
-use crate::sg::{Run, SgTable};
+use crate::sg::Run;
 use crate::{Discipline, DmaBuf, Errno, HeapFile, PAGE_SIZE, PhysAddr, Registry, Result};
 use locks::{Spin, SpinRw};
 
@@ -130,12 +134,6 @@ impl Machine {
     pub(crate) fn count(&self, event: Event) -> usize {
         self.events.lock().unwrap().iter().filter(|&&e| e == event).count()
     }
-}
-
-/// A TEE-like provider of the heap `name`.
-pub(crate) fn tee(name: &str, module: Option<&TestModule>) -> (Data, Arc<TeeState>) {
-    let (ops, state) = Tee::new();
-    (ProviderData::new(name, ops, module.cloned()).unwrap(), state)
 }
 
 /// A registry of its own for a test, under `discipline`.
@@ -298,7 +296,7 @@ impl Platform for TestPlatform {
         assert!(!object.is_null());
     }
 
-    fn refcount_fault(fault: Fault) {
+    fn refcount_fault(fault: Fault, _: *const u8) {
         let _own = suspend();
         Machine::here().faults.lock().unwrap().push(fault);
     }
@@ -307,6 +305,8 @@ impl Platform for TestPlatform {
         let _own = suspend();
         Machine::here().events.lock().unwrap().push(event);
     }
+
+    fn counted(_: *const u8, _: bool) {}
 
     fn traces_puts() -> bool {
         Machine::here().traces_puts.load(Ordering::Relaxed)
@@ -354,132 +354,5 @@ impl Deref for TestBuffer {
 
     fn deref(&self) -> &Self::Target {
         &self.0
-    }
-}
-
-/// A queue that also looks for itself now and then, so that a lost wake-up fails a test by the clock alone.
-#[derive(Default)]
-pub(crate) struct TestQueue {
-    lock: Mutex<()>,
-    woken: Condvar,
-}
-
-impl WaitQueue for TestQueue {
-    fn new() -> TestQueue {
-        TestQueue::default()
-    }
-
-    fn wait_until(&self, done: &mut dyn FnMut() -> bool) {
-        let mut lock = self.lock.lock().unwrap();
-        while !done() {
-            let (relocked, out) = self.woken.wait_timeout(lock, Duration::from_secs(20)).unwrap();
-            assert!(!out.timed_out(), "nobody woke the queue");
-            lock = relocked;
-        }
-    }
-
-    fn wait_interruptible(&self, done: &mut dyn FnMut() -> bool) -> Result<()> {
-        if !done() && TestPlatform::fatal_signal_pending() {
-            return Err(Errno::EINTR);
-        }
-        self.wait_until(done);
-        Ok(())
-    }
-
-    fn wake_all(&self) {
-        drop(self.lock.lock().unwrap());
-        self.woken.notify_all();
-    }
-}
-
-/// Counts how often it was told.
-#[derive(Default)]
-pub(crate) struct TestPoll(pub AtomicUsize);
-
-impl PollQueue for TestPoll {
-    fn new() -> TestPoll {
-        TestPoll::default()
-    }
-
-    fn notify(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// A module with a count.
-#[derive(Clone, Default)]
-pub(crate) struct TestModule(Arc<(AtomicUsize, AtomicBool)>);
-
-impl TestModule {
-    pub(crate) fn references(&self) -> usize {
-        self.0.0.load(Ordering::Relaxed)
-    }
-
-    /// What `delete_module` does first.
-    pub(crate) fn going(&self) {
-        self.0.1.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Module for TestModule {
-    fn try_get(&self) -> bool {
-        let live = !self.0.1.load(Ordering::Relaxed);
-        if live {
-            self.0.0.fetch_add(1, Ordering::Relaxed);
-        }
-        live
-    }
-
-    fn put(&self) {
-        assert_ne!(self.0.0.fetch_sub(1, Ordering::Relaxed), 0);
-    }
-}
-
-/// A provider with private data: it tells when that is dropped, and can be made to sleep in `allocate`.
-pub(crate) struct Tee {
-    system: crate::exporter::SystemHeap<TestPlatform>,
-    pub state: Arc<TeeState>,
-}
-
-#[derive(Default)]
-pub(crate) struct TeeState {
-    /// While set, `allocate` waits.
-    pub stall: AtomicBool,
-    pub in_flight: AtomicUsize,
-    pub freed: AtomicBool,
-}
-
-impl Tee {
-    pub(crate) fn new() -> (Tee, Arc<TeeState>) {
-        let state = Arc::new(TeeState::default());
-        (Tee { system: crate::exporter::SystemHeap::new(), state: state.clone() }, state)
-    }
-}
-
-impl HeapOps for Tee {
-    fn kind(&self) -> &'static str {
-        "tee heap"
-    }
-
-    fn allocate(&self, len: usize, flags: u64) -> Result<SgTable> {
-        self.state.in_flight.fetch_add(1, Ordering::SeqCst);
-        while self.state.stall.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let table = self.system.allocate(len, flags);
-        assert!(!self.state.freed.load(Ordering::SeqCst), "private data freed under a call");
-        self.state.in_flight.fetch_sub(1, Ordering::SeqCst);
-        table
-    }
-
-    fn release(&self, table: SgTable) {
-        assert!(!self.state.freed.load(Ordering::SeqCst), "private data freed under a buffer");
-        self.system.release(table);
-    }
-}
-
-impl Drop for Tee {
-    fn drop(&mut self) {
-        self.state.freed.store(true, Ordering::SeqCst);
     }
 }

@@ -1,4 +1,5 @@
 //! What depends on the machine: aarch64 on the guest, a stand-in where unit tests run.
+#![allow(unsafe_code)]
 
 mod fault;
 pub use fault::{FaultKind, UserFault};

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 use heaps::Platform;
+use heaps::fallible::try_box;
+use heaps::kref::Kref;
 use heaps::refcount::Refcount;
 
 use crate::drivers::dma_heap::Kernel;
@@ -12,17 +14,19 @@ use crate::modules::places;
 use crate::sync::{Mutex, SpinLock, order};
 
 /// The files, and what a write to one does.
-pub const FILES: [(&str, fn()); 13] = [
+pub const FILES: [(&str, fn()); 15] = [
     ("touch_freed", canary::touch_freed),
     ("touch_beyond", canary::touch_beyond),
     ("free_twice", canary::free_twice),
     ("free_in_flight", in_flight::free_one_in_flight),
+    ("lose_two", canary::lose_two),
     ("overflow_stack", overflow_stack),
     ("invert_locks", invert_locks),
     ("lock_twice", lock_twice),
     ("saturate_count", saturate_count),
     ("count_from_zero", count_from_zero),
     ("write_text", canary::write_text),
+    ("write_alias", canary::write_alias),
     ("run_data", canary::run_data),
     ("call_unloaded", call_unloaded),
     ("panic", panic),
@@ -55,15 +59,16 @@ fn lock_twice() {
 /// Takes one reference more than a count can hold.
 fn saturate_count() {
     let full = Refcount::new(i32::MAX as u32);
-    full.inc().unwrap_or_else(Kernel::refcount_fault);
+    full.inc().unwrap_or_else(|fault| Kernel::refcount_fault(fault, (&raw const full).cast()));
 }
 
 /// Takes a reference when the last has gone.
 fn count_from_zero() {
-    let count = Refcount::new(1);
-    let last = count.dec_and_test();
-    debug_assert_eq!(last, Ok(true));
-    count.inc().unwrap_or_else(Kernel::refcount_fault);
+    let Ok(object) = try_box(Kref::new()) else { return };
+    Kernel::name_object((&raw const *object).cast(), "canary");
+    let last = object.put::<Kernel>();
+    debug_assert!(last);
+    object.get::<Kernel>();
 }
 
 /// Calls the module that was unloaded last, where its text was; nothing, when there was none.

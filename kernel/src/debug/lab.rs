@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use heaps::{Discipline, Errno, Result};
 
-use super::{canary, meet, oracle, report, steps};
+use super::{canary, leaks, meet, oracle, references, report, steps};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
 use crate::drivers::edu;
@@ -34,8 +34,10 @@ pub fn init() -> Result<()> {
     add("tasks", 0o444, read_only(|| Ok(tasks())))?;
     add("meet", 0o644, read_write(|| Ok(meet::show()), meet::command))?;
     add("steps", 0o644, read_write(steps::show, steps::command))?;
+    add("references", 0o200, write_only(|text| switched(text).map(references::remember)))?;
     add("trace_puts", 0o200, write_only(trace_puts))?;
     add("find", 0o200, write_only(find))?;
+    leaks::init()?;
     // The harness' canaries: what it must catch can be made to happen.
     canary::FILES.iter().try_for_each(|&(name, what)| add(name, 0o200, write_only(done(what))))
 }
@@ -68,13 +70,17 @@ fn find(name: &str) -> Result<()> {
 
 /// Switches the tracepoint at every put of a heap's reference on (`1`) and off (`0`). `EINVAL`.
 fn trace_puts(text: &str) -> Result<()> {
-    let on = match text.trim_end() {
-        "0" => false,
-        "1" => true,
-        _ => return Err(Errno::EINVAL),
-    };
-    TRACE_PUTS.store(on, Ordering::Relaxed);
+    TRACE_PUTS.store(switched(text)?, Ordering::Relaxed);
     Ok(())
+}
+
+/// On for `1`, off for `0`, else `EINVAL`.
+fn switched(text: &str) -> Result<bool> {
+    match text.trim_end() {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err(Errno::EINVAL),
+    }
 }
 
 fn reports() -> String {

@@ -8,6 +8,8 @@ pub mod kmsg;
 pub mod ktap;
 #[cfg(target_os = "none")]
 pub mod lab;
+#[cfg(target_os = "none")]
+pub mod leaks;
 pub mod meet;
 #[cfg(target_os = "none")]
 pub mod oops;
@@ -15,6 +17,8 @@ pub mod oops;
 pub mod oracle;
 #[cfg(target_os = "none")]
 pub mod print;
+#[cfg(target_os = "none")]
+pub mod references;
 pub mod report;
 pub mod steps;
 pub mod strace;

@@ -129,8 +129,8 @@ mod guest {
     use super::*;
     use crate::arch::backtrace::{frame_pointer, frames_from};
     use crate::arch::{self, detector};
-    use crate::debug::oops;
     use crate::debug::print::{Line, RULE, print};
+    use crate::debug::{oops, references};
     use crate::mm::object::{self, Record, State, Trace};
     use crate::modules::places::Code;
     use crate::sched;
@@ -191,13 +191,18 @@ mod guest {
         print!("{RULE}");
     }
 
-    /// A reference count was misused, as `what` says.
-    pub fn refcount(what: impl fmt::Display) {
+    /// The reference count at `count` was misused, as `what` says.
+    pub fn refcount(what: impl fmt::Display, count: *const u8) {
         note(Kind::Refcount, caller(), sched::current_tid());
         print!("{RULE}");
         print!("BUG: lastref: refcount: {what}");
         print!("by task {} on CPU {}", sched::current_tid(), arch::cpu_id());
         stack("Call trace", frames_from(frame_pointer()));
+        if let Some((record, offset)) = object::find(count) {
+            history(&record, references::untagged(count.addr()).wrapping_add_signed(-offset));
+            let (size, kind) = (record.size, record.kind.unwrap_or("object"));
+            print!("The count is {offset} bytes inside of a `{kind}` of {size} bytes");
+        }
         print!("{RULE}");
     }
 
@@ -210,7 +215,7 @@ mod guest {
         print!("Free of addr {:016x} by task {} on CPU {}", ptr.addr(), sched::current_tid(), arch::cpu_id());
         stack("Call trace", frames_from(frame_pointer()));
         if let Some(record) = record {
-            history(record);
+            history(record, references::untagged(ptr.addr()));
         }
         print!("{RULE}");
     }
@@ -242,7 +247,7 @@ mod guest {
             match state {
                 // Who freed what was there before is another story.
                 "live" => who("Allocated", &record.allocated),
-                _ => history(&record),
+                _ => history(&record, references::untagged(addr as usize).wrapping_add_signed(-offset)),
             }
             let (bytes, place) = match offset {
                 ..0 => (-offset, "before"),
@@ -254,14 +259,25 @@ mod guest {
         print!("{RULE}");
     }
 
-    fn history(record: &Record) {
+    /// Who allocated the object at untagged address `at`, who took and put references of the counts in it, in order, and
+    /// who freed it.
+    fn history(record: &Record, at: usize) {
         who("Allocated", &record.allocated);
+        let (changes, cut) = references::of(at..at + record.size as usize, record.serial);
+        if cut {
+            print!("");
+            print!("Who took and put references before this is forgotten.");
+        }
+        for change in changes {
+            let what = if change.taken { "taken" } else { "put" };
+            who(format_args!("Reference {what} at +{}", change.count() - at), &change.who);
+        }
         if record.freed.cpu != u32::MAX && record.freed.addresses().next().is_some() {
             who("Freed", &record.freed);
         }
     }
 
-    fn who(what: &str, trace: &Trace) {
+    fn who(what: impl fmt::Display, trace: &Trace) {
         let mut title = Line::new();
         let _ = fmt::write(&mut title, format_args!("{what} by task {} on CPU {}", trace.tid, trace.cpu));
         stack(title.as_str(), trace.addresses());

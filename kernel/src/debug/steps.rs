@@ -209,9 +209,11 @@ fn leave() {
 
 /// A line for each step. `ENOMEM`.
 pub fn show() -> Result<String> {
-    let taken = STEPS.lock().taken.clone();
+    let len = STEPS.lock().taken.len();
     let mut text = String::new();
-    text.try_reserve(taken.len() * 24).map_err(|_| Errno::ENOMEM)?;
+    text.try_reserve(len * 24).map_err(|_| Errno::ENOMEM)?;
+    // One by one: a copy of the list is too large for the stack.
+    let taken = (0..len).map_while(|at| STEPS.lock().taken.get(at).copied());
     for Step { actor, place, call } in taken {
         text += &format!("{actor} {}{place}\n", if call { "call " } else { "" });
     }

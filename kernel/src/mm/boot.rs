@@ -1,4 +1,5 @@
 //! Dividing the machine's memory at boot: the image, the object heap, the contiguous pool, frames for all else.
+#![allow(unsafe_code)]
 
 use core::ops::Range;
 

@@ -7,6 +7,7 @@ pub mod boot;
 pub mod commit;
 #[cfg(target_os = "none")]
 pub mod dma_memory;
+pub mod fallible;
 #[cfg(target_os = "none")]
 pub mod frames;
 #[cfg(not(target_os = "none"))]

@@ -1,7 +1,8 @@
 //! The memory of modules, and the way into their code (Linux: `module_alloc`, `arch/arm64/kernel/module.c`).
 //!
-//! Each part of a module is mapped for one use alone: text is never writable, data never runs. Unmapping comes before
-//! freeing, so that a call that comes too late faults.
+//! Each part of a module is mapped for one use alone: text is never writable, by its alias in the linear map neither, and
+//! data never runs. Unmapping comes before freeing, so that a call that comes too late faults.
+#![allow(unsafe_code)]
 
 use core::mem::transmute;
 
@@ -49,16 +50,19 @@ impl Memory {
         let frame = frames::alloc_zeroed()?;
         frames::write(frame.addr(), 0, page);
         mmu::map_kernel_page(self.base() + self.pages * PAGE_SIZE, frame.addr(), usage)?;
-        frame.into_raw();
+        let at = frame.into_raw();
         self.pages += 1;
-        Ok(())
+        if usage == Use::Data { Ok(()) } else { mmu::protect_alias(at) }
     }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
         for page in 0..self.pages {
-            mmu::unmap_kernel_page(self.base() + page * PAGE_SIZE).map(Frame::from_raw);
+            if let Some(frame) = mmu::unmap_kernel_page(self.base() + page * PAGE_SIZE) {
+                mmu::allow_alias(frame);
+                drop(Frame::from_raw(frame));
+            }
         }
     }
 }

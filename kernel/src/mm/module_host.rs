@@ -1,5 +1,6 @@
 //! A stand-in for modules' memory where unit tests run. Nothing written for another machine can run here: an entry's
 //! first eight bytes are taken for the address of a function of the test's own.
+#![allow(unsafe_code)]
 
 use core::cell::Cell;
 use core::mem::transmute;

@@ -42,8 +42,8 @@ pub struct Origin {
 
 /// Something a file gives to be mapped. The file itself implements it, so that a mapping holds the file.
 pub trait MapSource: Send + Sync {
-    /// What a mapping shows of it. Called with the address space locked.
-    fn origin(&self) -> Origin;
+    /// What a mapping shows of it. `ENOMEM`. Called with the address space locked.
+    fn origin(&self) -> Result<Origin>;
 
     /// Its pages, if it is a file of pages.
     fn pages(&self) -> Option<&dyn FilePages>;

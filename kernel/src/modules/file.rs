@@ -20,6 +20,10 @@ use sdk::abi::{MODINFO_SECTION, NAME_LEN, THIS_MODULE_SECTION, ThisModule, VERMA
 const MAX_SECTIONS: usize = 256;
 /// More symbols than this no module has.
 const MAX_SYMBOLS: usize = 1 << 16;
+/// The longest name of a symbol, in bytes (Linux: `KSYM_NAME_LEN`).
+const MAX_SYMBOL_NAME: usize = 511;
+/// More bytes than this no module says about itself.
+const MAX_MODINFO: usize = 1 << 16;
 /// Bytes of a symbol.
 const SYMBOL: usize = 24;
 /// Bytes of a relocation with addend.
@@ -97,6 +101,9 @@ impl<'a> File<'a> {
         }
         let symbols = SymbolTable::new(LittleEndian, Class::ELF64, table.bytes);
         let modinfo = sections[only(&|section| section.name == MODINFO_SECTION)?].bytes;
+        if modinfo.len() > MAX_MODINFO {
+            return Err(Errno::ENOEXEC);
+        }
         let this_module = only(&|section| section.name == THIS_MODULE_SECTION)?;
         let descriptor = &sections[this_module];
         if !descriptor.is_loaded() || descriptor.bytes.len() != size_of::<ThisModule>() {
@@ -132,9 +139,10 @@ impl<'a> File<'a> {
         self.symbols.iter()
     }
 
-    /// A symbol's name.
+    /// A symbol's name. `ENOEXEC` for one that is none, or too long.
     pub fn symbol_name(&self, symbol: &Symbol) -> Result<&'a str> {
-        self.strings.get(symbol.st_name as usize).map_err(malformed)
+        let name = self.strings.get(symbol.st_name as usize).map_err(malformed)?;
+        if name.len() > MAX_SYMBOL_NAME { Err(Errno::ENOEXEC) } else { Ok(name) }
     }
 
     /// The values of the texts `key=value` in the modinfo section; what is not UTF-8 is left out.

@@ -35,13 +35,20 @@ pub struct Loaded {
     holds: SpinLock<Option<(Memory, Vec<ModuleRef>)>, { order::HEAP_STATE }>,
 }
 
+/// The most symbols that a module exports to others: each is looked for among all that it has.
+const MAX_EXPORTS: usize = 256;
+
 /// A symbol that a module exports, and its address.
 type Export = (Box<str>, u64);
 
-/// The symbols that the module in `file` exports to others: `export=SYMBOL`. `ENOEXEC` for one that it does not have.
+/// The symbols that the module in `file` exports to others: `export=SYMBOL`. `ENOEXEC` for one that it does not have, or
+/// for too many.
 pub fn exports(file: &File<'_>, layout: &Layout, base: usize) -> Result<Vec<Export>> {
     let mut exports = Vec::new();
     for name in file.modinfo("export") {
+        if exports.len() == MAX_EXPORTS {
+            return Err(Errno::ENOEXEC);
+        }
         let address = link::export(file, layout, base, name).ok_or(Errno::ENOEXEC)?;
         try_push(&mut exports, (try_str(name)?, address))?;
     }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
+use core::ops::Range;
 
 use arrayvec::{ArrayString, ArrayVec};
 use heaps::{Errno, PAGE_SIZE, Result};
@@ -131,6 +132,11 @@ pub struct Where {
 pub fn find(address: usize) -> Option<Where> {
     let inside = address.wrapping_sub(MODULES_BASE) < MODULES_SIZE;
     if inside { PLACES.lock().find(address) } else { None }
+}
+
+/// Calls `f` with the addresses of each module, which need not all be mapped yet, under a lock that masks interrupts.
+pub fn each(f: &mut dyn FnMut(Range<usize>)) {
+    PLACES.lock().taken.iter().for_each(|place| f(place.base..place.base + place.size));
 }
 
 /// Where the module was that was unloaded last.

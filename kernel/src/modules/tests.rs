@@ -1,6 +1,7 @@
 //! The parser and the linker, on files that are sound and on files that are not.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -12,10 +13,10 @@ use sdk::Params;
 use super::file::File;
 use super::layout::{Layout, Part};
 use super::link::{Entries, link};
-use super::params;
 use super::testing::{
     self, DATA, MODINFO, Maker, RELA_TEXT, STRTAB, SYMTAB, TEXT, TEXT_SYMBOL, THIS_MODULE, assemble,
 };
+use super::{loaded, params};
 
 const BASE: usize = 0xffff_8000_8400_1000;
 
@@ -108,6 +109,7 @@ fn sections_that_do_not_fit_are_refused() {
     refused(MODINFO, &|part| part.bytes = b"vermagic=another\0".to_vec());
     refused(MODINFO, &|part| part.bytes.clear());
     refused(MODINFO, &|part| part.name = ".comment");
+    refused(MODINFO, &|part| part.bytes.resize(65537, b'a'));
     refused(THIS_MODULE, &|part| part.bytes.push(0));
     refused(THIS_MODULE, &|part| part.flags = 0);
     refused(THIS_MODULE, &|part| part.bytes[..4].copy_from_slice(b"a/b\0"));
@@ -162,6 +164,28 @@ fn entries_outside_of_the_text_are_refused() {
         parts[5].bytes.truncate(24); // the relocation of the init alone
         assert_eq!(linked(&assemble(&parts)).err(), Some(Errno::ENOEXEC), "{exit:#x}");
     }
+}
+
+#[test]
+fn names_are_not_longer_than_linux_lets_them_be() {
+    let named = |len: usize| {
+        let mut maker = maker();
+        let name: &'static str = alloc::boxed::Box::leak("s".repeat(len).into());
+        maker.symbols.push((name, TEXT, 8));
+        maker.relocs.push((88, TEXT_SYMBOL + 1, abi::R_AARCH64_ABS64, 0));
+        maker.modinfo.push(format!("export={name}"));
+        maker.make()
+    };
+    let exported = |image: &[u8]| {
+        let file = File::parse(image)?;
+        loaded::exports(&file, &Layout::of(&file)?, BASE).map(|exports| exports.len())
+    };
+    assert_eq!(exported(&named(511)), Ok(1));
+    assert_eq!(exported(&named(512)), Err(Errno::ENOEXEC));
+    let mut many = maker();
+    many.symbols.push(("s", TEXT, 8));
+    many.modinfo.extend(core::iter::repeat_n(String::from("export=s"), 257));
+    assert_eq!(exported(&many.make()), Err(Errno::ENOEXEC));
 }
 
 #[test]

@@ -85,7 +85,9 @@ pub fn read(file: &dyn Read) -> Result<Parsed> {
     if file.read(header.e_phoff, &mut table)? != table.len() {
         return Err(Errno::ENOEXEC);
     }
-    let headers = SegmentTable::new(LittleEndian, Class::ELF64, &table).iter().collect();
+    let mut headers = Vec::new();
+    headers.try_reserve_exact(phnum).map_err(|_| Errno::ENOMEM)?;
+    headers.extend(SegmentTable::new(LittleEndian, Class::ELF64, &table).iter());
     Ok(Parsed { header, headers })
 }
 
@@ -99,17 +101,15 @@ impl Parsed {
     pub fn span(&self) -> Option<u64> {
         let loads = || self.headers.iter().filter(|h| h.p_type == abi::PT_LOAD && h.p_memsz != 0);
         let lowest = loads().map(|h| h.p_vaddr).min()? & !(PAGE - 1);
-        let ends = loads().map(|h| h.p_vaddr.checked_add(h.p_memsz));
-        ends.collect::<Option<Vec<_>>>()?
-            .into_iter()
-            .max()?
-            .checked_next_multiple_of(PAGE)?
-            .checked_sub(lowest)
+        let highest = loads().try_fold(0, |end, h| Some(h.p_vaddr.checked_add(h.p_memsz)?.max(end)))?;
+        highest.checked_next_multiple_of(PAGE)?.checked_sub(lowest)
     }
 
-    /// What is to be loaded of a file of `size` bytes; at `base`, if it may go anywhere. `ENOEXEC`.
+    /// What is to be loaded of a file of `size` bytes; at `base`, if it may go anywhere. `ENOEXEC`, `ENOMEM`.
     pub fn program(&self, size: u64, base: u64) -> Result<Program> {
-        program(&self.header, &self.headers, size, base).ok_or(Errno::ENOEXEC)
+        let mut segments = Vec::new();
+        segments.try_reserve_exact(self.headers.len()).map_err(|_| Errno::ENOMEM)?;
+        program(&self.header, &self.headers, size, base, segments).ok_or(Errno::ENOEXEC)
     }
 }
 
@@ -131,11 +131,14 @@ fn program(
     headers: &[ProgramHeader],
     size: u64,
     base: u64,
+    mut segments: Vec<Segment>,
 ) -> Option<Program> {
     let loads = headers.iter().filter(|h| h.p_type == abi::PT_LOAD && h.p_memsz != 0);
     let lowest = loads.clone().map(|h| h.p_vaddr).min()? & !(PAGE - 1);
     let bias = if header.e_type == abi::ET_DYN { base.checked_sub(lowest)? } else { 0 };
-    let mut segments: Vec<Segment> = loads.clone().map(|h| segment(h, bias, size)).collect::<Option<_>>()?;
+    for load in loads.clone() {
+        segments.push(segment(load, bias, size)?);
+    }
     segments.sort_unstable_by_key(|s| s.start);
     if segments.windows(2).any(|pair| pair[0].end > pair[1].start) {
         return None;

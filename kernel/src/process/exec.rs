@@ -17,6 +17,7 @@ use super::signal::{SIGCHLD, SignalStack};
 use super::thread::Thread;
 use super::tree;
 use crate::arch::{self, FpState, TrapFrame};
+use crate::mm::fallible;
 use crate::mm::vma::MapSource;
 use crate::sync::wait::Interruptible;
 use crate::vfs::flags::O_RDONLY;
@@ -109,7 +110,7 @@ pub fn load(request: Request, open: Open<'_>) -> Result<Loaded> {
 
 /// Follows scripts to the program that runs the last of them, and the arguments that gets (Linux: `exec_binprm`).
 fn find_program(path: &[u8], file: Arc<File>, argv: Strings, open: Open<'_>) -> Result<(Arc<File>, Strings)> {
-    let (mut path, mut file, mut argv) = (path.to_vec(), file, argv);
+    let (mut path, mut file, mut argv) = (fallible::concat(&[path])?, file, argv);
     for _ in 0..=MOST_SCRIPTS {
         let mut head = [0; HEAD];
         elf::Read::read(&*file, 0, &mut head)?;
@@ -121,7 +122,7 @@ fn find_program(path: &[u8], file: Arc<File>, argv: Strings, open: Open<'_>) -> 
             None => argv.with_first(&[interpreter, &path])?,
         };
         file = open(interpreter)?;
-        path = interpreter.to_vec();
+        path = fallible::concat(&[interpreter])?;
     }
     Err(Errno::ELOOP)
 }

@@ -130,6 +130,11 @@ impl Process {
         self.creds.lock().clone()
     }
 
+    /// What `look` makes of whom it acts for, under the lock of that: `look` takes no other.
+    pub fn with_creds<T>(&self, look: impl FnOnce(&Creds) -> T) -> T {
+        look(&self.creds.lock())
+    }
+
     /// Changes whom it acts for; the error of `change` changes nothing.
     pub fn change_creds<T>(&self, change: impl FnOnce(&mut Creds) -> Result<T>) -> Result<T> {
         let mut creds = self.creds.lock();

@@ -9,8 +9,8 @@ use crate::mm::vma::{MapSource, Origin};
 use crate::vfs::File;
 
 impl MapSource for File {
-    fn origin(&self) -> Origin {
-        Origin { dev: self.inode().dev(), ino: self.inode().ino(), name: self.link_text() }
+    fn origin(&self) -> Result<Origin> {
+        Ok(Origin { dev: self.inode().dev(), ino: self.inode().ino(), name: self.link_text()? })
     }
 
     fn pages(&self) -> Option<&dyn FilePages> {

@@ -2,10 +2,10 @@
 //! `kernel/pid.c` and `pidfd_fops` of `kernel/fork.c`.
 #![forbid(unsafe_code)]
 
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::any::Any;
+use core::fmt::{self, Write};
 
 use heaps::{Errno, Result};
 
@@ -45,9 +45,9 @@ impl FileOps for PidFd {
         Some(&self.0.ended)
     }
 
-    fn show_fdinfo(&self, to: &mut String, _: usize) {
+    fn show_fdinfo(&self, to: &mut dyn Write, _: usize) -> fmt::Result {
         let pid = if is_there(&self.0) { self.0.pid() as i32 } else { -1 };
-        *to += &format!("Pid:\t{pid}\nNSpid:\t{pid}\n");
+        writeln!(to, "Pid:\t{pid}\nNSpid:\t{pid}")
     }
 
     fn link_text(&self) -> Option<String> {

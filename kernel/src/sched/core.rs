@@ -327,13 +327,25 @@ pub fn affinity(task: &TaskRef) -> u64 {
     task.affinity.load(Ordering::Relaxed)
 }
 
-/// Waits until tasks that are about to end are gone, for a second at most: what they hold on to
+/// How many idle tasks there are: one for each CPU.
+pub fn idle_tasks() -> usize {
+    CPUS.iter().filter(|cpu| cpu.idle.get().is_some()).count()
+}
+
+/// The stack pointers of idle tasks that do not run.
+pub fn idle_stack_pointers() -> impl Iterator<Item = usize> {
+    CPUS.iter().filter_map(|cpu| cpu.idle.get()?.execution.stack_pointer())
+}
+
+/// Waits until tasks that are about to end are gone, for ten seconds at most: what they hold on to
 /// would be taken for a leak, or its end for a gain. May sleep.
 pub fn settle() {
-    let deadline = arch::now_ns() + 1_000_000_000;
+    let deadline = arch::now_ns() + 10_000_000_000;
     while task::leaving() > 0 && arch::now_ns() < deadline {
         yield_now();
     }
+    // A task's own memory goes after all that it held, by a CPU that lets no interrupt in before it is free.
+    arch::smp::barrier_everywhere();
 }
 
 /// The running task is about to end: from here on [`settle`] waits for it.

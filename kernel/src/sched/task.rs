@@ -61,14 +61,41 @@ pub struct Task {
     pub(super) affinity: AtomicU64,
     /// Somebody posted a signal since it last looked.
     pub(super) notified: AtomicBool,
-    leaving: AtomicBool,
     /// What may end the sleep it is in or about to enter.
     pub(super) sleep_kind: AtomicU8,
+    /// The last field, because fields go in their order: who no longer counts has let go of all the others.
+    counted: Counted,
+}
+
+/// That a task is counted, and whether among those that are about to end.
+struct Counted {
+    leaving: AtomicBool,
+}
+
+impl Counted {
+    fn new() -> Self {
+        LIVE.fetch_add(1, Ordering::Relaxed);
+        Counted { leaving: AtomicBool::new(false) }
+    }
+
+    fn note_leaving(&self) {
+        if !self.leaving.swap(true, Ordering::Relaxed) {
+            LEAVING.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        LIVE.fetch_sub(1, Ordering::Relaxed);
+        if *self.leaving.get_mut() {
+            LEAVING.fetch_sub(1, Ordering::Release);
+        }
+    }
 }
 
 impl Task {
     fn create(tid: u32, thread: Option<Thread>, execution: Execution, state: State, cpu: usize) -> TaskRef {
-        LIVE.fetch_add(1, Ordering::Relaxed);
         let task = Arc::new(Task {
             tid,
             thread,
@@ -76,10 +103,10 @@ impl Task {
             state: AtomicU8::new(state as u8),
             cpu: AtomicUsize::new(cpu),
             affinity: AtomicU64::new(u64::MAX),
-            leaving: AtomicBool::new(false),
             // What was posted before there was a task to notify is looked at when it first runs.
             notified: AtomicBool::new(true),
             sleep_kind: AtomicU8::new(0),
+            counted: Counted::new(),
         });
         crate::mm::object::name(Arc::as_ptr(&task).cast(), "task");
         TaskRef(task)
@@ -110,9 +137,7 @@ impl Task {
 
     /// It is about to end, and will be counted as such until it is gone.
     pub(super) fn note_leaving(&self) {
-        if !self.leaving.swap(true, Ordering::Relaxed) {
-            LEAVING.fetch_add(1, Ordering::Relaxed);
-        }
+        self.counted.note_leaving();
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -157,15 +182,6 @@ impl Task {
     /// Upper end of its kernel stack, if it has one of its own.
     pub fn stack_top(&self) -> Option<usize> {
         self.execution.stack_top()
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        LIVE.fetch_sub(1, Ordering::Relaxed);
-        if *self.leaving.get_mut() {
-            LEAVING.fetch_sub(1, Ordering::Release);
-        }
     }
 }
 

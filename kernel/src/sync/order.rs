@@ -87,7 +87,8 @@ ranks! {
     TTY = 59, "The console's line discipline; what it shows is sent under it. Interrupts are off.";
     UART = 60, "The console's transmitter. Interrupts are off.";
     STEPS = 61, "The steps that tasks took. Interrupts are off.";
-    IOMMU_QUEUES = 62, "The IOMMU's commands and events. Interrupts are off.";
+    REFERENCES = 62, "The history of references. Interrupts are off.";
+    IOMMU_QUEUES = 63, "The IOMMU's commands and events. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and

@@ -1,4 +1,5 @@
 //! Sleeping locks: a waiter leaves the CPU. Not for interrupt handlers, not under a spinning lock.
+#![allow(unsafe_code)]
 
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 

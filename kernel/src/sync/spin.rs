@@ -2,6 +2,7 @@
 //!
 //! The kernel is not preempted at EL1, so a plain [`SpinLock`] need not mask interrupts; a lock that an
 //! interrupt handler takes too is an [`IrqLock`], which does.
+#![allow(unsafe_code)]
 
 use core::cell::Cell;
 

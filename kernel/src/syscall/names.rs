@@ -2,19 +2,18 @@
 #![forbid(unsafe_code)]
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use heaps::{Errno, Result};
 
 use super::Ctx;
 use super::ctx::user_path;
 use crate::chrdev::DevT;
-use crate::mm::user;
+use crate::mm::{fallible, user};
 use crate::vfs::devtmpfs::node_inode;
 use crate::vfs::flags::*;
 use crate::vfs::inode::{Content, Inode, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK};
 use crate::vfs::namespace::{self, By, Target};
-use crate::vfs::path::{Last, Walk, lookup};
+use crate::vfs::path::{Last, PATH_MAX, Walk, lookup};
 use crate::vfs::write_access::want_write;
 use crate::vfs::{Dentry, fifo, open};
 
@@ -178,7 +177,8 @@ pub fn sys_renameat2(ctx: &Ctx, olddir: i32, old: u64, newdir: i32, new: u64, fl
     namespace::rename((from_dir, from_name), (to_dir, to_name), target).map(|()| 0)
 }
 
-/// `readlinkat`. `EINVAL` for what is no link or no room, `EFAULT`. May sleep.
+/// `readlinkat`. `EINVAL` for what is no link or no room, `ENAMETOOLONG` where a link of `/proc` leads to what no path
+/// can name, `EFAULT`, `ENOMEM`. May sleep.
 pub fn sys_readlinkat(ctx: &Ctx, dirfd: i32, path: u64, buf: u64, len: usize) -> Result<usize> {
     if len == 0 || len > i32::MAX as usize {
         return Err(Errno::EINVAL);
@@ -191,7 +191,10 @@ pub fn sys_readlinkat(ctx: &Ctx, dirfd: i32, path: u64, buf: u64, len: usize) ->
     };
     let text = match dentry.inode().content() {
         Content::Symlink(text) => text.clone(),
-        Content::Magic(link) => link.text()?,
+        // Linux's page for the path has room for a NUL, too.
+        Content::Magic(link) => {
+            Some(link.text()?).filter(|text| text.len() < PATH_MAX).ok_or(Errno::ENAMETOOLONG)?
+        }
         _ if path.is_empty() => return Err(Errno::ENOENT),
         _ => return Err(Errno::EINVAL),
     };
@@ -217,14 +220,18 @@ pub fn sys_chroot(ctx: &Ctx, path: u64) -> Result<usize> {
     ctx.fs.set_root(ctx.resolve(AT_FDCWD, &user_path(path)?, true)?).map(|()| 0)
 }
 
-/// `getcwd`: the length with its NUL. `ERANGE`, `ENOENT` when the directory is gone, `EFAULT`.
+/// `getcwd`: the length with its NUL. `ERANGE`, `ENAMETOOLONG` for what no path can name, `ENOENT` when the directory
+/// is gone, `EFAULT`, `ENOMEM`.
 pub fn sys_getcwd(ctx: &Ctx, buf: u64, len: usize) -> Result<usize> {
     let cwd = ctx.fs.cwd();
     if cwd.inode().nlink() == 0 {
         return Err(Errno::ENOENT);
     }
-    let mut path: Vec<u8> = cwd.path_below(&ctx.fs.root());
-    path.push(0);
+    let mut path = cwd.path_below(&ctx.fs.root())?;
+    fallible::append(&mut path, &[0])?;
+    if path.len() > PATH_MAX {
+        return Err(Errno::ENAMETOOLONG);
+    }
     if path.len() > len {
         return Err(Errno::ERANGE);
     }

@@ -12,7 +12,7 @@ use super::Ctx;
 use super::ctx::user_path;
 use super::time::Rusage;
 use crate::arch::TrapFrame;
-use crate::mm::user;
+use crate::mm::{fallible, user};
 use crate::process::Thread;
 use crate::process::auxv::{MAX_STRING, Strings};
 use crate::process::clone::{self, CloneFlags, Request};
@@ -119,7 +119,7 @@ fn execute(
     };
     let file = exec::open_program(&dentry)?;
     drop(dentry);
-    let name = name(dirfd, &path);
+    let name = name(dirfd, &path)?;
     let loses_name = name.starts_with(b"/dev/fd/") && ctx.files.cloexec(dirfd).unwrap_or(false);
     let request = exec::Request { path: name, file, argv, envp, loses_name };
     let find = |path: &[u8]| exec::open_program(&ctx.resolve(AT_FDCWD, path, true)?);
@@ -127,12 +127,12 @@ fn execute(
     exec::enter(thread, frame, loaded).map(|()| 0)
 }
 
-/// What a program is called by that was asked for as `path` from `dirfd`.
-fn name(dirfd: i32, path: &[u8]) -> Vec<u8> {
+/// What a program is called by that was asked for as `path` from `dirfd`. `ENOMEM`.
+fn name(dirfd: i32, path: &[u8]) -> Result<Vec<u8>> {
     match (dirfd, path) {
-        (AT_FDCWD, _) | (_, [b'/', ..]) => path.to_vec(),
-        (fd, []) => format!("/dev/fd/{fd}").into_bytes(),
-        (fd, _) => [format!("/dev/fd/{fd}/").as_bytes(), path].concat(),
+        (AT_FDCWD, _) | (_, [b'/', ..]) => fallible::concat(&[path]),
+        (fd, []) => Ok(format!("/dev/fd/{fd}").into_bytes()),
+        (fd, _) => fallible::concat(&[format!("/dev/fd/{fd}/").as_bytes(), path]),
     }
 }
 

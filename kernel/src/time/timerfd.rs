@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
+use core::fmt::{self, Write};
 
 use heaps::{Errno, Result};
 
@@ -246,17 +247,18 @@ impl FileOps for Handle {
         Ok(0)
     }
 
-    fn show_fdinfo(&self, to: &mut String, _: usize) {
+    fn show_fdinfo(&self, to: &mut dyn Write, _: usize) -> fmt::Result {
         let state = self.0.state.lock();
         let (Setting { value, interval }, ticks, flags) = (state.setting(), state.ticks, state.flags);
         drop(state);
         let pair = |ns: u64| format!("({}, {})", ns / NS_PER_S, ns % NS_PER_S);
-        *to += &format!(
-            "clockid: {}\nticks: {ticks}\nsettime flags: 0{flags:o}\nit_value: {}\nit_interval: {}\n",
+        writeln!(
+            to,
+            "clockid: {}\nticks: {ticks}\nsettime flags: 0{flags:o}\nit_value: {}\nit_interval: {}",
             self.0.id,
             pair(value),
             pair(interval)
-        );
+        )
     }
 
     fn link_text(&self) -> Option<String> {

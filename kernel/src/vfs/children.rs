@@ -56,6 +56,9 @@ impl Children {
             let there = alike.first().is_some_and(|named| named.prefix == prefix);
             return if there { Ok(start) } else { Err(start) };
         }
+        if alike.first().is_some_and(|named| named.prefix == prefix && *named.name == *name) {
+            return Ok(start);
+        }
         let alike = &alike[..alike.partition_point(|named| named.prefix == prefix)];
         match alike.binary_search_by(|named| (*named.name).cmp(name)) {
             Ok(at) => Ok(start + at),

@@ -25,6 +25,11 @@ pub fn create_file(dir: &str, name: &str, permissions: u32, file: Box<dyn TextFi
     pseudo::add(&pseudo::dir(root(), dir)?, name, permissions, file)
 }
 
+/// Adds the file `NAME` to the root. `EEXIST`. May sleep.
+pub fn create_in_root(name: &str, permissions: u32, file: Box<dyn TextFile>) -> Result<()> {
+    pseudo::add(root(), name, permissions, file)
+}
+
 /// Adds the file `DIR/NAME` with operations of its own, made at each open. `EEXIST`. May sleep.
 pub fn create_special(
     dir: &str,

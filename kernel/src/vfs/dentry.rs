@@ -9,10 +9,11 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use heaps::Result;
+use heaps::{Errno, Result};
 
 use super::children::{Children, Removed};
 use super::inode::Inode;
+use crate::mm::fallible;
 use crate::sync::{SpinLock, order};
 
 /// A name and what it leads to.
@@ -138,39 +139,40 @@ impl Dentry {
         drop(old);
     }
 
-    /// The path from the root of everything, by way of the directories it is in now.
-    pub fn path(&self) -> Vec<u8> {
-        let mut parts = Vec::new();
-        let mut link = {
-            let l = self.link.lock();
-            (l.parent.clone(), l.name.clone())
-        };
-        while let (Some(parent), name) = link {
-            parts.push(name);
-            let l = parent.link.lock();
-            link = (l.parent.clone(), l.name.clone());
-        }
-        if parts.is_empty() {
-            return link.1.into_vec();
-        }
+    /// The path from the root of everything, by way of the directories it is in now. `ENOMEM`: it may be very long.
+    pub fn path(&self) -> Result<Vec<u8>> {
         let mut path = Vec::new();
-        for name in parts.iter().rev() {
-            path.push(b'/');
-            path.extend_from_slice(name);
+        let mut at = self.step_up(&mut path)?;
+        if at.is_none() {
+            return fallible::concat(&[&self.name()]);
         }
-        path
+        while let Some(dentry) = at {
+            at = dentry.step_up(&mut path)?;
+        }
+        path.reverse();
+        Ok(path)
     }
 
-    /// The path from `root`; what is not below that says so.
-    pub fn path_below(self: &Arc<Self>, root: &Arc<Dentry>) -> Vec<u8> {
-        let path = self.path();
+    /// Appends its name and the slash before it, backwards, and returns its parent; nothing where it has none.
+    fn step_up(&self, backwards: &mut Vec<u8>) -> Result<Option<Arc<Dentry>>> {
+        let link = self.link.lock();
+        let Some(parent) = &link.parent else { return Ok(None) };
+        backwards.try_reserve(link.name.len() + 1).map_err(|_| Errno::ENOMEM)?;
+        backwards.extend(link.name.iter().rev());
+        backwards.push(b'/');
+        Ok(Some(parent.clone()))
+    }
+
+    /// The path from `root`; what is not below that says so. `ENOMEM`.
+    pub fn path_below(self: &Arc<Self>, root: &Arc<Dentry>) -> Result<Vec<u8>> {
+        let path = self.path()?;
         match root.parent() {
-            None => path,
-            _ if self.is_below(root) => match &path[root.path().len()..] {
-                b"" => b"/".to_vec(),
-                below => below.to_vec(),
+            None => Ok(path),
+            _ if self.is_below(root) => match &path[root.path()?.len()..] {
+                b"" => fallible::concat(&[b"/"]),
+                below => fallible::concat(&[below]),
             },
-            _ => [b"(unreachable)", &path[..]].concat(),
+            _ => fallible::concat(&[b"(unreachable)", &path]),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Event counters: a number that writing adds to and reading takes. Models `fs/eventfd.c`.
 #![forbid(unsafe_code)]
 
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use heaps::{Errno, Result};
@@ -109,9 +109,9 @@ impl FileOps for EventFd {
         Ok(0)
     }
 
-    fn show_fdinfo(&self, to: &mut String, _: usize) {
+    fn show_fdinfo(&self, to: &mut dyn Write, _: usize) -> fmt::Result {
         let count = *self.count.lock();
-        *to += &format!("eventfd-count: {count:16x}\neventfd-id: {}\n", self.id);
+        writeln!(to, "eventfd-count: {count:16x}\neventfd-id: {}", self.id)
     }
 
     fn link_text(&self) -> Option<String> {

@@ -1,14 +1,8 @@
 //! The flags of `openat` and its relatives, with arm64's values (`arch/arm64/include/uapi/asm/fcntl.h`).
 #![forbid(unsafe_code)]
 
-/// Open for reading only.
-pub const O_RDONLY: u32 = 0;
-/// Open for writing only.
-pub const O_WRONLY: u32 = 0o1;
-/// Open for both.
-pub const O_RDWR: u32 = 0o2;
-/// The access mode's bits.
-pub const O_ACCMODE: u32 = 0o3;
+pub use heaps::uapi::fcntl::{O_ACCMODE, O_CLOEXEC, O_RDONLY, O_RDWR, O_WRONLY};
+
 /// Create the file if it is not there.
 pub const O_CREAT: u32 = 0o100;
 /// Fail if it is there.
@@ -33,8 +27,6 @@ pub const O_ASYNC: u32 = 0o20000;
 pub const O_NOATIME: u32 = 0o1000000;
 /// Files may be large; always so.
 pub const O_LARGEFILE: u32 = 0o400000;
-/// Close at execve.
-pub const O_CLOEXEC: u32 = 0o2000000;
 /// Only name the file.
 pub const O_PATH: u32 = 0o10000000;
 /// A file without a name.
@@ -64,7 +56,6 @@ mod tests {
         assert_eq!(super::O_TRUNC, linux::O_TRUNC);
         assert_eq!(super::O_APPEND, linux::O_APPEND);
         assert_eq!(super::O_NONBLOCK, linux::O_NONBLOCK);
-        assert_eq!(super::O_CLOEXEC, linux::O_CLOEXEC);
         assert_eq!(super::O_PATH, linux::O_PATH);
         assert_eq!(super::AT_FDCWD, linux::AT_FDCWD);
         assert_eq!(super::AT_REMOVEDIR, linux::AT_REMOVEDIR);

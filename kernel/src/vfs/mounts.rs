@@ -5,10 +5,10 @@
 //! `..` and paths are those of the first place.
 #![forbid(unsafe_code)]
 
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::{Errno, Result};
@@ -22,6 +22,7 @@ use super::uses::{MAX_DEVS, is_used};
 use super::write_access::is_written;
 use super::{debugfs, devtmpfs, namespace, path, procfs, ramfs, sysfs};
 use crate::mm::admit::admit;
+use crate::mm::fallible::{self, Escaped};
 use crate::sync::{Mutex, order};
 
 const ROOT_DEV: u32 = 1;
@@ -191,7 +192,7 @@ pub fn bind(at: &Arc<Dentry>, of: &Arc<Dentry>) -> Result<()> {
         return Err(Errno::EINVAL);
     }
     let mount =
-        Mount { id: 0, kind, source, root: Dentry::alias(of), shows: of.path(), covered: None, options };
+        Mount { id: 0, kind, source, root: Dentry::alias(of), shows: of.path()?, covered: None, options };
     attach(at, mount)
 }
 
@@ -341,40 +342,40 @@ pub fn quota(dev: u32) -> Option<Arc<Quota>> {
     mount.root.inode().quota().cloned()
 }
 
-/// The text of `/proc/mounts`. May sleep.
-pub fn proc_mounts() -> String {
-    let line = |mount: &Mount| {
-        let (source, at) = (escaped(&mount.source), escaped(&mount.root.path()));
+/// The text of `/proc/mounts`. `ENOMEM`. May sleep.
+pub fn proc_mounts() -> Result<String> {
+    let line = |out: &mut dyn Write, mount: &Mount| {
+        let at = mount.root.path().map_err(|_| fmt::Error)?;
+        let (source, at) = (escaped(&mount.source), escaped(&at));
         let (kind, own) = (mount.kind.name(), mount.options.show());
         let (access, plain) = (mount_flags::access(mount.dev()), mount.plain());
-        format!("{source} {at} {kind} {access}{plain}{own} 0 0\n")
+        writeln!(out, "{source} {at} {kind} {access}{plain}{own} 0 0")
     };
-    TABLE.lock().mounts.iter().map(line).collect()
+    let table = TABLE.lock();
+    fallible::text(|out| table.mounts.iter().try_for_each(|mount| line(out, mount)))
 }
 
-/// The text of `/proc/PID/mountinfo`. May sleep.
-pub fn mountinfo() -> String {
+/// The text of `/proc/PID/mountinfo`. `ENOMEM`. May sleep.
+pub fn mountinfo() -> Result<String> {
     let mounts = &TABLE.lock().mounts;
     let parent_of = |mount: &Mount| {
         let at = mount.covered.as_ref().map_or(ROOT_DEV, |covered| covered.inode().dev());
         mounts.iter().find(|other| other.dev() == at).map_or(mount.id, |other| other.id)
     };
-    let line = |mount: &Mount| {
+    let line = |out: &mut dyn Write, mount: &Mount| {
         let (id, dev, parent, kind) = (mount.id, mount.dev(), parent_of(mount), mount.kind.name());
-        let (source, at) = (escaped(&mount.source), escaped(&mount.root.path()));
+        let at = mount.root.path().map_err(|_| fmt::Error)?;
+        let (source, at) = (escaped(&mount.source), escaped(&at));
         let (shows, own) = (escaped(&mount.shows), mount.options.show());
         let (access, plain) = (mount_flags::access(dev), mount.plain());
-        format!("{id} {parent} 0:{dev} {shows} {at} {access}{plain} - {kind} {source} {access}{own}\n")
+        writeln!(out, "{id} {parent} 0:{dev} {shows} {at} {access}{plain} - {kind} {source} {access}{own}")
     };
-    mounts.iter().map(line).collect()
+    fallible::text(|out| mounts.iter().try_for_each(|mount| line(out, mount)))
 }
 
 /// A path with what separates fields written as numbers.
-fn escaped(path: &[u8]) -> String {
-    let text = String::from_utf8_lossy(path);
-    [("\\", "\\134"), (" ", "\\040"), ("\t", "\\011"), ("\n", "\\012")]
-        .iter()
-        .fold(text.into_owned(), |text, (plain, number)| text.replace(plain, number))
+fn escaped(path: &[u8]) -> Escaped<'_> {
+    Escaped { bytes: path, special: &['\\', ' ', '\t', '\n'] }
 }
 
 fn at_boot(root: &Arc<Dentry>, at: &str, kind: Kind) -> Result<()> {

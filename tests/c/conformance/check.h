@@ -147,6 +147,15 @@ static UNUSED int file_with(const char *path, const char *content)
 	return fd;
 }
 
+/* The descriptor that comes next. */
+static UNUSED int lowest_free(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
 /* The same start for every program, whatever started it: no input, nothing open, an empty directory to work in. */
 static UNUSED void begin(void)
 {

@@ -194,13 +194,9 @@ static void commands(void)
 /* The lines of fdinfo, their numbers left out where they depend on what ran before. */
 static void information(void)
 {
-	char path[64], line[128], name[160];
-	FILE *file;
+	char line[128], name[160];
+	FILE *file = open_fdinfo(buffer);
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", buffer);
-	file = fopen(path, "r");
-	if (!file)
-		give_up(path);
 	while (fgets(line, sizeof(line), file)) {
 		char *value = strchr(line, '\t');
 
@@ -218,16 +214,13 @@ static void information(void)
 
 static void counted(const char *name)
 {
-	char path[64], line[128];
-	FILE *file;
+	char line[128];
+	FILE *file = open_fdinfo(buffer);
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", buffer);
-	file = fopen(path, "r");
-	while (file && fgets(line, sizeof(line), file))
+	while (fgets(line, sizeof(line), file))
 		if (strncmp(line, "count:", 6) == 0)
 			check(name, strtol(line + 7, NULL, 10));
-	if (file)
-		fclose(file);
+	fclose(file);
 }
 
 static void counts(void)
@@ -312,7 +305,6 @@ static int child_writes(void)
 	at[0] = 42;
 	return 3;
 }
-
 
 static int child_writes_read_only(void)
 {

@@ -18,14 +18,7 @@ static int alloc_raw(unsigned long command, struct heap_allocation *arg)
 
 static long size_of(uint64_t len)
 {
-	int buffer = allocate(heap, len, O_RDWR | O_CLOEXEC);
-	long size;
-
-	if (buffer < 0)
-		return -1;
-	size = lseek(buffer, 0, SEEK_END);
-	close(buffer);
-	return size;
+	return size_and_close(allocate(heap, len, O_RDWR | O_CLOEXEC));
 }
 
 /* Lengths that fit, and ones that overflow when rounded up. What does not fit memory has Linux kill somebody. */
@@ -125,12 +118,10 @@ static void commands(void)
 
 		memset(&wide, 0, sizeof(wide));
 		wide.arg = (struct heap_allocation){ .len = 4096, .fd_flags = O_RDWR };
-		lowest = dup(0);
-		close(lowest);
+		lowest = lowest_free();
 		result = ioctl(heap, made, &wide);
 		check(tries[i].name, result);
-		next = dup(0);
-		close(next);
+		next = lowest_free();
 		snprintf(name, sizeof(name), "%s, fd written back", tries[i].name);
 		check_true(name, wide.arg.fd != 0);
 		snprintf(name, sizeof(name), "%s, descriptor taken", tries[i].name);
@@ -153,14 +144,6 @@ static void commands(void)
 	check("FD_CLOEXEC after FIONCLEX", fcntl(heap, F_GETFD));
 	check("FIOQSIZE", ioctl(heap, FIOQSIZE, &wide));
 	check("FIONREAD", ioctl(heap, FIONREAD, &wide));
-}
-
-static int lowest_free(void)
-{
-	int fd = dup(0);
-
-	close(fd);
-	return fd;
 }
 
 static void pointers(void)

@@ -58,6 +58,31 @@ static UNUSED int allocate(int heap, uint64_t len, uint32_t fd_flags)
 	return ioctl(heap, HEAP_ALLOC, &arg) == 0 ? (int)arg.fd : -1;
 }
 
+/* The size of a buffer, which is closed; -1 where there is none. */
+static UNUSED long size_and_close(int buffer)
+{
+	long size;
+
+	if (buffer < 0)
+		return -1;
+	size = lseek(buffer, 0, SEEK_END);
+	close(buffer);
+	return size;
+}
+
+/* What /proc says of a buffer's descriptor. */
+static UNUSED FILE *open_fdinfo(int buffer)
+{
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", buffer);
+	file = fopen(path, "r");
+	if (!file)
+		give_up(path);
+	return file;
+}
+
 static UNUSED int sync_buffer(int buffer, uint64_t flags)
 {
 	return ioctl(buffer, BUF_SYNC, &flags);

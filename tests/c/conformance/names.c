@@ -375,6 +375,40 @@ static void working_directory(void)
 	close_range(3, ~0u, 0);
 }
 
+/* Directories whose paths are as long as a path can be, and longer. */
+static void deep(void)
+{
+	char name[201] = "", path[2 * PATH_MAX], link[64];
+	int depth = 0, fd;
+
+	memset(name, 'd', 200);
+	for (; depth < 20; depth++)
+		if (mkdir(name, 0755) != 0 || chdir(name) != 0)
+			give_up("mkdir");
+	/* /tmp/conformance, and twenty times 201 bytes. */
+	for (int last = 58; last < 60; last++) {
+		name[last] = '\0';
+		mkdir(name, 0755);
+		fd = open(name, O_RDONLY);
+		fchdir(fd);
+		subject = last == 58 ? "4095 bytes" : "4096 bytes";
+		check("getcwd", syscall(SYS_getcwd, path, sizeof(path)));
+		check("getcwd, room for less", syscall(SYS_getcwd, path, 4000));
+		check("readlink cwd", readlink("/proc/self/cwd", path, sizeof(path)));
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+		check("readlink fd", readlink(link, path, sizeof(path)));
+		chdir("..");
+		rmdir(name);
+		check("readlink fd, removed", readlink(link, path, sizeof(path)));
+		name[last] = 'd';
+	}
+	while (depth-- > 0) {
+		chdir("..");
+		rmdir(name);
+	}
+	close_range(3, ~0u, 0);
+}
+
 static void times(void)
 {
 	struct timespec set[2] = { { 1000, 5 }, { 2000, 7 } };
@@ -425,6 +459,7 @@ int main(void)
 	listing();
 	subject = "working directory";
 	working_directory();
+	deep();
 	subject = "times";
 	times();
 	return finish();

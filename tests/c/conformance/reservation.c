@@ -147,8 +147,7 @@ static void refusals(void)
 	check("EXPORT as read", ioctl(buffer, 0x80086202u, &arg));
 	check("IMPORT of 12 bytes", ioctl(buffer, 0x400c6203u, &arg));
 	check("IMPORT both ways", ioctl(buffer, 0xc0086203u, &arg));
-	next = dup(fence);
-	close(next);
+	next = lowest_free();
 	*(struct sync_file_flags *)page = (struct sync_file_flags){ SYNC_RW, fence };
 	mprotect(page, PAGE, PROT_READ);
 	check("EXPORT, read-only", ioctl(buffer, BUF_EXPORT_SYNC_FILE, page));

@@ -187,14 +187,7 @@ static struct udmabuf_list *list_of(uint32_t count, int fd, uint64_t size)
 
 static long size_of_list(struct udmabuf_list *list)
 {
-	int buffer = ioctl(device, UDMABUF_CREATE_LIST, list);
-	long size;
-
-	if (buffer < 0)
-		return -1;
-	size = lseek(buffer, 0, SEEK_END);
-	close(buffer);
-	return size;
+	return size_and_close(ioctl(device, UDMABUF_CREATE_LIST, list));
 }
 
 static void lists(void)

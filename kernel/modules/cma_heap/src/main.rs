@@ -1,4 +1,5 @@
 //! The module `cma_heap`: a heap of contiguous memory, out of the kernel's region (Linux: `heaps/cma_heap.c`).
+#![forbid(unsafe_code)]
 #![no_std]
 #![no_main]
 extern crate alloc;

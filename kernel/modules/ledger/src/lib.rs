@@ -1,4 +1,5 @@
 //! What the module `ledger` offers to others.
+#![forbid(unsafe_code)]
 #![no_std]
 
 use sdk::Result;

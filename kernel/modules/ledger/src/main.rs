@@ -1,4 +1,5 @@
 //! The module `ledger`: one account for the memory of all heaps that keep their books here.
+#![forbid(unsafe_code)]
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,5 @@
 //! The module `metered_heap`: a heap whose memory is booked in the module `ledger`, with that of all others like it.
+#![forbid(unsafe_code)]
 #![no_std]
 #![no_main]
 extern crate alloc;

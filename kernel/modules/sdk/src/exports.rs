@@ -3,6 +3,7 @@
 //! One list makes both sides: for the kernel a table to fill, whose fields have the functions' types, for a module
 //! the functions to call. So a call has the type of what answers it, for as long as both were made from this list,
 //! which the version magic holds.
+#![allow(unsafe_code)]
 
 use alloc::boxed::Box;
 

@@ -1,4 +1,5 @@
 //! What Rust wants of every program: an allocator and a panic handler. Both are the kernel's.
+#![allow(unsafe_code)]
 
 use alloc::format;
 use core::alloc::{GlobalAlloc, Layout};

@@ -1,4 +1,5 @@
 //! The module `system_heap`: the heap `system`, of any page frames (Linux: `heaps/system_heap.c`).
+#![forbid(unsafe_code)]
 #![no_std]
 #![no_main]
 

@@ -1,6 +1,7 @@
 //! The module `tee_heap`: a heap like those that a trusted execution environment provides. The memory it hands out is
 //! accounted in private data of its own, and its end is the driver's to write. It can be written in several ways, good
 //! and bad.
+#![forbid(unsafe_code)]
 #![no_std]
 #![no_main]
 extern crate alloc;

@@ -230,6 +230,13 @@ impl Execution {
         (!self.on_cpu.load(Ordering::Acquire)).then_some((context.x29, context.x30))
     }
 
+    /// The stack pointer, while it does not run; `None` while it does.
+    pub fn stack_pointer(&self) -> Option<usize> {
+        // SAFETY: as in `frame`.
+        let context = unsafe { &*self.context.get() };
+        (!self.on_cpu.load(Ordering::Acquire)).then_some(context.sp as usize)
+    }
+
     /// Makes it this CPU's, unless a CPU runs it. Interrupts are masked.
     #[must_use]
     pub fn try_claim(&self) -> bool {

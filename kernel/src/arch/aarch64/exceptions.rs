@@ -9,7 +9,7 @@ use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
 use super::kasan;
 use super::percpu::{self, work};
 use super::vectors::TrapFrame;
-use super::{gic, irq, layout, timer, uaccess};
+use super::{gic, hold, irq, layout, timer, uaccess};
 use crate::arch::fault::{FaultKind, UserFault};
 use crate::debug::kmsg;
 use crate::debug::oops::{self, Cause};
@@ -135,6 +135,7 @@ fn handle_interrupts(in_user: bool) {
             timer::INTERRUPT => sched::tick(in_user),
             gic::SGI_RESCHED => cpu.add_work(work::RESCHED | work::SIGNAL),
             gic::SGI_STOP => oops::stop_this_cpu(),
+            gic::SGI_HOLD => hold::stand_still(),
             spi => {
                 if !super::uart::interrupt(spi) && !interrupts::arrived(spi) {
                     gic::disable_spi(spi);

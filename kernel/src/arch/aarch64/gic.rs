@@ -13,6 +13,8 @@ use super::layout::linear;
 pub const SGI_RESCHED: u32 = 0;
 /// The software-generated interrupt that stops a CPU for good.
 pub const SGI_STOP: u32 = 1;
+/// Asks a CPU to stand still until it may go on.
+pub const SGI_HOLD: u32 = 2;
 /// From here on, interrupt numbers mean that nothing is pending.
 pub const SPURIOUS: u32 = 1020;
 
@@ -61,7 +63,8 @@ pub fn init_cpu(mpidr: u64) {
         for n in 0..8 {
             register(sgi, GICD_IPRIORITYR + 4 * n).write(0xa0a0_a0a0);
         }
-        register(sgi, GICD_ISENABLER).write(1 << SGI_RESCHED | 1 << SGI_STOP | 1 << super::timer::INTERRUPT);
+        register(sgi, GICD_ISENABLER)
+            .write(1 << SGI_RESCHED | 1 << SGI_STOP | 1 << SGI_HOLD | 1 << super::timer::INTERRUPT);
     }
     // SAFETY: the CPU interface's own set-up: system registers on, all priorities, group 1 enabled.
     unsafe {

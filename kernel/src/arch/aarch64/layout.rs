@@ -33,9 +33,3 @@ pub const USER_END: u64 = 1 << 48;
 pub const fn linear(pa: PhysAddr) -> *mut u8 {
     (LINEAR_BASE + pa.get() as usize) as *mut u8
 }
-
-/// The physical address behind a linear-map pointer, whatever its tag.
-#[inline]
-pub fn linear_to_phys(va: *const u8) -> PhysAddr {
-    PhysAddr::new(va as u64 & 0x0000_ffff_ffff_ffff)
-}

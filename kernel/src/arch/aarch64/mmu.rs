@@ -1,7 +1,7 @@
 //! The kernel's half of the address space: built once at boot, then only stacks and modules come and go.
 //!
-//! W^X: text is executable and read-only, the image's in its alias in the linear map too; everything else never executes.
-//! (The alias of a module's text can be written, as on a Linux without `rodata=full`.)
+//! W^X: text is executable and read-only, in its alias in the linear map too (as with Linux' `rodata=full`); everything
+//! else never executes.
 
 use core::arch::asm;
 use core::ops::Range;
@@ -11,7 +11,7 @@ use aarch64_cpu::registers::{TTBR1_EL1, Writeable};
 use heaps::{PAGE_SIZE, PhysAddr, Result};
 use spin::Once;
 
-use super::layout::{IMAGE_BASE, LINEAR_BASE, MODULES_BASE, MODULES_SIZE};
+use super::layout::{IMAGE_BASE, LINEAR_BASE, MODULES_BASE, MODULES_SIZE, STACK_SIZE, STACKS_BASE, linear};
 use super::table::{Table, as_table, desc, span};
 use super::tlb;
 
@@ -169,13 +169,78 @@ pub fn map_kernel_page(va: usize, pa: PhysAddr, usage: Use) -> Result<()> {
 
 /// Unmaps what [`map_kernel_page`] mapped at `va`, on all CPUs, and hands the frame back. The caller serialises.
 pub fn unmap_kernel_page(va: usize) -> Option<PhysAddr> {
+    let entry = page_entry(va)?.swap(0, Ordering::Relaxed);
+    tlb::flush_all();
+    (entry & desc::VALID != 0).then(|| PhysAddr::new(entry & desc::ADDR))
+}
+
+/// The frame that is mapped as a page at `va`.
+pub fn frame_at(va: usize) -> Option<PhysAddr> {
+    let entry = page_entry(va)?.load(Ordering::Relaxed);
+    (entry & desc::VALID != 0).then(|| PhysAddr::new(entry & desc::ADDR))
+}
+
+fn page_entry(va: usize) -> Option<&'static AtomicU64> {
     let mut table = Table::at(PhysAddr::new(boot_kernel_root.load(Ordering::Acquire)));
     for level in 0..3 {
         table = as_table(table.entry(va as u64, level).load(Ordering::Relaxed))?;
     }
-    let entry = table.entry(va as u64, 3).swap(0, Ordering::Relaxed);
+    Some(table.entry(va as u64, 3))
+}
+
+/// Keeps the frame at `pa` from being written through the linear map, on all CPUs, until it is
+/// [let again](allow_alias). `ENOMEM`. The caller serialises, as for [`map_kernel_page`].
+///
+/// The blocks around it are split while they are in use, which is only allowed where the machine says so (FEAT_BBM,
+/// level 2; Arm ARM D8.14.2). On another the alias stays as it is.
+pub fn protect_alias(pa: PhysAddr) -> Result<()> {
+    if !splits_in_use() {
+        return Ok(());
+    }
+    let va = linear(pa).addr();
+    let mut table = Table::at(PhysAddr::new(boot_kernel_root.load(Ordering::Acquire)));
+    for level in 0..3 {
+        let entry = table.entry(va as u64, level);
+        table = match as_table(entry.load(Ordering::Relaxed)) {
+            Some(table) => table,
+            None => split(entry, level)?,
+        };
+    }
+    table.entry(va as u64, 3).fetch_or(desc::READ_ONLY, Ordering::Relaxed);
     tlb::flush_all();
-    (entry & desc::VALID != 0).then(|| PhysAddr::new(entry & desc::ADDR))
+    Ok(())
+}
+
+/// Lets a frame be written through the linear map that [`protect_alias`] kept from it.
+pub fn allow_alias(pa: PhysAddr) {
+    if let Some(entry) = page_entry(linear(pa).addr()) {
+        entry.fetch_and(!desc::READ_ONLY, Ordering::Relaxed);
+        tlb::flush_all();
+    }
+}
+
+/// Puts a table that maps the same in the place of a block of `level`. `ENOMEM`.
+fn split(entry: &AtomicU64, level: u32) -> Result<Table> {
+    let frame = crate::mm::frames::alloc_zeroed()?;
+    TABLE_FRAMES.fetch_add(1, Ordering::Relaxed);
+    let table = Table::at(frame.into_raw());
+    let block = entry.load(Ordering::Relaxed);
+    let page = if level == 2 { desc::TABLE } else { 0 };
+    for (below, n) in table.entries().iter().zip(0..) {
+        below.store(block + n * span(level + 1) | page, Ordering::Relaxed);
+    }
+    tlb::publish();
+    entry.store(table.addr().get() | desc::TABLE | desc::VALID, Ordering::Release);
+    tlb::flush_all();
+    Ok(table)
+}
+
+/// Whether a block may be split while CPUs use it (ID_AA64MMFR2_EL1.BBM of 2 or more).
+fn splits_in_use() -> bool {
+    let mmfr2: u64;
+    // SAFETY: reading an identification register has no side effect.
+    unsafe { asm!("mrs {}, id_aa64mmfr2_el1", out(reg) mmfr2, options(nomem, nostack)) }
+    mmfr2 >> 52 & 0xf >= 2
 }
 
 /// Frames that the kernel's own tables occupy.
@@ -194,6 +259,21 @@ pub fn reaches(va: usize, write: bool) -> bool {
         }
     }
     par & 1 == 0
+}
+
+/// The kernel's statics that can change: data and bss, without the boot stack.
+pub fn statics() -> Range<usize> {
+    (&raw const __rodata_end).addr()..(&raw const __boot_stack_guard).addr()
+}
+
+/// From stack pointer `sp` to the upper end of the kernel stack it is on; empty if it is on none.
+pub fn stack_from(sp: usize) -> Range<usize> {
+    let boot = (&raw const __boot_stack_guard).addr()..(&raw const __boot_stack_top).addr();
+    match sp {
+        _ if boot.contains(&sp) => sp..boot.end,
+        STACKS_BASE.. => sp..(sp | (2 * STACK_SIZE - 1)) + 1,
+        _ => sp..sp,
+    }
 }
 
 /// Whether `pc` lies in the kernel's text, or where modules' is or was.

@@ -2,7 +2,7 @@
 //!
 //! * [`head`], [`vectors`], [`exceptions`]: the first instructions, and the ways in and out
 //! * [`layout`], [`table`], [`mmu`], [`pgtable`], [`tlb`], [`phys`], [`mem`], [`uaccess`]: memory
-//! * [`context`], [`percpu`], [`smp`]: CPUs and what runs on them
+//! * [`context`], [`percpu`], [`smp`], [`hold`]: CPUs and what runs on them
 //! * [`gic`], [`timer`], [`rtc`], [`uart`], [`power`], [`mte`], [`rng`]: devices and features
 //! * [`detector`]: what keeps stale pointers from being used, [`mte`] or `kasan`, as the kernel was built
 //! * [`mmio`], [`ecam`]: the registers of devices that drivers elsewhere know
@@ -14,6 +14,7 @@ pub mod ecam;
 pub mod exceptions;
 pub mod gic;
 pub mod head;
+pub mod hold;
 pub mod irq;
 #[cfg(feature = "kasan")]
 pub mod kasan;

@@ -64,6 +64,11 @@ pub fn kick(id: usize) {
     gic::send_sgi(MPIDRS[id].load(Ordering::Relaxed), gic::SGI_RESCHED);
 }
 
+/// Asks CPU `id` to stand still; see [`hold`](super::hold).
+pub fn hold(id: usize) {
+    gic::send_sgi(MPIDRS[id].load(Ordering::Relaxed), gic::SGI_HOLD);
+}
+
 /// Returns when every other CPU has passed a memory barrier, and a synchronization of its instruction stream, since
 /// this was called: an interrupt is both. Interrupts are on.
 pub fn barrier_everywhere() {

@@ -6,6 +6,7 @@ use heaps::uapi::dma_buf::{
     DMA_BUF_SET_NAME_B,
 };
 use heaps::uapi::dma_heap::{AllocationData, DMA_HEAP_IOCTL_ALLOC};
+use heaps::uapi::udmabuf::{UDMABUF_CREATE, UDMABUF_CREATE_LIST};
 
 use super::names::{self, Names};
 use super::text::Text;
@@ -25,8 +26,8 @@ const KNOWN: Names = &[
     (SET_NAME_B as u64, "DMA_BUF_SET_NAME_B"),
     (EXPORT as u64, "DMA_BUF_IOCTL_EXPORT_SYNC_FILE"),
     (IMPORT as u64, "DMA_BUF_IOCTL_IMPORT_SYNC_FILE"),
-    (0x4018_7542, "UDMABUF_CREATE"),
-    (0x4008_7543, "UDMABUF_CREATE_LIST"),
+    (UDMABUF_CREATE.raw() as u64, "UDMABUF_CREATE"),
+    (UDMABUF_CREATE_LIST.raw() as u64, "UDMABUF_CREATE_LIST"),
     (0x5401, "TCGETS"),
     (0x5402, "TCSETS"),
     (0x5403, "TCSETSW"),

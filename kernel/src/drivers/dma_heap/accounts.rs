@@ -7,21 +7,20 @@
 //! question, which `DmaBuf:` in `/proc/PID/status` answers.
 #![forbid(unsafe_code)]
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI32, Ordering};
 
 use heaps::{Errno, Result};
 
+use crate::mm::fallible;
 use crate::process;
+use crate::process::creds::Creds;
 use crate::sync::{SpinLock, order};
 use crate::vfs::debugfs;
 use crate::vfs::parameters::Parameter;
 use crate::vfs::pseudo::read_only;
 
-/// The capability of those who have no limit.
-const SYS_RESOURCE: u64 = 1 << 24;
 /// Room made at first, so that the table's own memory hardly ever changes.
 const ROOM: usize = 64;
 
@@ -49,10 +48,12 @@ pub struct Charge {
 impl Charge {
     /// Charges the calling process' user. `EDQUOT` over the limit, `ENOMEM`.
     pub fn new(bytes: usize) -> Result<Charge> {
-        let creds = process::with_current(|thread| thread.process().creds()).unwrap_or_default();
+        let who = |creds: &Creds| (creds.user.real, creds.may_use_resources());
+        let (user, privileged) =
+            process::with_current(|thread| thread.process().with_creds(who)).unwrap_or((0, true));
         let limit = USER_LIMIT_KB.load(Ordering::Relaxed);
-        let exempt = limit < 0 || creds.effective & SYS_RESOURCE != 0;
-        Charge::of_user(creds.user.real, bytes, if exempt { usize::MAX } else { limit as usize * 1024 })
+        let exempt = limit < 0 || privileged;
+        Charge::of_user(user, bytes, if exempt { usize::MAX } else { limit as usize * 1024 })
     }
 
     fn of_user(user: u32, bytes: usize, limit: usize) -> Result<Charge> {
@@ -96,14 +97,18 @@ impl Drop for Charge {
 
 /// Makes the table `/sys/kernel/debug/dma_buf/users`. Once, at boot. `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
-    debugfs::create_file("dma_buf", "users", 0o444, read_only(|| Ok(show())))
+    debugfs::create_file("dma_buf", "users", 0o444, read_only(show))
 }
 
-fn show() -> String {
-    let rows: Vec<_> =
-        ACCOUNTS.lock().iter().map(|account| (account.user, account.buffers, account.bytes)).collect();
-    let line = |(user, buffers, bytes): &(u32, usize, usize)| format!("{user}\t{buffers}\t{bytes}\n");
-    format!("user\tbuffers\tbytes\n{}", rows.iter().map(line).collect::<String>())
+/// A line for each user. `ENOMEM`: there may be many.
+fn show() -> Result<String> {
+    let accounts = ACCOUNTS.lock();
+    fallible::text(|out| {
+        writeln!(out, "user\tbuffers\tbytes")?;
+        accounts
+            .iter()
+            .try_for_each(|Account { user, buffers, bytes }| writeln!(out, "{user}\t{buffers}\t{bytes}"))
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::any::Any;
+use core::fmt::{self, Write};
 use core::ops::Deref;
 
 use heaps::dma_buf::MapRequest;
@@ -130,9 +131,8 @@ impl FileOps for Buffer {
         Some(self.buffer.poll_queue().unwrap_or(&MISSING))
     }
 
-    fn show_fdinfo(&self, to: &mut String, references: usize) {
-        // Writing to a string does not fail.
-        let _ = self.buffer.fdinfo(to, references);
+    fn show_fdinfo(&self, to: &mut dyn Write, references: usize) -> fmt::Result {
+        self.buffer.fdinfo(to, references)
     }
 
     fn link_text(&self) -> Option<String> {

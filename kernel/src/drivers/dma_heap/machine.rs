@@ -4,7 +4,7 @@
 use heaps::refcount::Fault;
 use heaps::{Errno, PhysAddr, Result, Run};
 
-use crate::debug::report;
+use crate::debug::{references, report};
 use crate::mm::loans::{self, Lender};
 use crate::mm::{frames, in_flight, object};
 
@@ -44,7 +44,12 @@ pub fn name_object(object: *const u8, kind: &'static str) {
     object::name(object, kind);
 }
 
-/// Reports the misuse of a reference count.
-pub fn refcount_fault(fault: Fault) {
-    report::refcount(format_args!("{fault:?}"));
+/// Reports the misuse of the reference count at `count`.
+pub fn refcount_fault(fault: Fault, count: *const u8) {
+    report::refcount(format_args!("{fault:?}"), count);
+}
+
+/// A reference of the count at `count` was taken, or is about to be put.
+pub fn counted(count: *const u8, taken: bool) {
+    references::note(count, taken);
 }

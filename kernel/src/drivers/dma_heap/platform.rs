@@ -128,8 +128,12 @@ impl Platform for Kernel {
         machine::name_object(object, kind);
     }
 
-    fn refcount_fault(fault: Fault) {
-        machine::refcount_fault(fault);
+    fn counted(count: *const u8, taken: bool) {
+        machine::counted(count, taken);
+    }
+
+    fn refcount_fault(fault: Fault, count: *const u8) {
+        machine::refcount_fault(fault, count);
     }
 
     fn trace(event: Event) {

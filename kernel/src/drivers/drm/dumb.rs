@@ -4,11 +4,11 @@
 
 use alloc::sync::Arc;
 
+use heaps::uapi::drm::{CreateDumb, MapDumb};
 use heaps::{Errno, PAGE_SHIFT, PAGE_SIZE, PhysAddr, Result};
 
 use super::OpenNode;
 use super::object::{self, Object};
-use super::uapi::{CreateDumb, MapDumb};
 use crate::vfs::mmap::{Mmap, MmapRequest};
 
 /// Makes an object for a picture. `EINVAL` for none, or one whose bytes 32 bits do not count; `ENOMEM`. May sleep.

@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use heaps::fence::reservation::Usage;
 use heaps::fence::{Context, Fence, Signaller};
+use heaps::uapi::drm::{FenceAttach, FenceSignal, VGEM_FENCE_WRITE};
 use heaps::uapi::fcntl::O_RDWR;
 use heaps::{Errno, Result};
 
-use super::uapi::{FenceAttach, FenceSignal, VGEM_FENCE_WRITE};
 use super::{OpenNode, prime};
 use crate::drivers::dma_heap::{BufferRef, Kernel};
 use crate::mm::admit::admit;

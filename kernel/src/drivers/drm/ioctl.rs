@@ -5,11 +5,11 @@
 
 use alloc::vec::Vec;
 
+use heaps::uapi::drm::*;
 use heaps::uapi::ioctl::{Command, READ, WRITE};
 use heaps::{Errno, Result};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::uapi::*;
 use super::{Node, OpenNode, dumb, fences, prime};
 use crate::mm::user;
 use crate::vfs::file::Ioctl;
@@ -37,7 +37,7 @@ enum Answer {
 /// structure goes out whatever became of the command.
 pub fn dispatch(node: &OpenNode, call: &Ioctl<'_>) -> Result<usize> {
     let given = Command::from_raw(call.cmd);
-    if given.kind() != DRM_IOCTL_BASE {
+    if given.kind() != KIND {
         return Err(Errno::ENOTTY);
     }
     let answer = answer(given.nr());

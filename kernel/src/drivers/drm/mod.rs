@@ -2,7 +2,6 @@
 //! GEM objects by their handles, and objects that are made here dma-bufs.
 //!
 //! * `ioctl`: which commands there are, who may give them, and how their structures go in and out
-//! * `uapi`: the structures
 //! * `object`: GEM objects; `handles`: those of an open file
 //! * `prime`: between objects and dma-bufs; `dumb`: objects of memory, and their mappings
 //! * `fences`: those that user space signals
@@ -16,7 +15,6 @@ mod handles;
 mod ioctl;
 mod object;
 mod prime;
-mod uapi;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -6,12 +6,12 @@ use core::any::Any;
 
 use heaps::dma_buf::Exporter;
 use heaps::fallible::try_box;
+use heaps::uapi::drm::Prime;
 use heaps::uapi::fcntl::{O_CLOEXEC, O_RDWR};
 use heaps::{Errno, Result, SgTable};
 
 use super::OpenNode;
 use super::object::Object;
-use super::uapi::Prime;
 use crate::drivers::dma_heap::{self, BufferRef};
 use crate::vfs::File;
 use crate::vfs::file::Ioctl;

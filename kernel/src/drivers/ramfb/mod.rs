@@ -1,16 +1,15 @@
 //! QEMU's `ramfb` behind `/dev/ramfb`: a display that scans a contiguous dma-buf out.
 //!
-//! * [`uapi`]: the ioctls
 //! * `screen`: what is shown, and whose it is
 #![forbid(unsafe_code)]
 
 mod screen;
-pub mod uapi;
 
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use heaps::uapi::ioctl::Command;
+use heaps::uapi::ramfb::{RAMFB_BLANK, RAMFB_SHOW};
 use heaps::{CdevOps, DmaLimits, Errno, PhysAddr, Result};
 use spin::Once;
 
@@ -23,7 +22,6 @@ use crate::mm::user;
 use crate::vfs::FileOps;
 use crate::vfs::file::{File, Ioctl};
 use screen::Screen;
-use uapi::{RAMFB_BLANK, RAMFB_SHOW};
 
 /// A miscellaneous device's, as udev would call it.
 const NUMBER: DevT = DevT::new(10, 126);

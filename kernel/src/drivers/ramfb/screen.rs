@@ -5,9 +5,9 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::dma_buf::{Direction, DmaTable, Importer};
+use heaps::uapi::ramfb::{LEAST, MOST, Picture, XRGB8888};
 use heaps::{Errno, PhysAddr, Result, SgTable};
 
-use super::uapi::{LEAST, MOST, Picture, XRGB8888};
 use crate::drivers::fw_cfg::FwCfg;
 use crate::drivers::import::Import;
 use crate::mm::frames::{self, Frame};
@@ -69,16 +69,17 @@ impl Mode {
     }
 }
 
-impl Picture {
-    /// Bytes from the first to the last pixel. `EINVAL` for a picture that cannot be shown.
-    fn len(&self) -> Result<u64> {
-        let sane = [self.width, self.height].iter().all(|n| (LEAST..=MOST).contains(n))
-            && self.fourcc == XRGB8888
-            && self.stride >= 4 * self.width
-            && self.offset.is_multiple_of(4);
-        let len = u64::from(self.stride) * (u64::from(self.height).max(1) - 1) + 4 * u64::from(self.width);
-        if sane { Ok(len) } else { Err(Errno::EINVAL) }
+/// Bytes from a picture's first to its last pixel. `EINVAL` for one that cannot be shown.
+fn len_of(picture: &Picture) -> Result<u64> {
+    let Picture { fourcc, width, height, stride, offset, .. } = *picture;
+    let sane = [width, height].iter().all(|n| (LEAST..=MOST).contains(n))
+        && fourcc == XRGB8888
+        && stride >= 4 * width
+        && offset.is_multiple_of(4);
+    if !sane {
+        return Err(Errno::EINVAL);
     }
+    Ok(u64::from(stride) * u64::from(height - 1) + 4 * u64::from(width))
 }
 
 impl Screen {
@@ -97,7 +98,7 @@ impl Screen {
     /// shown, for a buffer that is too short for it, or whose pages there are not contiguous; `ENODEV` once the
     /// memory was taken away; `EBADF`, `ENOMEM`, `EBUSY`. May sleep.
     pub fn show(&'static self, files: &FdTable, picture: &Picture, owner: usize) -> Result<()> {
-        let len = picture.len()?;
+        let len = len_of(picture)?;
         let head = Head { screen: self, stopped: AtomicBool::new(false) };
         let import = Import::get(files, picture.fd, head)?;
         let address = import.one_piece(picture.offset.into(), len)?;

@@ -2,25 +2,21 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt::{self, Write};
 
-use heaps::{Errno, PAGE_SIZE, Result};
+use heaps::{PAGE_SIZE, Result};
 
 use super::AddressSpace;
 use super::layout::Layout;
 use crate::mm::Prot;
+use crate::mm::fallible::{self, Escaped};
 use crate::mm::vma::{Backing, Origin, VmFlags, Vma};
 
 impl AddressSpace {
     /// One line per area, as in `/proc/PID/maps`. `ENOMEM`: there may be very many. May sleep.
     pub fn maps(&self) -> Result<String> {
-        let mut text = String::new();
-        for vma in self.lock().areas.iter() {
-            let line = line(vma);
-            text.try_reserve(line.len() + 1).map_err(|_| Errno::ENOMEM)?;
-            text.push_str(&line);
-            text.push('\n');
-        }
-        Ok(text)
+        let layout = self.lock();
+        fallible::text(|out| layout.areas.iter().try_for_each(|vma| line(out, vma)))
     }
 
     /// Bytes mapped, and bytes of pages in place. May sleep.
@@ -66,28 +62,27 @@ const NAME_AT: usize = 73;
 /// The filesystem that anonymous shared memory is in.
 const ANONYMOUS_DEV: u32 = 1;
 
-fn line(vma: &Vma) -> String {
+fn line(out: &mut dyn Write, vma: &Vma) -> fmt::Result {
     let may = |prot, yes| if vma.prot.contains(prot) { yes } else { '-' };
     let (r, w, x) = (may(Prot::READ, 'r'), may(Prot::WRITE, 'w'), may(Prot::EXEC, 'x'));
     let s = if vma.flags.contains(VmFlags::SHARED) { 's' } else { 'p' };
-    let (offset, Origin { dev, ino, name }) = origin(vma);
+    let (offset, Origin { dev, ino, name }) = origin(vma).map_err(|_| fmt::Error)?;
     let head =
         alloc::format!("{:08x}-{:08x} {r}{w}{x}{s} {offset:08x} 00:{dev:02x} {ino} ", vma.start, vma.end);
     if name.is_empty() {
-        return head;
+        return writeln!(out, "{head}");
     }
-    let name = String::from_utf8_lossy(&name);
-    alloc::format!("{head:<NAME_AT$}{}", name.replace('\n', "\\012"))
+    writeln!(out, "{head:<NAME_AT$}{}", Escaped { bytes: &name, special: &['\n'] })
 }
 
 /// The byte of its origin that an area starts with, and the origin.
-fn origin(vma: &Vma) -> (u64, Origin) {
+fn origin(vma: &Vma) -> Result<(u64, Origin)> {
     let page = PAGE_SIZE as u64;
     let made_up = |name: &str| Origin { dev: 0, ino: 0, name: name.into() };
-    match &vma.backing {
-        Backing::Runs { source, first } => (first * page, source.origin()),
-        Backing::File { file, first } => (first * page, file.source.origin()),
-        Backing::Content { file, offset, .. } => (*offset, file.source.origin()),
+    Ok(match &vma.backing {
+        Backing::Runs { source, first } => (first * page, source.origin()?),
+        Backing::File { file, first } => (first * page, file.source.origin()?),
+        Backing::Content { file, offset, .. } => (*offset, file.source.origin()?),
         Backing::Shared { .. } if vma.flags.contains(VmFlags::SIGPAGE) => (0, made_up("[sigpage]")),
         Backing::Shared { pages, first } => {
             let name = b"/dev/zero (deleted)".to_vec();
@@ -96,5 +91,5 @@ fn origin(vma: &Vma) -> (u64, Origin) {
         Backing::Anonymous if vma.flags.contains(VmFlags::GROWSDOWN) => (0, made_up("[stack]")),
         Backing::Anonymous if vma.flags.contains(VmFlags::HEAP) => (0, made_up("[heap]")),
         Backing::Anonymous => (0, made_up("")),
-    }
+    })
 }

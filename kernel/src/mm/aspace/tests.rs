@@ -54,8 +54,8 @@ impl Drop for Source {
 }
 
 impl MapSource for Source {
-    fn origin(&self) -> Origin {
-        Origin { dev: 0x12, ino: 34, name: b"/a\nfile".to_vec() }
+    fn origin(&self) -> Result<Origin> {
+        Ok(Origin { dev: 0x12, ino: 34, name: b"/a\nfile".to_vec() })
     }
 
     fn pages(&self) -> Option<&dyn FilePages> {

@@ -3,6 +3,10 @@
 use alloc::alloc::{alloc, dealloc};
 use core::alloc::Layout;
 
+use crate::arch::layout::linear;
+use crate::arch::mmu;
+use crate::modules::places;
+
 const LAYOUT: Layout = Layout::new::<[u64; 4]>();
 
 fn freed_object() -> *mut u8 {
@@ -48,10 +52,33 @@ pub fn touch_beyond() {
     }
 }
 
+/// Loses two objects that refer to each other, and that nobody else refers to.
+pub fn lose_two() {
+    // SAFETY: the layout has a size, and room for a pointer; the objects are nobody else's.
+    unsafe {
+        let two: [*mut u8; 2] = [alloc(LAYOUT), alloc(LAYOUT)];
+        if two.iter().all(|object| !object.is_null()) {
+            two.iter().for_each(|&object| super::name(object, "canary"));
+            two[0].cast::<*mut u8>().write(two[1]);
+            two[1].cast::<*mut u8>().write(two[0]);
+        }
+    }
+}
+
 /// Writes to the kernel's text.
 pub fn write_text() {
     let text = core::hint::black_box(write_text as *const () as *mut u32);
     // SAFETY: none: this is the mistake. Text is mapped read-only, so nothing changes.
+    unsafe { text.write_volatile(text.read_volatile()) };
+}
+
+/// Writes to a module's text by its alias in the linear map.
+pub fn write_alias() {
+    let mut first = 0;
+    places::each(&mut |module| first = module.start);
+    let Some(frame) = mmu::frame_at(first) else { return };
+    let text = core::hint::black_box(linear(frame).cast::<u32>());
+    // SAFETY: none: this is the mistake. Text is mapped read-only there too, so nothing changes.
     unsafe { text.write_volatile(text.read_volatile()) };
 }
 

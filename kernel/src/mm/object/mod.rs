@@ -3,9 +3,11 @@
 //! An object's memory carries a tag that its pointer carries too; freeing changes the memory's tag, so that a
 //! stale pointer faults at its next use. Freed objects wait in a quarantine before their memory serves again.
 //! Each object's record, just below it, says who allocated and who freed it (KASAN's and SLUB's user tracking).
+#![allow(unsafe_code)]
 
 pub mod canary;
 mod classes;
+pub mod leaks;
 mod record;
 mod region;
 
@@ -14,7 +16,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use heaps::{Errno, Result};
 
-pub use record::{Kind, Record, State, Trace};
+pub use record::{Kind, Reach, Record, State, Trace};
 use region::Region;
 
 use crate::arch::{self, backtrace::frame_pointer};
@@ -88,7 +90,7 @@ pub fn serial() -> u32 {
 
 /// Calls `f` with every live object's record, under the heap's lock: `f` neither allocates nor prints.
 pub fn each_live(f: &mut dyn FnMut(&Record)) {
-    REGION.lock().each_live(f);
+    REGION.lock().each_live(&mut |_, record| f(record));
 }
 
 /// The allocator behind `alloc`.

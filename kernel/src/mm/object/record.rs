@@ -26,7 +26,7 @@ impl Trace {
 
     /// Notes the running task as the one, and the stack from frame pointer `fp` on.
     #[inline]
-    pub(super) fn note(&mut self, fp: u64) {
+    pub fn note(&mut self, fp: u64) {
         self.tid = sched::current_tid();
         self.cpu = arch::cpu_id() as u32;
         arch::backtrace_offsets(fp, &mut self.stack);
@@ -51,6 +51,20 @@ pub enum State {
     Freed,
 }
 
+/// Whether something refers to a live object, as far as was looked (see [`leaks`](super::leaks)).
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reach {
+    /// Nobody has looked, or is looking.
+    Unknown,
+    /// Something does.
+    Found,
+    /// Nothing did at the last look.
+    Lost,
+    /// Nothing did, and nobody wants to hear of it any more.
+    Ignored,
+}
+
 /// One object's record; it stands directly below the object.
 #[derive(Clone, Copy)]
 #[repr(C, align(16))]
@@ -67,7 +81,10 @@ pub struct Record {
     pub bookkeeping: bool,
     /// Bytes from the start of its block to the object, in units of 16.
     pub(super) lead: u16,
-    /// The next record on the same list, as an offset into the region in units of 16; 0 ends it.
+    /// Whether something refers to it.
+    pub reach: Reach,
+    /// The next record on the same list, as an offset into the region in units of 16; 0 ends it. Live objects are on
+    /// one only while somebody looks what they refer to.
     pub(super) next: u32,
     /// How many objects there had been when it was allocated.
     pub serial: u32,

@@ -7,11 +7,11 @@ use core::ptr::NonNull;
 use linked_list_allocator::Heap;
 
 use super::classes::{self, LARGE_CLASS};
-use super::record::{Kind, MAGIC, RECORD, Record, State, Trace};
+use super::record::{Kind, MAGIC, RECORD, Reach, Record, State, Trace};
 use crate::arch::detector;
 use crate::arch::mte::LIVE_TAGS;
 
-const UNIT: usize = 16;
+pub(super) const UNIT: usize = 16;
 /// Bytes of memory that new small objects are cut from, so that few of them search for a block.
 const SLAB: usize = 4096;
 
@@ -128,7 +128,7 @@ impl Region {
     pub(super) fn alloc(&mut self, layout: Layout, bookkeeping: bool, fp: u64) -> Option<(*mut u8, usize)> {
         let (class, size) = classes::of(layout.size().max(1));
         let class = if layout.align() > UNIT { LARGE_CLASS } else { class };
-        let record = match self.pop_free(class) {
+        let record = match self.pop_free(class).or_else(|| self.cut(class, size)) {
             Some(record) => record,
             None => self.fresh(class, size, layout.align())?,
         };
@@ -139,6 +139,7 @@ impl Region {
         r.bookkeeping = bookkeeping;
         r.tag = r.tag % LIVE_TAGS + 1;
         r.state = State::Live;
+        r.reach = Reach::Unknown;
         r.size = layout.size() as u32;
         r.kind = None;
         r.allocated.note(fp);
@@ -209,22 +210,26 @@ impl Region {
     }
 
     /// The record that stands nearest at or below a unit.
-    fn record_below(&self, mut unit: usize) -> Option<u32> {
-        while self.records[unit / 64] >> (unit % 64) & 1 == 0 {
-            unit = unit.checked_sub(1)?;
+    fn record_below(&self, unit: usize) -> Option<u32> {
+        let mut word = unit / 64;
+        let mut bits = self.records[word] & u64::MAX >> (63 - unit % 64);
+        while bits == 0 {
+            word = word.checked_sub(1)?;
+            bits = self.records[word];
         }
-        Some(unit as u32)
+        Some(word as u32 * 64 + 63 - bits.leading_zeros())
     }
 
-    pub(super) fn each_live(&mut self, f: &mut dyn FnMut(&Record)) {
+    /// Calls `f` with the place and the record of every live object.
+    pub(super) fn each_live(&mut self, f: &mut dyn FnMut(u32, &mut Record)) {
         for word in 0..self.records.len() {
             let mut bits = self.records[word];
             while bits != 0 {
-                let unit = word * 64 + bits.trailing_zeros() as usize;
+                let unit = word as u32 * 64 + bits.trailing_zeros();
                 bits &= bits - 1;
-                let record = *self.at(unit as u32);
+                let record = self.at(unit);
                 if record.state == State::Live {
-                    f(&record);
+                    f(unit, record);
                 }
             }
         }
@@ -242,6 +247,19 @@ impl Region {
         }
     }
 
+    /// A fresh block from what is left of the class' slab.
+    #[inline]
+    fn cut(&mut self, class: u8, size: usize) -> Option<u32> {
+        let slab = self.slabs.get_mut(usize::from(class))?;
+        let start = slab.start;
+        if start == slab.end {
+            return None;
+        }
+        let block = RECORD + size;
+        slab.start += block;
+        Some(self.set_up(start, class, RECORD, block))
+    }
+
     /// A fresh block with its record set up. Small ones are cut from a slab of several, if there is room for that.
     fn carve(&mut self, class: u8, size: usize, align: usize) -> Option<u32> {
         let lead = RECORD.next_multiple_of(align.max(UNIT));
@@ -253,18 +271,13 @@ impl Region {
             let start = self.blocks.allocate_first_fit(block).ok()?.addr().get();
             return Some(self.set_up(start, class, lead, block.size()));
         }
-        let slab = &mut self.slabs[usize::from(class)];
-        if slab.start == slab.end {
-            let several = Layout::from_size_align((SLAB / block.size()).max(1) * block.size(), UNIT).ok()?;
-            let got = [several, block].into_iter().find_map(|layout| {
-                self.blocks.allocate_first_fit(layout).ok().map(|start| (start.addr().get(), layout.size()))
-            });
-            let (start, len) = got?;
-            *slab = start..start + len;
-        }
-        let start = slab.start;
-        slab.start += block.size();
-        Some(self.set_up(start, class, lead, block.size()))
+        let several = Layout::from_size_align((SLAB / block.size()).max(1) * block.size(), UNIT).ok()?;
+        let got = [several, block].into_iter().find_map(|layout| {
+            self.blocks.allocate_first_fit(layout).ok().map(|start| (start.addr().get(), layout.size()))
+        });
+        let (start, len) = got?;
+        self.slabs[usize::from(class)] = start..start + len;
+        self.cut(class, size)
     }
 
     /// Puts a record into the block at `start`, `lead` bytes of which are before the object.
@@ -284,6 +297,7 @@ impl Region {
                 state: State::Idle,
                 bookkeeping: false,
                 lead: (lead / UNIT) as u16,
+                reach: Reach::Unknown,
                 next: 0,
                 serial: 0,
                 size: 0,
@@ -400,6 +414,20 @@ impl Region {
         }
     }
 
+    /// The live object that the pointer `word` leads into, if it is one.
+    pub(super) fn pointed_at(&mut self, word: usize) -> Option<u32> {
+        let at = detector::unchecked(word as *const u8).addr();
+        if !(self.base + RECORD..self.end).contains(&at) {
+            return None;
+        }
+        let unit = self.record_below((at - RECORD - self.base) / UNIT)?;
+        let start = self.object(unit).addr();
+        let r = self.at(unit);
+        let inside = at.wrapping_sub(start) < (r.size as usize).max(1);
+        let live = r.state == State::Live && !detector::is_anothers(word as *const u8, r.tag);
+        (inside && live).then_some(unit)
+    }
+
     /// Whether the spare block is there.
     pub(super) fn has_spare(&self) -> bool {
         self.spare.is_some()
@@ -443,12 +471,12 @@ impl Region {
     }
 
     #[inline]
-    fn at(&mut self, record: u32) -> &mut Record {
+    pub(super) fn at(&mut self, record: u32) -> &mut Record {
         // SAFETY: `record` came from the bitmap or a list, and `self` is borrowed for as long as it is.
         unsafe { record_at(self.base, record) }
     }
 
-    fn object(&self, record: u32) -> *mut u8 {
+    pub(super) fn object(&self, record: u32) -> *mut u8 {
         (self.base + record as usize * UNIT + RECORD) as *mut u8
     }
 }

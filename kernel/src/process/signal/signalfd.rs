@@ -3,10 +3,10 @@
 //! The signals are those of whoever reads or polls, not of whoever made the file.
 #![forbid(unsafe_code)]
 
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::any::Any;
+use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::{Errno, Result};
@@ -117,8 +117,8 @@ impl FileOps for SignalFd {
         Ok(0)
     }
 
-    fn show_fdinfo(&self, to: &mut String, _: usize) {
-        *to += &format!("sigmask:\t{:016x}\n", self.set());
+    fn show_fdinfo(&self, to: &mut dyn Write, _: usize) -> fmt::Result {
+        writeln!(to, "sigmask:\t{:016x}", self.set())
     }
 
     fn link_text(&self) -> Option<String> {

@@ -16,11 +16,11 @@ mod ready;
 mod tests;
 
 use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use core::fmt::{self, Write};
 use core::sync::atomic::Ordering;
 
 use heaps::{Errno, Result};
@@ -286,19 +286,21 @@ impl FileOps for EpollFile {
         Ok(0)
     }
 
-    fn show_fdinfo(&self, to: &mut String, _: usize) {
-        for item in self.0.all().unwrap_or_default() {
+    fn show_fdinfo(&self, to: &mut dyn Write, _: usize) -> fmt::Result {
+        for item in self.0.all().map_err(|_| fmt::Error)? {
             let Some(file) = item.file() else { continue };
-            *to += &format!(
-                "tfd: {:8} events: {:8x} data: {:16x}  pos:{} ino:{:x} sdev:{:x}\n",
+            writeln!(
+                to,
+                "tfd: {:8} events: {:8x} data: {:16x}  pos:{} ino:{:x} sdev:{:x}",
                 item.key().fd(),
                 item.events(),
                 item.data(),
                 file.pos(),
                 file.inode().ino(),
                 file.inode().dev()
-            );
+            )?;
         }
+        Ok(())
     }
 
     fn link_text(&self) -> Option<String> {

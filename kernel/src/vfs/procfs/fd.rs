@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use heaps::{Errno, Result};
 
 use super::{DEV, number, process};
+use crate::mm::fallible;
 use crate::vfs::dentry::Dentry;
 use crate::vfs::dynamic::{DynDir, DynEntry};
 use crate::vfs::fdtable::FdTable;
@@ -72,14 +73,14 @@ struct FdLink {
 
 impl MagicLink for FdLink {
     fn text(&self) -> Result<Vec<u8>> {
-        Ok(file(self.pid, self.fd)?.link_text())
+        file(self.pid, self.fd)?.link_text()
     }
 
     fn target(&self) -> Result<Arc<Dentry>> {
         let file = file(self.pid, self.fd)?;
         match file.dentry() {
             Some(dentry) => Ok(dentry.clone()),
-            None => Ok(Dentry::anonymous(&file.link_text(), file.inode().clone())),
+            None => Ok(Dentry::anonymous(&file.link_text()?, file.inode().clone())),
         }
     }
 }
@@ -89,13 +90,10 @@ fn info(pid: i32, fd: i32) -> Result<String> {
     let file = files.get(fd).map_err(|_| Errno::ENOENT)?;
     let cloexec = if files.cloexec(fd).unwrap_or(false) { O_CLOEXEC } else { 0 };
     let (flags, inode) = (file.flags() | cloexec, file.inode());
-    let mut text = format!(
-        "pos:\t{}\nflags:\t0{flags:o}\nmnt_id:\t{}\nino:\t{}\n",
-        file.pos(),
-        inode.dev(),
-        inode.ino()
-    );
-    // This function's own hold does not count.
-    file.ops().show_fdinfo(&mut text, Arc::strong_count(&file) - 1);
-    Ok(text)
+    fallible::text(|out| {
+        writeln!(out, "pos:\t{}\nflags:\t0{flags:o}", file.pos())?;
+        writeln!(out, "mnt_id:\t{}\nino:\t{}", inode.dev(), inode.ino())?;
+        // This function's own hold does not count.
+        file.ops().show_fdinfo(out, Arc::strong_count(&file) - 1)
+    })
 }

@@ -177,7 +177,7 @@ pub fn root() -> &'static Arc<Dentry> {
     static ROOT: Once<Arc<Dentry>> = Once::new();
     ROOT.call_once(|| {
         create_file("modules", 0o444, pseudo::read_only(show_modules));
-        create_file("mounts", 0o444, pseudo::read_only(|| Ok(mounts::proc_mounts())));
+        create_file("mounts", 0o444, pseudo::read_only(mounts::proc_mounts));
         create_file("filesystems", 0o444, pseudo::read_only(|| Ok(filesystems())));
         #[cfg(target_os = "none")]
         machine::create_files();

@@ -11,6 +11,7 @@ use heaps::{Errno, Result};
 
 use super::fd::{FdDir, Shows};
 use super::{DEV, Process, number, process, status};
+use crate::mm::fallible::{self, Escaped};
 use crate::vfs::dentry::Dentry;
 use crate::vfs::dynamic::{DynDir, DynEntry};
 use crate::vfs::inode::{Content, Inode, MagicLink, S_IFDIR, S_IFLNK, S_IFREG};
@@ -47,8 +48,8 @@ static ENTRIES: [(&str, Entry); 19] = [
     ("environ", Entry::Text(|process, _| text(&process.environ()?))),
     ("limits", Entry::Text(|process, _| Ok(status::limits(&process.limits())))),
     ("maps", Entry::Text(|process, _| process.maps())),
-    ("mountinfo", Entry::Text(|_, _| Ok(mounts::mountinfo()))),
-    ("mounts", Entry::Text(|_, _| Ok(mounts::proc_mounts()))),
+    ("mountinfo", Entry::Text(|_, _| mounts::mountinfo())),
+    ("mounts", Entry::Text(|_, _| mounts::proc_mounts())),
     ("oom_score", Entry::Text(|process, _| Ok(format!("{}\n", process.oom_score())))),
     (
         "oom_score_adj",
@@ -115,7 +116,7 @@ struct Link {
 
 impl MagicLink for Link {
     fn text(&self) -> Result<Vec<u8>> {
-        Ok(self.target()?.path())
+        self.target()?.path()
     }
 
     fn target(&self) -> Result<Arc<Dentry>> {
@@ -166,13 +167,5 @@ fn integer(text: &str) -> Result<i32> {
 
 /// Bytes as text; what is none is replaced. `ENOMEM`.
 fn text(bytes: &[u8]) -> Result<String> {
-    let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text.try_reserve(chunk.valid().len() + 3).map_err(|_| Errno::ENOMEM)?;
-        text.push_str(chunk.valid());
-        if !chunk.invalid().is_empty() {
-            text.push(char::REPLACEMENT_CHARACTER);
-        }
-    }
-    Ok(text)
+    fallible::text(|out| write!(out, "{}", Escaped { bytes, special: &[] }))
 }

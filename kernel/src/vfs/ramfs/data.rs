@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use heaps::{Errno, PhysAddr, Result};
 
-use super::pages::{PAGE, Pages, Removed};
+use super::pages::{PAGE, Pages};
 use super::seals;
 use crate::mm::aspace::mappers::{FilePages, Gone, Mappers, PageFor};
 use crate::mm::frames;
@@ -222,12 +222,16 @@ impl Data {
         let end = start.checked_add(len).ok_or(Errno::EFBIG)?;
         let _turn = self.change.lock();
         self.unless_sealed(seals::WRITE | seals::FUTURE_WRITE)?;
-        let mut removed = Removed::new();
-        let punched = self.pages.lock().punch(start..end, &mut removed);
-        let frames: BTreeMap<u64, PhysAddr> =
-            removed.iter().map(|(&index, page)| (index, page.frame())).collect();
-        self.mappers.zap(&Gone::Pages(&frames));
-        punched
+        let mut whole = self.pages.lock().clear(start..end)?;
+        loop {
+            let removed = self.pages.lock().take(&mut whole);
+            if removed.is_empty() {
+                return Ok(());
+            }
+            let frames: BTreeMap<u64, PhysAddr> =
+                removed.iter().map(|(&index, page)| (index, page.frame())).collect();
+            self.mappers.zap(&Gone::Pages(&frames));
+        }
     }
 
     /// Pins page `index` for somebody who goes by its address, made where there is a hole; `unpin` of `mm::frames` is for

@@ -99,6 +99,14 @@ fn holes_are_found_and_punched() {
 }
 
 #[test]
+fn a_hole_of_many_pages_is_punched_to_its_last() {
+    let data = plain(b"");
+    data.allocate(0, 1000 * 4096, false).unwrap();
+    data.punch_hole(4096, 998 * 4096).unwrap();
+    assert_eq!((data.seek(0, false), data.seek(4096, true)), (Ok(4096), Ok(999 * 4096)));
+}
+
+#[test]
 fn seals_refuse_what_they_name() {
     let data = Data::sealed(b"", None, 0);
     data.truncate(5000).unwrap();

@@ -16,8 +16,8 @@ const PAGE: u64 = PAGE_SIZE as u64;
 struct File(Data);
 
 impl MapSource for File {
-    fn origin(&self) -> Origin {
-        Origin { dev: 1, ino: 1, name: b"/f".to_vec() }
+    fn origin(&self) -> Result<Origin> {
+        Ok(Origin { dev: 1, ino: 1, name: b"/f".to_vec() })
     }
 
     fn pages(&self) -> Option<&dyn FilePages> {

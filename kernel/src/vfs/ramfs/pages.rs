@@ -59,6 +59,9 @@ impl Drop for Page {
 /// Pages that are no longer a file's, by number.
 pub type Removed = BTreeMap<u64, Page>;
 
+/// How many pages are taken out at a time: what keeps them meanwhile takes memory, which cannot be refused.
+const MOST_TAKEN: usize = 256;
+
 /// A file's size and pages.
 pub struct Pages {
     size: u64,
@@ -205,9 +208,10 @@ impl Pages {
         }
     }
 
-    /// Makes the bytes of `range` read as zeros, and moves the pages that the file loses to `removed`. `ENOSPC` and
-    /// `ENOMEM` where a page of the image has to be covered; what is before it has changed then.
-    pub fn punch(&mut self, range: Range<u64>, removed: &mut Removed) -> Result<()> {
+    /// Makes the bytes of `range` read as zeros, but for those of the pages that the file is to lose altogether, whose
+    /// numbers it returns. `ENOSPC` and `ENOMEM` where a page of the image has to be covered; what is before it has
+    /// changed then.
+    pub fn clear(&mut self, range: Range<u64>) -> Result<Range<u64>> {
         let touched = range.start / PAGE..range.end.div_ceil(PAGE);
         let whole = range.start.div_ceil(PAGE)..range.end / PAGE;
         for index in touched.start..touched.end.min(self.image_end()) {
@@ -218,16 +222,23 @@ impl Pages {
             let (from, to) = (range.start.max(index * PAGE), range.end.min((index + 1) * PAGE));
             page.fill_zero((from - index * PAGE) as usize..(to - index * PAGE) as usize);
         }
-        let from = whole.start.max(self.image_end());
-        while from < whole.end
-            && let Some((&index, _)) = self.pages.range(from..whole.end).next()
+        Ok(whole.start.max(self.image_end())..whole.end)
+    }
+
+    /// Takes out the first of the pages in `range`, and takes their numbers off it. None: there are no more.
+    pub fn take(&mut self, range: &mut Range<u64>) -> Removed {
+        let mut removed = Removed::new();
+        while removed.len() < MOST_TAKEN
+            && !range.is_empty()
+            && let Some((&index, _)) = self.pages.range(range.clone()).next()
             && let Some(page) = self.pages.remove(&index)
         {
             removed.insert(index, page);
-            self.uncharge(1);
+            range.start = index + 1;
         }
+        self.uncharge(removed.len());
         self.tidy();
-        Ok(())
+        removed
     }
 
     /// Makes every page of `range` the file's own; holes read as zeros before and after. `ENOSPC` and `ENOMEM` change

@@ -3,10 +3,11 @@
 extern crate alloc;
 
 use heaps::uapi::Errno;
+use heaps::uapi::drm::*;
 use heaps::uapi::errno::Result;
 use heaps::uapi::ioctl::{Command, READ, WRITE};
 use userland::guest::buffer::Buffer;
-use userland::guest::drm::{self, Drm, Dumb, Prime, Version};
+use userland::guest::drm::Drm;
 use userland::guest::heap::Heap;
 use userland::guest::{read_text, tidy};
 use userland::rt::tap::Tap;
@@ -16,6 +17,11 @@ userland::program!(run);
 
 const PAGE: usize = abi::PAGE;
 const RDWR: u32 = abi::O_RDWR;
+
+/// What displays there are: a device with displays has it.
+const MODE_GETRESOURCES: Command = Command::new(READ | WRITE, KIND, 0xa0, 64);
+/// A synchronisation object: a device that takes them has it.
+const SYNCOBJ_CREATE: Command = Command::new(READ | WRITE, KIND, 0xbf, 8);
 
 fn run(_: Args) -> i32 {
     tidy::run(checks)
@@ -47,16 +53,17 @@ fn checks(tap: &mut Tap) {
 fn version(tap: &mut Tap) {
     let asked = Mapping::anonymous(PAGE).and_then(|text| {
         let at = text.address() as u64;
-        let mut version = Version { name_len: 3, name: at, desc_len: 99, desc: at + 8, ..Version::default() };
-        Drm::render()?.send(drm::VERSION, &mut version)?;
-        let lengths = (version.name_len, version.date_len, version.desc_len);
+        let mut version =
+            Version { name: Text { len: 3, at }, desc: Text { len: 99, at: at + 8 }, ..Version::default() };
+        Drm::render()?.send(DRM_IOCTL_VERSION, &mut version)?;
+        let lengths = (version.name.len, version.date.len, version.desc.len);
         let bytes = [0, 1, 2, 3, 8, 27].map(|at| text.get(at));
         Ok((version.numbers, lengths, bytes))
     });
     let want = ([1, 0, 0], (4, 8, 20), [b'v', b'g', b'e', 0, b'V', b'r']);
     tap.is(asked, Ok(want), "the version, as much of its texts as there is room for, and their lengths");
-    let mut bad = Version { name_len: 9, name: 8, ..Version::default() };
-    let sent = Drm::render().and_then(|drm| drm.send(drm::VERSION, &mut bad));
+    let mut bad = Version { name: Text { len: 9, at: 8 }, ..Version::default() };
+    let sent = Drm::render().and_then(|drm| drm.send(DRM_IOCTL_VERSION, &mut bad));
     tap.is(sent, Err(Errno::EFAULT), "a text that nobody can write");
 }
 
@@ -66,36 +73,32 @@ fn commands(tap: &mut Tap) {
         return;
     };
     tap.is(
-        [5, 6, 0x13].map(|cap| render.cap(cap)),
+        [DRM_CAP_PRIME, DRM_CAP_TIMESTAMP_MONOTONIC, DRM_CAP_SYNCOBJ].map(|cap| render.cap(cap)),
         [Ok(3), Ok(1), Ok(0)],
         "PRIME both ways, one clock, no syncobjs",
     );
     tap.is(card.cap(1), Err(Errno::EOPNOTSUPP), "what only displays have");
     let sent = |drm: &Drm, command| drm.send(command, &mut [0u64; 16]);
-    tap.is(sent(&card, drm::MODE_GETRESOURCES), Err(Errno::EOPNOTSUPP), "a display's command");
-    tap.is(
-        sent(&render, drm::MODE_GETRESOURCES),
-        Err(Errno::EACCES),
-        "a display's command, to the render node",
-    );
-    tap.is(sent(&render, drm::SYNCOBJ_CREATE), Err(Errno::EOPNOTSUPP), "synchronisation objects");
+    tap.is(sent(&card, MODE_GETRESOURCES), Err(Errno::EOPNOTSUPP), "a display's command");
+    tap.is(sent(&render, MODE_GETRESOURCES), Err(Errno::EACCES), "a display's command, to the render node");
+    tap.is(sent(&render, SYNCOBJ_CREATE), Err(Errno::EOPNOTSUPP), "synchronisation objects");
     for nr in [0x40, 0x9f, 0xce, 0xff] {
-        let unknown = Command::new(READ | WRITE, b'd', nr, 8);
+        let unknown = Command::new(READ | WRITE, KIND, nr, 8);
         tap.is(sent(&card, unknown), Err(Errno::EINVAL), format_args!("command {nr:#x}, which there is not"));
     }
     tap.is(render.create(8, 8, 32).map(drop), Err(Errno::EACCES), "objects of memory, from the render node");
     let stranger = render.send(Command::new(READ | WRITE, b'x', 0x0c, 16), &mut [5u64, 0]);
     tap.is(stranger, Err(Errno::ENOTTY), "another kind of device's command");
     tap.is(
-        [0xa8, 0xa9].map(|nr| card.send(Command::new(READ | WRITE, b'd', nr, 8), &mut 0u64)),
+        [0xa8, 0xa9].map(|nr| card.send(Command::new(READ | WRITE, KIND, nr, 8), &mut 0u64)),
         [Ok(()); 2],
         "commands that do nothing",
     );
     let mut long = [5u64, 0, 7, 7];
-    let sent = render.send(Command::new(READ | WRITE, b'd', 0x0c, 32), &mut long);
+    let sent = render.send(Command::new(READ | WRITE, KIND, 0x0c, 32), &mut long);
     tap.is((sent, long), (Ok(()), [5, 3, 7, 7]), "a structure with a tail");
     let mut short = [5u64, 9];
-    let sent = render.send(Command::new(READ | WRITE, b'd', 0x0c, 8), &mut short);
+    let sent = render.send(Command::new(READ | WRITE, KIND, 0x0c, 8), &mut short);
     tap.is((sent, short), (Ok(()), [5, 9]), "a structure that is too short");
 }
 
@@ -115,7 +118,11 @@ fn wrong_prime(tap: &mut Tap) {
         }
     }
     let mut prime = Prime { handle: 1, flags: 1, fd: -1 };
-    tap.is(drm.send(drm::HANDLE_TO_FD, &mut prime), Err(Errno::EINVAL), "flags come before handles");
+    tap.is(
+        drm.send(DRM_IOCTL_PRIME_HANDLE_TO_FD, &mut prime),
+        Err(Errno::EINVAL),
+        "flags come before handles",
+    );
 }
 
 fn allocate(heap: &str, pages: usize) -> Result<Buffer> {
@@ -165,7 +172,7 @@ fn attached() -> Result<(usize, usize)> {
 
 fn dumb() -> Result<()> {
     let card = Drm::card()?;
-    let Dumb { handle, pitch, size, .. } = card.create(100, 50, 32)?;
+    let CreateDumb { handle, pitch, size, .. } = card.create(100, 50, 32)?;
     check((handle, pitch, size) == (1, 400, 5 * PAGE as u64))?;
     let map = card.map(size as usize, abi::MAP_SHARED, card.offset(handle)?)?;
     check((0..size as usize).step_by(8).all(|at| map.word(at) == 0))?;
@@ -259,31 +266,41 @@ fn fences(tap: &mut Tap) {
         return;
     };
     tap.is(drm.fence(handle, 2), Err(Errno::EINVAL), "a fence with a flag there is not");
-    tap.is(drm.send(drm::FENCE_ATTACH, &mut [handle, 0, 0, 1]), Err(Errno::EINVAL), "a fence with padding");
+    let mut padded = FenceAttach { handle, pad: 1, ..FenceAttach::default() };
+    tap.is(drm.send(DRM_IOCTL_VGEM_FENCE_ATTACH, &mut padded), Err(Errno::EINVAL), "a fence with padding");
     tap.is(drm.fence(handle + 1, 0), Err(Errno::ENOENT), "a fence on nothing");
     tap.is([0, 1].map(|fence| drm.signal(fence)), [Err(Errno::ENOENT); 2], "signalling what is not there");
-    tap.is(drm.send(drm::FENCE_SIGNAL, &mut [1u32, 1]), Err(Errno::EINVAL), "signalling with a flag");
+    tap.is(
+        drm.send(DRM_IOCTL_VGEM_FENCE_SIGNAL, &mut FenceSignal { fence: 1, flags: 1 }),
+        Err(Errno::EINVAL),
+        "signalling with a flag",
+    );
     let readers = (drm.fence(handle, 0), drm.fence(handle, 0));
     tap.is(readers, (Ok(1), Ok(2)), "two readers' fences");
-    tap.is(drm.fence(handle, 1), Err(Errno::EBUSY), "a writer's beside them");
+    tap.is(drm.fence(handle, VGEM_FENCE_WRITE), Err(Errno::EBUSY), "a writer's beside them");
     tap.is(
         [1, 2, 2].map(|fence| drm.signal(fence)),
         [Ok(()), Ok(()), Err(Errno::ENOENT)],
         "each is signalled once",
     );
-    tap.is(drm.fence(handle, 1), Ok(3), "a writer's fence");
+    tap.is(drm.fence(handle, VGEM_FENCE_WRITE), Ok(3), "a writer's fence");
     tap.is(drm.fence(handle, 0), Err(Errno::EBUSY), "a reader's beside it");
     // Another file's, on the same buffer, once this one is closed.
     let other = Drm::card().and_then(|card| {
         let there = card.import(buffer.raw())?;
-        let before = card.fence(there, 1);
+        let before = card.fence(there, VGEM_FENCE_WRITE);
         drop(drm);
-        Ok((before, card.fence(there, 1)))
+        Ok((before, card.fence(there, VGEM_FENCE_WRITE)))
     });
     tap.is(other, Ok((Err(Errno::EBUSY), Ok(1))), "closing the file signals its fences");
     let own = Drm::card().and_then(|card| {
         let handle = card.create(8, 8, 32)?.handle;
-        Ok((card.fence(handle, 1)?, card.fence(handle, 1), card.signal(1), card.fence(handle, 1)?))
+        Ok((
+            card.fence(handle, VGEM_FENCE_WRITE)?,
+            card.fence(handle, VGEM_FENCE_WRITE),
+            card.signal(1),
+            card.fence(handle, VGEM_FENCE_WRITE)?,
+        ))
     });
     tap.is(own, Ok((1, Err(Errno::EBUSY), Ok(()), 2)), "fences on an object of memory");
 }
@@ -292,7 +309,7 @@ fn fences(tap: &mut Tap) {
 fn late() -> Result<Errno> {
     let drm = Drm::render()?;
     let buffer = allocate("system", 1)?;
-    let fence = drm.fence(drm.import(buffer.raw())?, 1)?;
+    let fence = drm.fence(drm.import(buffer.raw())?, VGEM_FENCE_WRITE)?;
     buffer.sync()?;
     drm.signal(fence).map_or_else(Ok, |()| Err(Errno::EIO))
 }

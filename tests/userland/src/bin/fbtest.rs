@@ -6,8 +6,9 @@ extern crate alloc;
 
 use heaps::uapi::Errno;
 use heaps::uapi::errno::Result;
+use heaps::uapi::ramfb::Picture;
 use userland::guest::heap::Heap;
-use userland::guest::ramfb::{Display, Picture, TEST_SIZE, test_pixel};
+use userland::guest::ramfb::{self, Display, TEST_SIZE, test_pixel};
 use userland::guest::{read_text, tidy};
 use userland::rt::tap::Tap;
 use userland::rt::{Args, Status, abi, file, process};
@@ -49,7 +50,7 @@ fn wrong(tap: &mut Tap) {
         tap.ok(false, "a display and a buffer");
         return;
     };
-    let good = Picture::new(buffer.raw(), 64, 64);
+    let good = ramfb::picture(buffer.raw(), 64, 64);
     for (wrong, errno, what) in [
         (Picture { fd: -1, ..good }, Errno::EBADF, "no descriptor"),
         (Picture { fd: 1, ..good }, Errno::EINVAL, "a descriptor of no buffer"),
@@ -73,11 +74,11 @@ fn wrong(tap: &mut Tap) {
 fn in_turn() -> Result<()> {
     let (display, heap) = (Display::open()?, Heap::open(CONTIGUOUS)?);
     let (first, second) = (heap.allocate(PAGE)?, heap.allocate(PAGE)?);
-    display.show(Picture::new(first.raw(), 32, 32))?;
-    display.show(Picture::new(second.raw(), 32, 32))?;
+    display.show(ramfb::picture(first.raw(), 32, 32))?;
+    display.show(ramfb::picture(second.raw(), 32, 32))?;
     // Another's display, which shows nothing, blanks nothing of ours.
     Display::open()?.blank()?;
-    display.show(Picture::new(first.raw(), 32, 32))?;
+    display.show(ramfb::picture(first.raw(), 32, 32))?;
     display.blank()
 }
 
@@ -86,7 +87,7 @@ fn scattered() -> Result<Option<Errno>> {
     let (display, heap) = (Display::open()?, Heap::open("system")?);
     for _ in 0..3 {
         let buffer = heap.allocate(5 << 20)?;
-        if let Err(errno) = display.show(Picture::new(buffer.raw(), 1024, 1280)) {
+        if let Err(errno) = display.show(ramfb::picture(buffer.raw(), 1024, 1280)) {
             return Ok(Some(errno));
         }
     }
@@ -96,7 +97,7 @@ fn scattered() -> Result<Option<Errno>> {
 fn outlives() -> Result<()> {
     let (display, heap) = (Display::open()?, Heap::open(CONTIGUOUS)?);
     let buffer = heap.allocate(PAGE)?;
-    display.show(Picture::new(buffer.raw(), 32, 32))?;
+    display.show(ramfb::picture(buffer.raw(), 32, 32))?;
     buffer.close()?;
     heap.close()?;
     display.blank()
@@ -106,7 +107,7 @@ fn left_showing() -> Result<Status> {
     process::in_child(|| {
         let shown = Display::open().and_then(|display| {
             let buffer = Heap::open(CONTIGUOUS)?.allocate(PAGE)?;
-            display.show(Picture::new(buffer.raw(), 32, 32))?;
+            display.show(ramfb::picture(buffer.raw(), 32, 32))?;
             core::mem::forget((display, buffer));
             Ok(())
         });
@@ -126,7 +127,7 @@ fn picture() -> Result<()> {
         map.put_word(at, u64::from(test_pixel(x, y)) | u64::from(test_pixel(x + 1, y)) << 32);
     }
     buffer.sync()?;
-    display.show(Picture::new(buffer.raw(), width, height))?;
+    display.show(ramfb::picture(buffer.raw(), width, height))?;
     map.unmap()?;
     buffer.close()?;
     say!("# look");

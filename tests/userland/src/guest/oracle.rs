@@ -43,6 +43,11 @@ pub fn settled_counts() -> Result<Counts> {
     read_text(COUNTS).map(|text| counts::parse(&text))
 }
 
+/// Has reports tell who took and who put the references of the object that they are about.
+pub fn remember_references() -> Result<()> {
+    write_text("/sys/kernel/debug/lastref/references", "1")
+}
+
 /// Every detection report so far.
 pub fn reports() -> Result<Vec<Report>> {
     read_text("/sys/kernel/debug/lastref/reports").map(|text| report::parse(&text))

@@ -52,6 +52,7 @@ impl Lab {
             Err(e) => return Err(e),
         }
         rehearse()?;
+        oracle::remember_references()?;
         let lab = Lab { records, discipline: oracle::discipline()?, told: 0 };
         // All that a cell takes once, it takes here.
         lab.observe(REHEARSAL)?;

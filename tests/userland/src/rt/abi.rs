@@ -11,15 +11,14 @@ pub mod nr {
     pub const DUP: usize = 23;
     pub const DUP3: usize = 24;
     pub const FCNTL: usize = 25;
-    pub const FLOCK: usize = 32;
-    pub const UMOUNT2: usize = 39;
-    pub const MOUNT: usize = 40;
-    pub const FTRUNCATE: usize = 46;
-    pub const MEMFD_CREATE: usize = 279;
     pub const IOCTL: usize = 29;
+    pub const FLOCK: usize = 32;
     pub const MKNODAT: usize = 33;
     pub const MKDIRAT: usize = 34;
     pub const UNLINKAT: usize = 35;
+    pub const UMOUNT2: usize = 39;
+    pub const MOUNT: usize = 40;
+    pub const FTRUNCATE: usize = 46;
     pub const CHDIR: usize = 49;
     pub const OPENAT: usize = 56;
     pub const CLOSE: usize = 57;
@@ -68,10 +67,10 @@ pub mod nr {
     pub const RT_SIGTIMEDWAIT: usize = 137;
     pub const RT_SIGRETURN: usize = 139;
     pub const REBOOT: usize = 142;
+    pub const SETRESUID: usize = 147;
     pub const TIMES: usize = 153;
     pub const SETPGID: usize = 154;
     pub const GETPGID: usize = 155;
-    pub const SETRESUID: usize = 147;
     pub const SETSID: usize = 157;
     pub const UNAME: usize = 160;
     pub const GETRUSAGE: usize = 165;
@@ -108,6 +107,7 @@ pub mod nr {
     pub const SENDMMSG: usize = 269;
     pub const FINIT_MODULE: usize = 273;
     pub const GETRANDOM: usize = 278;
+    pub const MEMFD_CREATE: usize = 279;
     pub const EXECVEAT: usize = 281;
     pub const CLONE3: usize = 435;
     pub const EPOLL_PWAIT2: usize = 441;
@@ -117,16 +117,14 @@ pub const AT_FDCWD: i32 = -100;
 pub const AT_REMOVEDIR: u32 = 0x200;
 pub const AT_EMPTY_PATH: u32 = 0x1000;
 
-pub const O_RDONLY: u32 = 0;
-pub const O_WRONLY: u32 = 1;
-pub const O_RDWR: u32 = 2;
+pub use heaps::uapi::fcntl::{O_CLOEXEC, O_RDONLY, O_RDWR, O_WRONLY, SEEK_CUR, SEEK_END, SEEK_SET};
+
 pub const O_CREAT: u32 = 0o100;
 pub const O_EXCL: u32 = 0o200;
 pub const O_TRUNC: u32 = 0o1000;
 pub const O_APPEND: u32 = 0o2000;
 pub const O_NONBLOCK: u32 = 0o4000;
 pub const O_DIRECTORY: u32 = 0o40000;
-pub const O_CLOEXEC: u32 = 0o2000000;
 
 pub const F_DUPFD: usize = 0;
 pub const F_ADD_SEALS: usize = 1033;
@@ -140,10 +138,6 @@ pub const F_SETFD: usize = 2;
 pub const F_GETFL: usize = 3;
 pub const F_DUPFD_CLOEXEC: usize = 1030;
 pub const FD_CLOEXEC: usize = 1;
-
-pub const SEEK_SET: u32 = 0;
-pub const SEEK_CUR: u32 = 1;
-pub const SEEK_END: u32 = 2;
 
 pub const PROT_NONE: usize = 0;
 pub const PROT_READ: usize = 1;

@@ -94,6 +94,10 @@ pub const FROM_ZERO: Scenario =
 pub const WRITE_TEXT: Scenario =
     canary("canary-write-text", "a write to the kernel's text on purpose", |s| provoke(s, "write_text"));
 
+/// Has the kernel write to a module's text where the linear map shows it.
+pub const WRITE_ALIAS: Scenario =
+    canary("canary-write-alias", "a write to a module's text on purpose", |s| provoke(s, "write_alias"));
+
 /// Has the kernel jump into its data.
 pub const RUN_DATA: Scenario =
     canary("canary-run-data", "a jump into the kernel's data on purpose", |s| provoke(s, "run_data"));

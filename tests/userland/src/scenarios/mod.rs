@@ -94,7 +94,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 43] = [
+pub const ALL: [&Scenario; 44] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -133,6 +133,7 @@ pub const ALL: [&Scenario; 43] = [
     &canary::SATURATION,
     &canary::FROM_ZERO,
     &canary::WRITE_TEXT,
+    &canary::WRITE_ALIAS,
     &canary::RUN_DATA,
     &canary::BEYOND,
     &canary::OVERFLOW,

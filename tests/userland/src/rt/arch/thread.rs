@@ -1,6 +1,6 @@
 //! Threads of one process: clone with everything shared, a mapped stack with a guard page, join by futex.
 
-use super::lock::{futex_wait, futex_wait_for};
+use super::lock::futex_wait;
 use super::memory::Mapping;
 use super::{machine, plain_call};
 use crate::rt::abi::{self, nr};
@@ -72,14 +72,6 @@ impl Thread {
 
     /// Waits for its end.
     pub fn join(self) {}
-
-    /// Waits for its end, at most `ns` nanoseconds: whether it ended.
-    pub fn ended_within(&self, ns: u64) -> bool {
-        if self.control.running.load(Ordering::Acquire) != 0 {
-            let _ = futex_wait_for(&self.control.running, 1, ns);
-        }
-        self.control.running.load(Ordering::Acquire) == 0
-    }
 }
 
 impl Drop for Thread {

@@ -1,16 +1,19 @@
-//! The ioctls of `/dev/ramfb`, of type `f`.
-#![forbid(unsafe_code)]
+//! What `/dev/ramfb` understands, a display that scans a dma-buf out. Linux has no such node.
 
-use heaps::uapi::ioctl::{Command, NONE, WRITE};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::ioctl::{Command, NONE, WRITE};
+
+/// The ioctl type of `/dev/ramfb`.
+pub const KIND: u8 = b'f';
 
 /// Scans a buffer out: a [`Picture`].
-pub const RAMFB_SHOW: Command = Command::new(WRITE, b'f', 0, size_of::<Picture>());
+pub const RAMFB_SHOW: Command = Command::new(WRITE, KIND, 0, size_of::<Picture>());
 /// Scans nothing out any more, if this open file's picture is shown.
-pub const RAMFB_BLANK: Command = Command::new(NONE, b'f', 1, 0);
+pub const RAMFB_BLANK: Command = Command::new(NONE, KIND, 1, 0);
 
 /// A picture in a dma-buf.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Picture {
     /// The dma-buf's descriptor.
