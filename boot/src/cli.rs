@@ -169,6 +169,9 @@ pub struct Options {
     /// A device beyond the board's (may be repeated)
     #[arg(long, global = true, value_name = "DEVICE")]
     pub device: Vec<qemu::Device>,
+    /// An IOMMU between PCI devices and memory: an SMMUv3
+    #[arg(long, global = true)]
+    pub iommu: bool,
     /// The discipline heaps live by
     #[arg(long, global = true, value_name = "D", value_parser = PossibleValuesParser::new(DISCIPLINES))]
     pub discipline: Option<String>,
@@ -195,7 +198,7 @@ impl Options {
         let regions = [&self.cma, &self.carveout, &self.protected].into_iter().flatten().cloned().collect();
         let devices = self.device.clone();
         let (cpus, memory, icount) = (self.smp.unwrap_or(1), self.mem, self.icount);
-        Hardware { cpus, memory, icount, devices, regions, ..Hardware::default() }
+        Hardware { cpus, memory, icount, iommu: self.iommu, devices, regions, ..Hardware::default() }
     }
 }
 

@@ -147,6 +147,12 @@ impl<'a> Machine<'a> {
         self
     }
 
+    /// Puts an IOMMU between PCI devices and memory.
+    pub fn iommu(mut self) -> Self {
+        self.hardware.iommu = true;
+        self
+    }
+
     /// Counts time in instructions: one is one nanosecond.
     pub fn icount(mut self) -> Self {
         self.hardware.icount = true;

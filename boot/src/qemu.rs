@@ -57,6 +57,8 @@ pub struct Hardware {
     pub icount: bool,
     /// Whether memory has tags.
     pub tags: bool,
+    /// Whether an IOMMU stands between PCI devices and memory.
+    pub iommu: bool,
     /// Devices beyond the board's.
     pub devices: Vec<Device>,
     /// Memory set aside for heaps.
@@ -74,6 +76,7 @@ impl Default for Hardware {
             memory: 512,
             icount: false,
             tags: true,
+            iommu: false,
             devices: Vec::new(),
             regions: Vec::new(),
             debugger: None,
@@ -86,9 +89,11 @@ impl Hardware {
     /// QEMU's arguments for the board alone: what decides its device tree.
     pub fn board(&self) -> Vec<OsString> {
         let (cpus, memory) = (self.cpus.to_string(), format!("{}M", self.memory));
-        let machine = if self.tags { "virt,gic-version=3,mte=on" } else { "virt,gic-version=3" };
+        let mut machine = String::from("virt,gic-version=3");
+        machine.extend(self.tags.then_some(",mte=on"));
+        machine.extend(self.iommu.then_some(",iommu=smmuv3"));
         let arguments = [
-            ["-machine", machine],
+            ["-machine", &machine],
             ["-cpu", "max"],
             ["-smp", &cpus],
             ["-m", &memory],
@@ -183,7 +188,9 @@ mod tests {
         };
         let plain = text(&Hardware::default());
         assert!(plain.contains("-smp|1|-m|512M|") && plain.contains("-append|a=b -- x|"));
-        assert!(!plain.contains("-icount") && !plain.contains("-gdb"));
+        assert!(!plain.contains("-icount") && !plain.contains("-gdb") && !plain.contains("smmu"));
+        let iommu = text(&Hardware { iommu: true, ..Hardware::default() });
+        assert!(iommu.contains("-machine|virt,gic-version=3,mte=on,iommu=smmuv3|"));
         assert!(plain.contains("-semihosting-config|enable=on,target=native|"));
         let other = Hardware {
             cpus: 4,

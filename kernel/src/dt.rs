@@ -1,5 +1,6 @@
 //! The device tree: what this machine has and where. A damaged blob yields an error, never a panic.
 
+pub mod iommu;
 pub mod pci;
 
 use core::ops::Range;
@@ -8,6 +9,7 @@ use arrayvec::ArrayVec;
 use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
 
+use iommu::Smmu;
 use pci::PciHost;
 
 /// Memory ranges, in bytes of the physical address space.
@@ -73,6 +75,8 @@ pub struct Machine<'a> {
     pub rtc: Device,
     /// The PCIe host bridge, if there is one.
     pub pci: Option<PciHost<'a>>,
+    /// The IOMMU that stands before it, if there is one.
+    pub smmu: Option<Smmu>,
     /// QEMU's firmware configuration; its base is 0 where there is none.
     pub fw_cfg: Device,
     /// Random bytes of the boot loader's (`rng-seed`, `kaslr-seed`).
@@ -126,6 +130,7 @@ impl<'a> Machine<'a> {
         machine.psci_by_smc = psci.is_some_and(|method| method.value_as::<&str>() == Ok("smc"));
         machine.read_cpus(fdt);
         machine.pci = PciHost::read(fdt);
+        machine.smmu = Smmu::read(root);
         machine.read_reserved(fdt)?;
         if let Some(chosen) = fdt.find_node("/chosen") {
             machine.read_chosen(chosen);
@@ -211,6 +216,11 @@ fn device(reg: Option<(u64, u64)>, interrupt: u32) -> Device {
 fn interrupt(node: FdtNode<'_>) -> u32 {
     let value = node.property("interrupts").map(|p| word(p.value(), 4) as u32);
     value.map_or(0, |n| n.saturating_add(32))
+}
+
+/// A property as it stands in the blob; nothing where there is none.
+fn bytes<'a>(node: FdtNode<'a>, name: &str) -> &'a [u8] {
+    node.property(name).and_then(|property| property.value_as().ok()).unwrap_or(&[])
 }
 
 /// A property of one or two cells.

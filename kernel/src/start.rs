@@ -9,7 +9,7 @@ use heaps::{Discipline, Errno, Result};
 
 use crate::cmdline::CommandLine;
 use crate::debug::{ktap, lab};
-use crate::drivers::{console, dma_heap, drm, edu, kmsg, mem, pci, ramfb, udmabuf};
+use crate::drivers::{console, dma_heap, drm, edu, iommu, kmsg, mem, pci, ramfb, udmabuf};
 use crate::dt::Machine;
 use crate::mm::boot::Regions;
 use crate::vfs::flags::O_RDONLY;
@@ -79,7 +79,14 @@ fn probe(machine: &Machine<'_>, args: &CommandLine<'_>) {
     }
     let Some(host) = &machine.pci else { return };
     let bits = args.value("edu.dma_bits").and_then(|text| text.parse().ok());
-    let searched = pci::init(host, |function| {
+    // A device stays without DMA where its IOMMU is not understood: nothing it says is translated.
+    let smmu = machine.smmu.as_ref();
+    if let Some(smmu) = smmu
+        && let Err(e) = iommu::init(smmu)
+    {
+        log::warn!("iommu: {e}");
+    }
+    let searched = pci::init(host, smmu, |function| {
         if function.id == edu::ID
             && let Err(e) = edu::probe(function, bits)
         {

@@ -24,12 +24,25 @@ const fn program(name: &'static str, cpus: u32, memory: u32, seconds: u64) -> Pr
 }
 
 /// The trials of devices: a name, the device, the program, its argument, and what the kernel is told.
-const DEVICES: [(&str, Device, Program, Option<&str>, &str); 3] = [
+const DEVICES: [(&str, Device, Program, Option<&str>, &str); 4] = [
     ("edutest", Device::Edu, program("edutest", 2, 256, 120), None, ""),
     // Its DMA unit is too narrow, as far as the kernel knows.
     ("edutest-narrow", Device::Edu, program("edutest", 1, 256, 120), Some("narrow"), "edu.dma_bits=28"),
     ("fbtest", Device::Ramfb, program("fbtest", 2, 256, 120), None, ""),
+    ("jobtest", Device::Edu, program("jobtest", 2, 256, 240), None, ""),
 ];
+
+/// The trials of `edu` behind an IOMMU: a name, the program, its argument, what the kernel is told, and what has to be in
+/// one line of its log.
+const TRANSLATED: [(&str, Program, Option<&str>, &str, &[&str]); 4] = [
+    ("edutest-iommu", program("edutest", 2, 256, 120), None, "", &["iommu: edu is stream 0x"]),
+    ("iommutest", program("iommutest", 2, 256, 120), None, "", &["iommu: SMMUv3 at 0x"]),
+    ("iommutest-narrow", program("iommutest", 1, 256, 120), Some("narrow"), "edu.dma_bits=28", &[]),
+    ("jobtest-iommu", program("jobtest", 2, 256, 240), Some("iommu"), "", &FAULT),
+];
+
+/// What the kernel says of a transfer to memory that was pulled out.
+const FAULT: [&str; 3] = ["iommu: fault of edu (stream 0x", "): write to 0x", ": nothing is mapped there"];
 
 /// The programs that are run without arguments.
 const PROGRAMS: [Program; 18] = [
@@ -70,8 +83,18 @@ pub fn trials() -> Vec<Trial> {
             judge(&machine.capture()?)
         })
     });
+    let translated = TRANSLATED.iter().map(|(name, program, argument, options, says)| {
+        trial(format!("program::{name}"), || {
+            let machine = machine(program, *argument)?.device(Device::Edu).iommu();
+            let outcome = machine.kernel_arguments(options).capture()?;
+            judge(&outcome)?;
+            let said = outcome.log.lines().any(|line| says.iter().all(|part| line.contains(part)));
+            ensure!(said, "the kernel's log has no line with {says:?}\n{}", transcript::of(&outcome));
+            Ok(())
+        })
+    });
     let regions = trial("program::heaptest-regions", || judge(&run_with_regions()?));
-    programs.chain(misuse).chain(devices).chain([regions]).collect()
+    programs.chain(misuse).chain(devices).chain(translated).chain([regions]).collect()
 }
 
 fn run(program: &Program, argument: Option<&str>) -> Result<Outcome> {

@@ -40,6 +40,13 @@ impl<P: Platform> DmaBuf<P> {
         self.shared.get().map_or(Ok(()), |shared| shared.reservation.wait(usage))
     }
 
+    /// What somebody has to wait for who is about to use the buffer as `usage` says, as one fence; `None` for nothing.
+    /// `ENOMEM`.
+    pub fn pending_fence(&self, usage: Usage) -> Result<Option<Fence<P>>> {
+        let before = Usage::before(usage != Usage::Read);
+        self.shared.get().map_or(Ok(None), |shared| shared.reservation.singleton(before))
+    }
+
     /// Whether a reader, and a writer, need not wait. Does not sleep.
     pub fn is_idle(&self) -> (bool, bool) {
         let idle = |shared: &Shared<P>, writes| shared.reservation.is_signalled(Usage::before(writes));
@@ -74,10 +81,7 @@ impl<P: Platform> DmaBuf<P> {
         user.read_bytes(arg, data.as_mut_bytes())?;
         let writes = check(data.flags)?;
         let slot = fds.reserve(true)?;
-        let pending = match self.shared.get() {
-            Some(shared) => shared.reservation.singleton(Usage::before(writes))?,
-            None => None,
-        };
+        let pending = self.pending_fence(if writes { Usage::Write } else { Usage::Read })?;
         let fence = pending.map_or_else(|| Fence::signalled_at(P::now_ns()), Ok)?;
         let file = fds.new_sync_file(SyncFile::new(fence), O_RDONLY).map_err(|_| Errno::ENOMEM)?;
         data.fd = fds.number(&slot) as i32;

@@ -10,6 +10,7 @@ use heaps::{Discipline, Errno, Result};
 use super::{canary, leaks, meet, oracle, references, report, steps};
 use crate::arch::backtrace::frames_from;
 use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
+use crate::drivers::edu;
 use crate::mm::object;
 use crate::modules::places::Code;
 use crate::sync::order;
@@ -44,6 +45,7 @@ pub fn init() -> Result<()> {
 /// Waits for what is on its way out, so that the counts are exact.
 fn settle() {
     sched::settle();
+    edu::settle();
     object::drain();
     oracle::settled();
 }

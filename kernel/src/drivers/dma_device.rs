@@ -13,10 +13,11 @@ use super::dma_heap::{HEAPS, Kernel};
 use crate::vfs::pseudo::{self, read_only};
 use crate::vfs::sysfs;
 
-/// Lists a device that stays. `EEXIST`, `ENOMEM`. May sleep.
-pub fn register(name: &str, limits: &'static DmaLimits) -> Result<()> {
+/// Lists a device that stays: one that puts out addresses up to `mask`, and with them reaches what is within `limits`; the
+/// two differ where an IOMMU translates. `EEXIST`, `ENOMEM`. May sleep.
+pub fn register(name: &str, mask: u64, limits: &'static DmaLimits) -> Result<()> {
     let dir = pseudo::dir(sysfs::root()?, &format!("class/dma_device/{name}"))?;
-    let mask = move || Ok(format!("{:#x}\n", limits.addresses.end()));
+    let mask = move || Ok(format!("{mask:#x}\n"));
     pseudo::add(&dir, "dma_mask", 0o444, read_only(mask))?;
     pseudo::add(&dir, "heaps", 0o444, read_only(move || heaps_for(limits)))
 }

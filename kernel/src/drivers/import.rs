@@ -3,7 +3,7 @@
 
 use alloc::sync::Arc;
 
-use heaps::dma_buf::{Attachment, Direction, Importer, Mapping};
+use heaps::dma_buf::{Attachment, Direction, DmaRun, Importer, Mapping};
 use heaps::{Errno, Result};
 
 use super::dma_heap::{BufferRef, Kernel};
@@ -38,6 +38,11 @@ impl<I: Importer> Import<I> {
     /// The buffer.
     pub fn buffer(&self) -> &BufferRef {
         self.attachment.buffer()
+    }
+
+    /// Where all of it is for the device.
+    pub fn runs(&self) -> &[DmaRun] {
+        self.mapping.table().runs()
     }
 
     /// Where `len` bytes from `offset` on are for the device, in pieces: address and length. `EINVAL` for none, or

@@ -11,6 +11,7 @@ pub mod edu;
 pub mod fw_cfg;
 pub mod import;
 pub mod interrupts;
+pub mod iommu;
 pub mod kmsg;
 pub mod mem;
 pub mod pci;

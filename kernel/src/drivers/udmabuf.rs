@@ -49,7 +49,7 @@ struct Device;
 /// Publishes the device. `EBUSY` and `EEXIST` when it is there already, `ENOMEM`. May sleep.
 pub fn init() -> Result<()> {
     chrdev::register("udmabuf", DevT::new(MAJOR, MINOR), 0o600, &Device)?;
-    dma_device::register("udmabuf", &LIMITS)
+    dma_device::register("udmabuf", *LIMITS.addresses.end(), &LIMITS)
 }
 
 impl CdevOps<Kernel> for Device {

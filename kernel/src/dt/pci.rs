@@ -7,10 +7,11 @@ use arrayvec::ArrayVec;
 use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
 
-use super::{compatible, number, regs, word};
+use super::iommu::{Smmu, StreamMap};
+use super::{bytes, compatible, number, regs, word};
 
 /// Bytes of a cell.
-const CELL: usize = 4;
+pub(super) const CELL: usize = 4;
 
 /// A window of the bridge: bus addresses that reach devices when the CPU uses the address they are seen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub struct PciHost<'a> {
     /// Windows of 32-bit memory that is not prefetchable.
     pub memory: ArrayVec<Window, 4>,
     interrupts: InterruptMap<'a>,
+    streams: StreamMap<'a>,
 }
 
 /// What `interrupt-map` says, as it stands in the blob.
@@ -58,16 +60,22 @@ impl<'a> PciHost<'a> {
         let ecam = at..at.checked_add(len)?;
         let buses = buses(node, &ecam)?;
         let memory: ArrayVec<Window, 4> = windows(node);
-        let property = |name| node.property(name).and_then(|p| p.value_as::<&[u8]>().ok()).unwrap_or(&[]);
-        let mask = property("interrupt-map-mask");
+        let mask = bytes(node, "interrupt-map-mask");
         let mask = [0, 1, 2, 3].map(|cell| if mask.is_empty() { !0 } else { word(mask, cell * CELL) as u32 });
-        let interrupts = InterruptMap { map: property("interrupt-map"), mask, gic };
-        (!memory.is_empty()).then_some(PciHost { ecam, buses, memory, interrupts })
+        let interrupts = InterruptMap { map: bytes(node, "interrupt-map"), mask, gic };
+        let streams = StreamMap::read(node);
+        (!memory.is_empty()).then_some(PciHost { ecam, buses, memory, interrupts, streams })
     }
 
     /// The GIC interrupt that pin `pin` (1 to 4) of device `device` on the first bus leads to.
     pub fn interrupt(&self, device: u8, pin: u8) -> Option<u32> {
         self.interrupts.find(u32::from(device) << 11, u32::from(pin))
+    }
+
+    /// The stream that accesses of `requester` (bus, device and function in one number) are to `smmu`; `None` where they
+    /// go past it.
+    pub fn stream(&self, requester: u16, smmu: &Smmu) -> Option<u32> {
+        self.streams.find(requester, smmu)
     }
 }
 
@@ -119,6 +127,7 @@ impl InterruptMap<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Device;
     use super::*;
     use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
     use proptest::prelude::*;
@@ -154,6 +163,10 @@ mod tests {
                     .concat(),
                 ),
             ),
+            (
+                "iommu-map",
+                cells(&[[0, 0x8004, 0, 0x100], [0x100, 0x9999, 0, 8], [0x200, 0x8004, 0x10, 8]].concat()),
+            ),
             ("interrupt-map-mask", cells(&[0x1800, 0, 0, 7])),
             ("interrupt-map", cells(&[row(0, 1, 3), row(0, 2, 4), row(1, 1, 4), row(1, 2, 5)].concat())),
         ];
@@ -166,12 +179,21 @@ mod tests {
             ("phandle", cells(&[0x8002])),
             ("#address-cells", cells(&[2])),
         ];
+        let smmu = [
+            ("compatible", b"arm,smmu-v3\0".to_vec()),
+            ("phandle", cells(&[0x8004])),
+            ("reg", cells(&[0, 0x905_0000, 0, 0x2_0000])),
+            ("interrupts", cells(&[[0, 74, 1], [0, 75, 1], [0, 76, 1], [0, 77, 1]].concat())),
+            ("interrupt-names", b"eventq\0priq\0cmdq-sync\0gerror\0".to_vec()),
+            ("dma-coherent", Vec::new()),
+        ];
         let mut tree = DeviceTree::new();
         for (name, value) in [("#address-cells", cells(&[2])), ("#size-cells", cells(&[2]))] {
             tree.root.add_property(DeviceTreeProperty::new_unchecked(name, value.as_slice()));
         }
         tree.root.add_child(node("pcie@10000000", &properties));
         tree.root.add_child(node("intc@8000000", &gic));
+        tree.root.add_child(node("smmuv3@9050000", &smmu));
         tree.to_dtb()
     }
 
@@ -189,6 +211,18 @@ mod tests {
         assert_eq!(host.interrupt(1, 1), Some(36));
         assert_eq!(host.interrupt(5, 2), Some(37), "the mask leaves the device's two lowest bits");
         assert_eq!((host.interrupt(2, 1), host.interrupt(1, 0), host.interrupt(1, 5)), (None, None, None));
+    }
+
+    #[test]
+    fn the_iommu_of_virt_is_read() {
+        let blob = blob(&[]);
+        let smmu = Smmu::read(Fdt::new(&blob).unwrap().root()).unwrap();
+        let device = Device { base: 0x905_0000, len: 0x2_0000, interrupt: 106 };
+        assert_eq!((smmu.device, smmu.error_interrupt), (device, 109));
+        let stream = |requester| host(&blob).unwrap().stream(requester, &smmu);
+        assert_eq!([0, 8, 0xff].map(stream), [Some(0), Some(8), Some(0xff)]);
+        assert_eq!([0x100, 0x108, 0x300].map(stream), [None; 3], "another's, and nobody's");
+        assert_eq!(stream(0x207), Some(0x17));
     }
 
     #[test]
@@ -213,12 +247,15 @@ mod tests {
     proptest! {
         #[test]
         fn no_property_panics(
-            name in proptest::sample::select(vec!["reg", "ranges", "bus-range", "interrupt-map", "interrupt-map-mask"]),
+            name in proptest::sample::select(vec!["reg", "ranges", "bus-range", "interrupt-map", "interrupt-map-mask", "iommu-map", "iommu-map-mask"]),
             value in proptest::collection::vec(any::<u8>(), 0..128),
         ) {
             let blob = blob(&[(name, value)]);
             if let Some(host) = host(&blob) {
                 (0..=255).for_each(|n| assert!(host.interrupt(n, n).is_none_or(|found| found < 1020)));
+                let smmu = Smmu::read(Fdt::new(&blob).unwrap().root()).unwrap();
+                let known = (0..=!0).step_by(7).filter(|&requester| host.stream(requester, &smmu).is_some());
+                assert!(known.count() <= 1 << 16);
             }
         }
     }

@@ -269,6 +269,16 @@ pub fn read(pa: PhysAddr, offset: usize, buf: &mut [u8]) {
     arch::read_phys(PhysAddr::new(pa.get() + offset as u64), &mut buf[..len]);
 }
 
+/// Reads 64 bits of a frame that a device may write meanwhile.
+pub fn read_word(at: PhysAddr) -> u64 {
+    arch::phys::read_word(at)
+}
+
+/// Writes 64 bits of a frame that a device may read meanwhile, at once. It sees what was written before no later.
+pub fn write_word(at: PhysAddr, value: u64) {
+    arch::phys::write_word(at, value);
+}
+
 /// Copies a whole frame.
 pub fn copy(to: PhysAddr, from: PhysAddr) {
     arch::copy_page(to, from);

@@ -136,6 +136,18 @@ pub fn read(pa: PhysAddr, offset: usize, bytes: &mut [u8]) {
     with(pa, |page| bytes.copy_from_slice(&page.bytes[offset..offset + bytes.len()]));
 }
 
+/// Reads 64 bits of a frame.
+pub fn read_word(at: PhysAddr) -> u64 {
+    let mut bytes = [0; 8];
+    read(PhysAddr::from_pfn(at.pfn()), at.get() as usize % PAGE_SIZE, &mut bytes);
+    u64::from_ne_bytes(bytes)
+}
+
+/// Writes 64 bits of a frame.
+pub fn write_word(at: PhysAddr, value: u64) {
+    write(PhysAddr::from_pfn(at.pfn()), at.get() as usize % PAGE_SIZE, &value.to_ne_bytes());
+}
+
 /// Zeroes frames.
 pub fn zero(start: PhysAddr, pages: usize) {
     (0..pages as u64).for_each(|at| with(start.add_pages(at), |page| page.bytes.fill(0)));

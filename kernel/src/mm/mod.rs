@@ -5,6 +5,8 @@ pub mod aspace;
 #[cfg(target_os = "none")]
 pub mod boot;
 pub mod commit;
+#[cfg(target_os = "none")]
+pub mod dma_memory;
 pub mod fallible;
 #[cfg(target_os = "none")]
 pub mod frames;

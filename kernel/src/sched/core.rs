@@ -1,7 +1,7 @@
 //! Switching, sleeping and waking.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use heaps::Result;
 use spin::Once;
@@ -300,6 +300,14 @@ pub fn signals_seen() {
 /// Makes a task of a user thread: once woken, it runs with `frame`, `fp` and thread pointer `tls`. `ENOMEM`.
 pub fn spawn_user(thread: Thread, frame: TrapFrame, fp: Box<FpState>, tls: u64) -> Result<TaskRef> {
     Task::user(thread, &frame, fp, tls, arch::cpu_id())
+}
+
+/// Starts a task of the kernel's own, which does `work` and never ends. No signal reaches it. `ENOMEM`.
+pub fn spawn_kernel(work: extern "C" fn() -> !) -> Result<()> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let task = Task::kernel(COUNT.fetch_add(1, Ordering::Relaxed), work, arch::cpu_id())?;
+    wake(&task);
+    Ok(())
 }
 
 /// Restricts a task to the CPUs in `mask`, one bit each.

@@ -17,6 +17,9 @@ static LIVE: AtomicUsize = AtomicUsize::new(0);
 
 static LEAVING: AtomicUsize = AtomicUsize::new(0);
 
+/// Numbers from here on are those of the kernel's own tasks: no thread has one.
+const FIRST_KERNEL: u32 = 1 << 31;
+
 /// Tasks that are about to end and not gone yet.
 pub(super) fn leaving() -> usize {
     LEAVING.load(Ordering::Acquire)
@@ -45,9 +48,9 @@ pub(super) enum State {
 
 /// Something a CPU can run.
 pub struct Task {
-    /// Its number; 0 for idle tasks.
+    /// Its number; 0 for idle tasks, and from 2^31 on for the kernel's own.
     pub tid: u32,
-    /// The user thread it runs, if it is not a CPU's idle task.
+    /// The user thread it runs, unless it is the kernel's own or a CPU's idle task.
     pub thread: Option<Thread>,
     /// What it is while it does not run.
     pub execution: Execution,
@@ -126,13 +129,19 @@ impl Task {
         Ok(Task::create(thread.tid(), Some(thread), execution, State::Asleep, cpu))
     }
 
+    /// A task of the kernel's own, numbered `nth` among them. `ENOMEM`.
+    pub(super) fn kernel(nth: u32, work: extern "C" fn() -> !, cpu: usize) -> Result<TaskRef> {
+        let execution = Execution::kernel(KernelStack::new()?, work);
+        Ok(Task::create(FIRST_KERNEL | nth, None, execution, State::Asleep, cpu))
+    }
+
     /// It is about to end, and will be counted as such until it is gone.
     pub(super) fn note_leaving(&self) {
         self.counted.note_leaving();
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.thread.is_none()
+        self.tid == 0
     }
 
     pub(super) fn set_state(&self, state: State) {

@@ -41,7 +41,7 @@ ranks! {
     RESERVATION = 14, "Whom one dma-buf is attached to; importers map, and stop, under it.";
     DRAINED = 15, "No lock: to wait until all of a provider's memory is back, for which others need the next.";
     PROVIDER = 16, "A heap provider's own lock.";
-    DEVICE = 17, "The turn to use a device; those stop one who take a dma-buf from it.";
+    DEVICE = 17, "The turn to use a device, or to change what it reaches; those stop one who take a dma-buf from it.";
     // Spinning locks.
     PROCESS_TREE = 18, "Parents, children, thread groups.";
     TASK = 19, "One thread's or process' references: address space, files, task.";
@@ -88,6 +88,7 @@ ranks! {
     UART = 60, "The console's transmitter. Interrupts are off.";
     STEPS = 61, "The steps that tasks took. Interrupts are off.";
     REFERENCES = 62, "The history of references. Interrupts are off.";
+    IOMMU_QUEUES = 63, "The IOMMU's commands and events. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and

@@ -8,7 +8,7 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::vectors::{FRAME_SIZE, TrapFrame};
-use super::{percpu, tls};
+use super::{irq, percpu, tls};
 use crate::mm::stack::KernelStack;
 use crate::sched::TaskRef;
 
@@ -50,6 +50,12 @@ switch_context:
 first_steps:
     bl      after_first_switch
     b       return_to_user
+
+    // A new task of the kernel's own: what it does is in x19.
+    .global first_kernel_steps
+first_kernel_steps:
+    mov     x0, x19
+    bl      run_kernel_task
 
     .arch_extension fp
     .arch_extension simd
@@ -105,6 +111,7 @@ fp_load:
 unsafe extern "C" {
     fn switch_context(from: *mut Context, to: *const Context);
     fn first_steps();
+    fn first_kernel_steps();
     fn fp_save(state: *mut FpState);
     fn fp_load(state: *const FpState);
 }
@@ -194,6 +201,23 @@ impl Execution {
         }
     }
 
+    /// One that starts in the kernel, with `work`, and stays there.
+    pub fn kernel(stack: KernelStack, work: extern "C" fn() -> !) -> Self {
+        let mut context = Context {
+            x30: first_kernel_steps as *const () as u64,
+            sp: stack.top() as u64,
+            ..Context::default()
+        };
+        context.x19_to_x28[0] = work as *const () as u64;
+        Execution {
+            context: UnsafeCell::new(context),
+            user: UnsafeCell::new(None),
+            held_locks: UnsafeCell::new(0),
+            on_cpu: AtomicBool::new(false),
+            stack: Some(stack),
+        }
+    }
+
     /// Upper end of its kernel stack.
     pub fn stack_top(&self) -> Option<usize> {
         self.stack.as_ref().map(KernelStack::top)
@@ -247,6 +271,13 @@ pub fn switch(prev: TaskRef, next: TaskRef, leave: impl FnOnce(TaskRef)) {
         percpu::set_held_locks(*to.held_locks.get());
         switch_context(from.context.get(), to.context.get());
     }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn run_kernel_task(work: extern "C" fn() -> !) -> ! {
+    crate::sched::after_switch();
+    irq::irq_enable();
+    work()
 }
 
 #[unsafe(no_mangle)]

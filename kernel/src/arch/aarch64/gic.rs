@@ -23,6 +23,7 @@ const GICD_ISENABLER: usize = 0x100;
 const GICD_ICENABLER: usize = 0x180;
 const GICD_IGROUPR: usize = 0x80;
 const GICD_IPRIORITYR: usize = 0x400;
+const GICD_ICFGR: usize = 0xc00;
 const GICD_IROUTER: usize = 0x6000;
 const GICR_WAKER: usize = 0x14;
 const GICR_TYPER: usize = 0x8;
@@ -94,6 +95,14 @@ pub fn enable_spi(intid: u32) {
     register(gic.distributor, GICD_IROUTER + 8 * intid as usize).write(0);
     register(gic.distributor, GICD_IROUTER + 8 * intid as usize + 4).write(0);
     register(gic.distributor, GICD_ISENABLER + 4 * word).write(1 << bit);
+}
+
+/// Like [`enable_spi`], for an interrupt that is an edge of its line rather than its level.
+pub fn enable_edge_spi(intid: u32) {
+    let Some(gic) = GIC.get() else { return };
+    let edge = 2 << (2 * (intid % 16));
+    register(gic.distributor, GICD_ICFGR + 4 * (intid / 16) as usize).update(|w| w | edge);
+    enable_spi(intid);
 }
 
 /// Disables shared peripheral interrupt `intid`.

@@ -86,6 +86,22 @@ pub fn copy_page(to: PhysAddr, from: PhysAddr) {
     unsafe { linear(to).cast::<u64>().copy_from_nonoverlapping(linear(from).cast(), PAGE_SIZE / 8) }
 }
 
+/// Reads 64 bits that a device may write at the same time; `at` is a multiple of 8.
+pub fn read_word(at: PhysAddr) -> u64 {
+    // SAFETY: the caller owns the memory, which the linear map holds; Rust knows of no object there.
+    unsafe { linear(at).cast::<u64>().read_volatile() }
+}
+
+/// Writes 64 bits at once, for a device that may read them at the same time; `at` is a multiple of 8. It sees what was
+/// written before no later than this (Arm ARM B2.3.12).
+pub fn write_word(at: PhysAddr, value: u64) {
+    // SAFETY: a barrier changes nothing; the caller owns the memory, and Rust knows of no object there.
+    unsafe {
+        asm!("dmb oshst", options(nostack));
+        linear(at).cast::<u64>().write_volatile(value);
+    }
+}
+
 /// What the boot loader left in a range of physical memory; nothing for none.
 pub fn boot_image(range: Option<Range<u64>>) -> &'static [u8] {
     let Some(range) = range else { return &[] };

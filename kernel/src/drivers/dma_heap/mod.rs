@@ -26,9 +26,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use heaps::dma_buf::Exporter;
-use heaps::{DmaBuf, Registry, Result, SgTable};
+use heaps::uapi::fcntl::O_RDONLY;
+use heaps::{DmaBuf, Errno, Fence, Registry, Result, SgTable, SyncFile};
 
-use crate::vfs::File;
+use crate::vfs::{FdTable, File, anon};
 
 pub use buffer::BufferRef;
 pub use platform::{Kernel, TRACE_PUTS};
@@ -49,6 +50,16 @@ pub fn init() -> Result<()> {
 /// `exporter` releases, here too where there is an error. `EDQUOT`, `ENFILE`, `ENOMEM`. May sleep.
 pub fn export(exporter: Box<dyn Exporter>, table: SgTable, access: u32) -> Result<Arc<File>> {
     buffer::Buffer::file(DmaBuf::export(&HEAPS, exporter, table)?, access)
+}
+
+/// The fence of the sync file behind descriptor `fd`. `EINVAL` where that is something else.
+pub fn fence_of(files: &FdTable, fd: i32) -> Result<Fence<Kernel>> {
+    files.get(fd).ok().and_then(|file| sync_file::SyncFd::fence(&file)).ok_or(Errno::EINVAL)
+}
+
+/// A sync file for a fence. `ENFILE`, `ENOMEM`.
+pub fn fence_file(fence: &Fence<Kernel>) -> Result<Arc<File>> {
+    anon::file(O_RDONLY, sync_file::SyncFd(SyncFile::new(fence.clone())))
 }
 
 /// How many bytes the dma-buf behind a file has, if it is one.

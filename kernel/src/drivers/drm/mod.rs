@@ -58,7 +58,7 @@ enum Node {
 pub fn init() -> Result<()> {
     chrdev::register("dri/card0", DevT::new(MAJOR, 0), 0o600, &Node::Primary)?;
     chrdev::register("dri/renderD128", DevT::new(MAJOR, RENDER), 0o600, &Node::Render)?;
-    dma_device::register("vgem", &LIMITS)
+    dma_device::register("vgem", *LIMITS.addresses.end(), &LIMITS)
 }
 
 impl CdevOps<Kernel> for Node {

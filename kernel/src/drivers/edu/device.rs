@@ -4,13 +4,14 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use heaps::fence::{Context, Fence, Signaller};
-use heaps::{DmaLimits, Errno, PhysAddr, Result};
+use heaps::{DmaLimits, Errno, Result};
 
+use super::jobs::Jobs;
 use super::uapi::Info;
 use crate::arch::mmio::Mmio;
 use crate::drivers::dma_heap::Kernel;
 use crate::drivers::interrupts::Handler;
-use crate::mm::in_flight;
+use crate::drivers::iommu::Domain;
 use crate::sync::sleep::{Mutex, MutexGuard};
 use crate::sync::{WaitQueue, order};
 
@@ -44,6 +45,10 @@ pub struct Edu {
     registers: Mmio,
     /// What its DMA unit reaches.
     pub limits: DmaLimits,
+    /// What translates its addresses, if anything does.
+    pub iommu: Option<&'static Domain>,
+    /// What it has to do.
+    pub jobs: Jobs,
     turn: Mutex<(), { order::DEVICE }>,
     /// What it has interrupted for and nobody has looked at yet.
     done: AtomicU32,
@@ -51,7 +56,7 @@ pub struct Edu {
     interrupt: AtomicU32,
     /// Of its fences, and how many there were.
     context: Context,
-    jobs: AtomicU64,
+    fences: AtomicU64,
 }
 
 /// Which way bytes go.
@@ -75,12 +80,14 @@ impl Edu {
         Ok(Edu {
             registers,
             limits: DmaLimits::of_bits(bits),
+            iommu: None,
+            jobs: Jobs::new(),
             turn: Mutex::new(()),
             done: AtomicU32::new(0),
             interrupted: WaitQueue::new(),
             interrupt: AtomicU32::new(0),
             context: Context::new(),
-            jobs: AtomicU64::new(1),
+            fences: AtomicU64::new(1),
         })
     }
 
@@ -100,8 +107,8 @@ impl Edu {
     }
 
     /// Whether it reaches all of `len` bytes from `start`, not 0.
-    pub fn reaches(&self, start: PhysAddr, len: u64) -> bool {
-        start.get().checked_add(len - 1).is_some_and(|last| self.limits.addresses.contains(&last))
+    pub fn reaches(&self, start: u64, len: u64) -> bool {
+        start.checked_add(len - 1).is_some_and(|last| self.limits.addresses.contains(&last))
     }
 
     /// Has it compute the factorial of `n`, modulo 2^32. Sleeps.
@@ -134,14 +141,14 @@ pub struct Turn<'a> {
 impl Turn<'_> {
     /// A fence for what is done in this turn. `ENOMEM`.
     pub fn fence(&self) -> Result<(Fence<Kernel>, Signaller<Kernel>)> {
-        let seqno = self.device.jobs.fetch_add(1, Ordering::Relaxed);
+        let seqno = self.device.fences.fetch_add(1, Ordering::Relaxed);
         Fence::new(self.device.context, seqno, "edu", "dma")
     }
 
-    /// Has the device move `len` bytes between memory at `start`, which the caller holds, and its own from `at` on.
-    /// `EINVAL` past the end of its own, `EIO` where it does not reach, `EBUSY` when too many devices are at work.
-    /// Sleeps until it is done, whoever is killed meanwhile.
-    pub fn transfer(&self, way: Way, start: PhysAddr, at: u64, len: u64) -> Result<()> {
+    /// Has the device move `len` bytes between memory, which it finds at `start` and the caller holds, and its own from `at`
+    /// on. `EINVAL` past the end of its own, `EIO` where it does not reach, or the IOMMU kept it from there. Sleeps until it
+    /// is done, whoever is killed meanwhile.
+    pub fn transfer(&self, way: Way, start: u64, at: u64, len: u64) -> Result<()> {
         let registers = &self.device.registers;
         if len == 0 || at.checked_add(len).is_none_or(|end| end > MEMORY_LEN) {
             return Err(Errno::EINVAL);
@@ -149,18 +156,21 @@ impl Turn<'_> {
         if !self.device.reaches(start, len) {
             return Err(Errno::EIO);
         }
-        let (memory, own) = (start.get(), MEMORY + at);
+        let (memory, own) = (start, MEMORY + at);
         let (source, destination, way) = match way {
             Way::ToDevice => (memory, own, 0),
             Way::FromDevice => (own, memory, DMA_FROM_DEVICE),
         };
-        let _in_flight = in_flight::begin(start, len)?;
+        let faults = || self.device.iommu.map_or(0, Domain::faults);
+        self.device.iommu.inspect(|iommu| iommu.begin());
+        let before = faults();
         registers.write64(DMA_SOURCE, source);
         registers.write64(DMA_DESTINATION, destination);
         registers.write64(DMA_COUNT, len);
         registers.write64(DMA_COMMAND, DMA_START | way | DMA_INTERRUPT);
         self.device.wait_for(DMA_DONE);
-        Ok(())
+        // What it did wrong is in the queue before it says that it is done.
+        if faults() == before { Ok(()) } else { Err(Errno::EIO) }
     }
 }
 

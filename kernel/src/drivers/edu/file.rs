@@ -3,17 +3,21 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
 
-use heaps::dma_buf::{Direction, DmaTable, Importer};
+use arrayvec::ArrayVec;
 use heaps::fence::reservation::Usage;
-use heaps::{Errno, PhysAddr, Result, SgTable};
+use heaps::fence::{Context, Fence};
+use heaps::{Errno, Result};
 
-use super::device::{Edu, MEMORY_LEN, Way};
+use super::device::Edu;
+use super::importer::EduImporter;
+use super::jobs::Job;
+use super::transfer::{self, Imported};
 use super::uapi::{
-    EDU_FACTORIAL, EDU_FORGET, EDU_IMPORT, EDU_INFO, EDU_TRANSFER, FROM_DEVICE, Import as Request, TO_DEVICE,
-    Transfer,
+    EDU_FACTORIAL, EDU_FORGET, EDU_IMPORT, EDU_INFO, EDU_PLACE, EDU_SUBMIT, EDU_TRANSFER, Import as Request,
+    Place, SUBMIT_IN_FENCE, SUBMIT_OUT_FENCE, Submit, Transfer,
 };
+use crate::drivers::dma_heap;
 use crate::drivers::import::Import;
 use crate::mm::admit::admit;
 use crate::mm::user;
@@ -23,52 +27,25 @@ use crate::vfs::file::{File, FileOps, Ioctl};
 /// How many imports an open file can have.
 const MOST: usize = 64;
 
-/// The device as one buffer knows it.
-struct EduImporter {
-    device: &'static Edu,
-    /// The memory was taken away. Set before whoever takes it away waits for the device's turn, looked at under it.
-    stopped: AtomicBool,
-}
-
-impl Importer for EduImporter {
-    fn name(&self) -> &str {
-        "edu"
-    }
-
-    fn map(&self, pages: &SgTable, _: Direction) -> Result<DmaTable> {
-        if pages.runs().iter().all(|run| self.device.reaches(run.start(), run.len() as u64)) {
-            DmaTable::direct(pages)
-        } else {
-            Err(Errno::EIO)
-        }
-    }
-
-    fn invalidate(&self) {
-        self.stopped.store(true, Ordering::Release);
-        drop(self.device.turn());
-    }
-}
-
-type Imported = Import<EduImporter>;
-
 /// An open device.
 pub struct OpenEdu {
     device: &'static Edu,
+    /// What tells it from others.
+    id: Context,
     imports: SpinLock<Vec<Option<Arc<Imported>>>, { order::HEAP_STATE }>,
 }
 
 impl OpenEdu {
     /// Without imports.
     pub fn new(device: &'static Edu) -> OpenEdu {
-        OpenEdu { device, imports: SpinLock::new(Vec::new()) }
+        OpenEdu { device, id: Context::new(), imports: SpinLock::new(Vec::new()) }
     }
 
     /// Imports a buffer. `EBADF`, `EINVAL` for a descriptor that is no dma-buf, `EIO` where the device does not reach
     /// all of it, `ENODEV` for one that was revoked, `ENOSPC` for one too many, `ENOMEM`.
     fn import(&self, call: &Ioctl<'_>) -> Result<()> {
         let mut request: Request = user::read(call.arg)?;
-        let importer = EduImporter { device: self.device, stopped: AtomicBool::new(false) };
-        let imported = Import::get(call.files, request.fd, importer)?;
+        let imported = Import::get(call.files, request.fd, EduImporter::new(self.device))?;
         admit()?;
         let handle = self.keep(Arc::new(imported))?;
         request.handle = handle as u32;
@@ -106,34 +83,60 @@ impl OpenEdu {
     }
 
     /// Moves bytes, when all is done that the buffer's fences stand for; a fence of its own stands for this. `ENOENT`,
-    /// `EINVAL` for no bytes, a direction there is not or bytes past an end, `ENODEV` once the memory was taken away,
-    /// `EINTR`, `ENOMEM`.
-    fn transfer(&self, transfer: Transfer) -> Result<()> {
-        let imported = self.find(transfer.handle as usize)?;
-        let way = match transfer.direction {
-            TO_DEVICE => Way::ToDevice,
-            FROM_DEVICE => Way::FromDevice,
-            _ => return Err(Errno::EINVAL),
-        };
-        let (at, len) = (u64::from(transfer.at), u64::from(transfer.len));
-        if at + len > MEMORY_LEN {
-            return Err(Errno::EINVAL);
-        }
-        let mut pieces = imported.pieces(transfer.offset, len)?;
-        let writes = way == Way::FromDevice;
-        imported.buffer().wait_fences(Usage::before(writes))?;
+    /// `EINVAL` for no bytes, a direction there is not or bytes past an end, `ENODEV` once the memory was taken away, `EIO`
+    /// where the device was kept from it, `EINTR`, `ENOMEM`.
+    fn transfer(&self, request: &Transfer) -> Result<()> {
+        let imported = self.find(request.handle as usize)?;
+        let transfer = transfer::Transfer::new(request, &imported)?;
+        imported.buffer().wait_fences(Usage::before(transfer.usage() == Usage::Write))?;
         let turn = self.device.turn();
-        if imported.importer.stopped.load(Ordering::Acquire) {
-            return Err(Errno::ENODEV);
-        }
         // Made in turn, so that those of the device are signalled in the order of their numbers.
         let (fence, signaller) = turn.fence()?;
-        imported.buffer().add_fence(&fence, if writes { Usage::Write } else { Usage::Read })?;
-        let moved = pieces.try_fold(at, |at, (address, part)| {
-            turn.transfer(way, PhysAddr::new(address), at, part).map(|()| at + part)
-        });
+        imported.buffer().add_fence(&fence, transfer.usage())?;
+        let moved = transfer.perform(&imported, &turn);
         signaller.signal(moved.err());
-        moved.map(drop)
+        moved
+    }
+
+    /// Has bytes moved, and does not wait. `ENOENT`, `EINVAL` as for [`transfer`](Self::transfer), for flags there are not
+    /// and a descriptor that is no fence; `EBUSY` for a job too many, `EMFILE`, `ENFILE`, `EFAULT`, `ENOMEM`: nothing was done
+    /// then.
+    fn submit(&self, call: &Ioctl<'_>) -> Result<()> {
+        let mut request: Submit = user::read(call.arg)?;
+        if request.flags & !(SUBMIT_IN_FENCE | SUBMIT_OUT_FENCE) != 0 || request.pad != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let wants = |flag| request.flags & flag != 0;
+        let imported = self.find(request.transfer.handle as usize)?;
+        let transfer = transfer::Transfer::new(&request.transfer, &imported)?;
+        let in_fence = wants(SUBMIT_IN_FENCE).then(|| dma_heap::fence_of(call.files, request.in_fence));
+        let in_fence = in_fence.transpose()?;
+        admit()?;
+        let (fence, signaller) = Fence::new(Context::new(), 1, "edu", "job")?;
+        let out = match wants(SUBMIT_OUT_FENCE) {
+            true => Some((call.files.reserve(true)?, dma_heap::fence_file(&fence)?)),
+            false => None,
+        };
+        if let Some((slot, _)) = &out {
+            request.out_fence = slot.fd() as i32;
+            user::write(call.arg, &request)?;
+        }
+        let job = Job { file: self.id, imported, transfer, signaller, before: ArrayVec::new() };
+        self.device.jobs.submit(job, &fence, in_fence)?;
+        if let Some((slot, file)) = out {
+            slot.install(file);
+        }
+        Ok(())
+    }
+
+    /// Says where the device finds an import. `ENOENT`, `EFAULT`.
+    fn place(&self, call: &Ioctl<'_>) -> Result<()> {
+        let mut place: Place = user::read(call.arg)?;
+        let imported = self.find(place.handle as usize)?;
+        let runs = imported.runs();
+        place.runs = runs.len() as u32;
+        place.address = runs.first().map_or(0, |run| run.address);
+        user::write(call.arg, &place)
     }
 }
 
@@ -144,6 +147,8 @@ impl FileOps for OpenEdu {
         const IMPORT: u32 = EDU_IMPORT.raw();
         const FORGET: u32 = EDU_FORGET.raw();
         const TRANSFER: u32 = EDU_TRANSFER.raw();
+        const PLACE: u32 = EDU_PLACE.raw();
+        const SUBMIT: u32 = EDU_SUBMIT.raw();
         match call.cmd {
             INFO => user::write(call.arg, &self.device.info())?,
             FACTORIAL => {
@@ -155,7 +160,9 @@ impl FileOps for OpenEdu {
                 let handle: u32 = user::read(call.arg)?;
                 drop(self.forget(handle as usize)?);
             }
-            TRANSFER => self.transfer(user::read(call.arg)?)?,
+            TRANSFER => self.transfer(&user::read(call.arg)?)?,
+            PLACE => self.place(call)?,
+            SUBMIT => self.submit(call)?,
             _ => return Err(Errno::ENOTTY),
         }
         Ok(0)

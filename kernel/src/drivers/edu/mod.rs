@@ -2,22 +2,28 @@
 //!
 //! * [`uapi`]: the ioctls
 //! * [`device`]: the registers
+//! * `transfer`: moving bytes; [`jobs`]: in nobody's time
+//! * `importer`: the device as a buffer knows it
 //! * `file`: an open `/dev/edu`
 #![forbid(unsafe_code)]
 
 pub mod device;
 mod file;
+mod importer;
+pub mod jobs;
+mod transfer;
 pub mod uapi;
 
 use alloc::boxed::Box;
 
-use heaps::{CdevOps, Errno, Result};
+use heaps::{CdevOps, DmaLimits, Errno, Result};
 use spin::Once;
 
 use super::dma_device;
 use super::dma_heap::Kernel;
 use super::pci::Function;
 use crate::chrdev::{self, CdevRef, DevT};
+use crate::sched;
 use crate::vfs::FileOps;
 use device::Edu;
 use file::OpenEdu;
@@ -29,6 +35,9 @@ const NUMBER: DevT = DevT::new(10, 125);
 /// How many address lines QEMU's device has unless its `dma_mask` says otherwise; it does not tell.
 const ADDRESS_BITS: u32 = 28;
 
+/// What a device reaches whose addresses are translated.
+static EVERYTHING: DmaLimits = DmaLimits::of_bits(64);
+
 static EDU: Once<Edu> = Once::new();
 
 /// Takes a device up, the first of its kind, whose DMA unit has as many address lines as the command line's
@@ -38,12 +47,29 @@ pub fn probe(function: &Function<'_>, address_bits: Option<u32>) -> Result<()> {
         return Err(Errno::EBUSY);
     }
     let bits = address_bits.unwrap_or(ADDRESS_BITS).clamp(1, 64);
-    let device = Edu::new(function.registers(0)?, bits)?;
+    let mut device = Edu::new(function.registers(0)?, bits)?;
+    device.iommu = function.attach_iommu("edu", bits)?;
     let device = EDU.call_once(|| device);
     device.set_interrupt(function.enable_interrupt(device)?);
+    sched::spawn_kernel(work)?;
     function.enable_master();
     chrdev::register("edu", NUMBER, 0o600, &Node)?;
-    dma_device::register("edu", &device.limits)
+    // Behind an IOMMU it reaches everything, wherever that is.
+    let reaches = if device.iommu.is_some() { &EVERYTHING } else { &device.limits };
+    dma_device::register("edu", *device.limits.addresses.end(), reaches)
+}
+
+/// What the device's task does.
+extern "C" fn work() -> ! {
+    let device = EDU.get().expect("the device is there before its task");
+    device.jobs.work(device)
+}
+
+/// Waits until the device does nothing that nobody waits for. May sleep.
+pub fn settle() {
+    if let Some(device) = EDU.get() {
+        device.jobs.settle();
+    }
 }
 
 struct Node;

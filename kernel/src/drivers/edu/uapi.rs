@@ -15,6 +15,12 @@ pub const EDU_FORGET: Command = Command::new(WRITE, b'e', 3, size_of::<u32>());
 /// Moves bytes between an import and the device's own memory: a [`Transfer`].
 pub const EDU_TRANSFER: Command = Command::new(WRITE, b'e', 4, size_of::<Transfer>());
 
+/// Says where the device finds an import: a [`Place`], filled in but for the handle.
+pub const EDU_PLACE: Command = Command::new(READ | WRITE, b'e', 5, size_of::<Place>());
+/// Like [`EDU_TRANSFER`], but returns at once: a [`Submit`]. The buffer's other users wait for the transfer, and it for what
+/// they had asked for before.
+pub const EDU_SUBMIT: Command = Command::new(READ | WRITE, b'e', 6, size_of::<Submit>());
+
 /// See [`EDU_INFO`].
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
@@ -54,6 +60,39 @@ pub struct Transfer {
     /// How many bytes.
     pub len: u32,
 }
+
+/// See [`EDU_PLACE`].
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Place {
+    /// Which import.
+    pub handle: u32,
+    /// How many runs of addresses it is in for the device.
+    pub runs: u32,
+    /// Where the first one starts.
+    pub address: u64,
+}
+
+/// See [`EDU_SUBMIT`].
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Submit {
+    /// What to do.
+    pub transfer: Transfer,
+    /// [`SUBMIT_IN_FENCE`], [`SUBMIT_OUT_FENCE`].
+    pub flags: u32,
+    /// A sync file: the transfer waits for its fence, too.
+    pub in_fence: i32,
+    /// A sync file that is signalled when the transfer is done, with the error it ended with; filled in.
+    pub out_fence: i32,
+    /// 0.
+    pub pad: u32,
+}
+
+/// `in_fence` means something.
+pub const SUBMIT_IN_FENCE: u32 = 1;
+/// `out_fence` is asked for.
+pub const SUBMIT_OUT_FENCE: u32 = 2;
 
 /// The device reads the buffer.
 pub const TO_DEVICE: u32 = 0;

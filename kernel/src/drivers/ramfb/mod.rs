@@ -37,7 +37,7 @@ pub fn probe(fw_cfg: Device) -> Result<()> {
     let screen = Screen::new(FwCfg::new(PhysAddr::new(fw_cfg.base), fw_cfg.len)?)?;
     SCREEN.call_once(|| screen);
     chrdev::register("ramfb", NUMBER, 0o600, &Node)?;
-    dma_device::register("ramfb", &LIMITS)
+    dma_device::register("ramfb", *LIMITS.addresses.end(), &LIMITS)
 }
 
 struct Node;

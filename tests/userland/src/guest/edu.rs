@@ -19,6 +19,11 @@ pub const FORGET: Command = Command::new(WRITE, b'e', 3, 4);
 /// Moves bytes.
 pub const TRANSFER: Command = Command::new(WRITE, b'e', 4, size_of::<Transfer>());
 
+/// Where the device finds an import.
+pub const PLACE: Command = Command::new(READ | WRITE, b'e', 5, size_of::<Place>());
+/// Moves bytes, and does not wait.
+pub const SUBMIT: Command = Command::new(READ | WRITE, b'e', 6, size_of::<Submit>());
+
 /// What [`INFO`] fills in.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -53,6 +58,47 @@ pub struct Transfer {
     pub at: u32,
     pub len: u32,
 }
+
+impl Transfer {
+    /// The device reads `len` bytes of an import from `offset` on.
+    pub fn load(handle: u32, offset: usize, len: usize) -> Transfer {
+        Transfer { handle, direction: 0, offset: offset as u64, at: 0, len: len as u32 }
+    }
+
+    /// The device writes the first `len` bytes of its memory to an import, from `offset` on.
+    pub fn store(handle: u32, offset: usize, len: usize) -> Transfer {
+        Transfer { direction: 1, ..Transfer::load(handle, offset, len) }
+    }
+}
+
+/// What [`PLACE`] fills in.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct Place {
+    pub handle: u32,
+    pub runs: u32,
+    /// Of the first run.
+    pub address: u64,
+}
+
+/// What [`SUBMIT`] takes.
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+#[allow(missing_docs)]
+pub struct Submit {
+    pub transfer: Transfer,
+    /// [`IN_FENCE`], [`OUT_FENCE`].
+    pub flags: u32,
+    pub in_fence: i32,
+    pub out_fence: i32,
+    pub pad: u32,
+}
+
+/// The job waits for `in_fence`.
+pub const IN_FENCE: u32 = 1;
+/// `out_fence` is filled in.
+pub const OUT_FENCE: u32 = 2;
 
 /// An open device.
 #[derive(Debug)]
@@ -99,13 +145,28 @@ impl Edu {
         file::ioctl(self.raw(), TRANSFER, &mut transfer).map(drop)
     }
 
+    /// Where the device finds an import.
+    pub fn place(&self, handle: u32) -> Result<Place> {
+        let mut place = Place { handle, ..Place::default() };
+        file::ioctl(self.raw(), PLACE, &mut place).map(|_| place)
+    }
+
+    /// Has bytes moved after `before` is signalled: a sync file that says when they were.
+    pub fn submit(&self, transfer: Transfer, before: Option<&Fd>) -> Result<Fd> {
+        let in_flag = if before.is_some() { IN_FENCE } else { 0 };
+        let in_fence = before.map_or(-1, Fd::raw);
+        let mut submit = Submit { transfer, flags: in_flag | OUT_FENCE, in_fence, ..Submit::default() };
+        file::ioctl(self.raw(), SUBMIT, &mut submit)?;
+        Ok(Fd::from_raw(submit.out_fence))
+    }
+
     /// Has the device read `len` bytes of an import from `offset` on.
     pub fn load(&self, handle: u32, offset: usize, len: usize) -> Result<()> {
-        self.transfer(Transfer { handle, direction: 0, offset: offset as u64, at: 0, len: len as u32 })
+        self.transfer(Transfer::load(handle, offset, len))
     }
 
     /// Has the device write the first `len` bytes of its memory to an import, from `offset` on.
     pub fn store(&self, handle: u32, offset: usize, len: usize) -> Result<()> {
-        self.transfer(Transfer { handle, direction: 1, offset: offset as u64, at: 0, len: len as u32 })
+        self.transfer(Transfer::store(handle, offset, len))
     }
 }

@@ -1,9 +1,10 @@
 //! Fences on buffers: those of a software timeline, which goes on when it is told to.
 
-use crate::rt::{Fd, abi, file};
+use crate::rt::{Fd, abi, file, socket};
 use heaps::uapi::dma_buf::{DMA_BUF_IOCTL_IMPORT_SYNC_FILE, DMA_BUF_SYNC_WRITE, ImportSyncFile};
 use heaps::uapi::errno::Result;
 use heaps::uapi::sw_sync::{CreateFence, SW_SYNC_IOC_CREATE_FENCE, SW_SYNC_IOC_INC};
+use heaps::uapi::sync_file::{FileInfo, SYNC_IOC_FILE_INFO};
 use zerocopy::FromZeros;
 
 /// A software timeline, at 0. Closed, it signals all its fences, with an error.
@@ -27,6 +28,21 @@ impl Timeline {
     pub fn step(&self) -> Result<()> {
         file::ioctl(self.0.raw(), SW_SYNC_IOC_INC, &mut 1u32).map(drop)
     }
+}
+
+/// Whether the fence of a sync file is signalled: 0 while it is not, 1 once it is, a negated error number where that went
+/// wrong.
+pub fn status(fence: &Fd) -> Result<i32> {
+    let mut info = FileInfo::new_zeroed();
+    file::ioctl(fence.raw(), SYNC_IOC_FILE_INFO, &mut info).map(|_| info.status)
+}
+
+/// Waits until it is, and says how.
+pub fn wait(fence: &Fd) -> Result<i32> {
+    while status(fence)? == 0 {
+        socket::poll_for(fence.raw(), abi::POLLIN, 60)?;
+    }
+    status(fence)
 }
 
 /// Has everybody who uses the buffer behind `buffer` wait for a fence.
