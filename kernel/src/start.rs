@@ -66,7 +66,7 @@ fn devices(regions: &Regions<'_>, args: &CommandLine<'_>) -> Result<()> {
     drm::init()?;
     lab::init()?;
     dma_heap::init()?;
-    dma_heap::regions::init(regions, args.value("cma.lend") == Some("1"))
+    dma_heap::regions::init(regions, args.value("cma.lend") != Some("0"))
 }
 
 /// Looks for devices. A machine without them, or one that does not come up, goes on without.

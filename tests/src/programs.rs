@@ -45,7 +45,7 @@ const TRANSLATED: [(&str, Program, Option<&str>, &str, &[&str]); 4] = [
 const FAULT: [&str; 3] = ["iommu: fault of edu (stream 0x", "): write to 0x", ": nothing is mapped there"];
 
 /// The programs that are run without arguments.
-const PROGRAMS: [Program; 17] = [
+const PROGRAMS: [Program; 18] = [
     program("drmtest", 2, 256, 120),
     program("eventtest", 2, 256, 60),
     program("fencetest", 2, 256, 120),
@@ -54,6 +54,7 @@ const PROGRAMS: [Program; 17] = [
     program("fpsimd", 2, 256, 120),
     program("heaptest", 2, 256, 60),
     program("leaktest", 4, 256, 120),
+    program("lendtest", 2, 256, 300),
     program("linktest", 2, 256, 60),
     program("mmaptest", 1, 256, 60),
     program("modtest", 1, 256, 60),

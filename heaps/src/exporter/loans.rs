@@ -16,6 +16,8 @@ pub(crate) struct Loans {
     taken: Vec<u64>,
     /// How many are lent.
     count: usize,
+    /// How many are neither lent nor taken.
+    free: usize,
     /// No page in a word above this one can be lent.
     cursor: usize,
 }
@@ -30,7 +32,8 @@ impl Loans {
             bits.resize(words, 0);
             Ok(bits)
         };
-        let mut loans = Loans { lent: zeroes()?, taken: zeroes()?, count: 0, cursor: words };
+        let free = words * WORD;
+        let mut loans = Loans { lent: zeroes()?, taken: zeroes()?, count: 0, free, cursor: words };
         loans.set_taken(pages..words * WORD, true);
         Ok(loans)
     }
@@ -38,6 +41,11 @@ impl Loans {
     /// How many are lent.
     pub(crate) fn count(&self) -> usize {
         self.count
+    }
+
+    /// How many could be lent now.
+    pub(crate) fn lendable(&self) -> usize {
+        self.free
     }
 
     /// How many of `range` are lent.
@@ -49,16 +57,22 @@ impl Loans {
     pub(crate) fn lend(&mut self) -> Option<usize> {
         while self.cursor > 0 {
             let word = self.cursor - 1;
-            let free = !(self.lent[word] | self.taken[word]);
+            let free = self.free_in(word);
             if free != 0 {
                 let bit = free.ilog2();
                 self.lent[word] |= 1 << bit;
                 self.count += 1;
+                self.free -= 1;
                 return Some(word * WORD + bit as usize);
             }
             self.cursor = word;
         }
         None
+    }
+
+    /// The pages of a word that are neither lent nor taken.
+    fn free_in(&self, word: usize) -> u64 {
+        !(self.lent[word] | self.taken[word])
     }
 
     /// A page comes back; whether it had been lent.
@@ -67,6 +81,7 @@ impl Loans {
         let was_lent = self.lent[word] & bit != 0;
         self.lent[word] &= !bit;
         self.count -= usize::from(was_lent);
+        self.free += usize::from(was_lent && self.taken[word] & bit == 0);
         self.cursor = self.cursor.max(word + 1);
         was_lent
     }
@@ -77,11 +92,13 @@ impl Loans {
             self.cursor = self.cursor.max((range.end - 1) / WORD + 1);
         }
         for (word, mask) in parts(range) {
+            self.free -= self.free_in(word).count_ones() as usize;
             if taken {
                 self.taken[word] |= mask;
             } else {
                 self.taken[word] &= !mask;
             }
+            self.free += self.free_in(word).count_ones() as usize;
         }
     }
 }
@@ -106,7 +123,9 @@ mod tests {
         loans.set_taken(100..129, true);
         assert_eq!((loans.lend(), loans.lend(), loans.lend()), (Some(129), Some(99), Some(98)));
         assert_eq!((loans.count(), loans.count_in(99..130), loans.count_in(0..98)), (3, 2, 0));
+        assert_eq!(loans.lendable(), 98);
         loans.set_taken(100..129, false);
+        assert_eq!(loans.lendable(), 98 + 29);
         assert_eq!(loans.lend(), Some(128));
         assert!(loans.give_back(129) && !loans.give_back(129));
         assert_eq!(loans.lend(), Some(129));
@@ -121,8 +140,9 @@ mod tests {
             // Taken while lent, as when a buffer asks for it: it comes back and is not lent again.
             loans.set_taken(0..pages, true);
             assert!((0..pages).all(|page| loans.give_back(page)));
-            assert_eq!((loans.lend(), loans.count()), (None, 0));
+            assert_eq!((loans.lend(), loans.count(), loans.lendable()), (None, 0, 0));
             loans.set_taken(0..pages, false);
+            assert_eq!(loans.lendable(), pages);
             assert_eq!(core::iter::from_fn(|| loans.lend()).count(), pages);
         }
     }

@@ -164,9 +164,13 @@ impl<P: Platform> CmaRegion<P> {
 
     /// How many pages could be lent now.
     pub fn lendable(&self) -> usize {
+        self.pool().loans.as_ref().map_or(0, Loans::lendable)
+    }
+
+    /// How many pages nobody has, whether they could be lent or not.
+    pub fn unused(&self) -> usize {
         let pool = self.pool();
-        let lent = pool.loans.as_ref().map(Loans::count);
-        lent.map_or(0, |lent| pool.space.stats().free.saturating_sub(lent))
+        pool.loans.as_ref().map_or_else(|| pool.space.stats().free, Loans::lendable)
     }
 
     /// Lends a page frame, contents unspecified, to somebody who can be [moved off it](Platform::evict).

@@ -96,6 +96,23 @@ pub fn copy_to_user(addr: u64, from: &[u8]) -> Result<(), Fault> {
 /// First address past user space.
 pub const USER_END: u64 = 1 << 48;
 
+std::thread_local! {
+    static PUBLISHED: core::cell::RefCell<std::collections::BTreeSet<PhysAddr>> = const {
+        core::cell::RefCell::new(std::collections::BTreeSet::new())
+    };
+}
+
+/// Makes what frames hold visible to instruction fetches: here it is noted that somebody did.
+pub fn publish_frames(frames: impl Iterator<Item = PhysAddr>) {
+    PUBLISHED.with_borrow_mut(|published| published.extend(frames));
+}
+
+/// Nobody executes what is not visible to instruction fetches.
+fn check_published(frame: PhysAddr, prot: Prot) {
+    let is_published = PUBLISHED.with_borrow(|published| published.contains(&frame));
+    assert!(!prot.contains(Prot::EXEC) || is_published, "code that may be fetched stale, in {frame:?}");
+}
+
 /// A user page table: pages by address.
 #[derive(Default)]
 pub struct PageTable {
@@ -130,6 +147,7 @@ impl PageTable {
     /// Maps pages where none are.
     pub fn map(&mut self, va: u64, pa: PhysAddr, pages: usize, prot: Prot, _: MemKind) -> Result<(), Errno> {
         for i in 0..pages as u64 {
+            check_published(pa.add_pages(i), prot);
             let before = self.pages.insert(va + i * PAGE, (pa.add_pages(i), prot));
             assert!(before.is_none(), "mapped twice: {:#x}", va + i * PAGE);
         }
@@ -158,8 +176,21 @@ impl PageTable {
 
     /// Changes what the pages that are mapped allow; without any access they stay known.
     pub fn protect(&mut self, va: u64, pages: usize, prot: Prot) -> Result<(), Errno> {
-        self.pages.range_mut(va..va + pages as u64 * PAGE).for_each(|(_, page)| page.1 = prot);
+        for (_, page) in self.pages.range_mut(va..va + pages as u64 * PAGE) {
+            check_published(page.0, prot);
+            page.1 = prot;
+        }
         Ok(())
+    }
+
+    /// Exchanges the frames of pages that are mapped; nothing reaches them `meanwhile`.
+    pub fn exchange(&mut self, pages: &[(u64, PhysAddr)], meanwhile: &mut dyn FnMut()) {
+        meanwhile();
+        for (va, frame) in pages {
+            let page = self.pages.get_mut(va).expect("a page that is mapped");
+            check_published(*frame, page.1);
+            page.0 = *frame;
+        }
     }
 
     /// The page at an address.

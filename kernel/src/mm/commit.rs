@@ -6,6 +6,11 @@ use heaps::{Errno, Result};
 use super::frames::{self, Frame};
 use super::loans;
 
+/// Page frames that user space can have part of: all that there are, and those that can be on loan.
+pub fn total() -> usize {
+    frames::total_count() + loans::most()
+}
+
 /// The reserve: 1/64 of RAM, between 256 KiB and 8 MiB. In pages.
 fn reserve() -> usize {
     (frames::total_count() / 64).clamp(64, 2048)
@@ -31,7 +36,7 @@ pub fn movable_page() -> Result<Frame> {
     {
         return Ok(frame);
     }
-    page().or_else(|errno| loans::borrow().ok_or(errno))
+    page_to_move_to()
 }
 
 /// The same, zeroed.
@@ -39,6 +44,13 @@ pub fn movable_zeroed_page() -> Result<Frame> {
     let frame = movable_page()?;
     frames::zero(frame.addr(), 1);
     Ok(frame)
+}
+
+/// A page for one that has to leave its place, contents unspecified: on loan only where there is nothing else, or it would
+/// have to leave again. It is an address space's alone to know, and is mapped before that space's lock is given back.
+/// `ENOMEM`.
+pub fn page_to_move_to() -> Result<Frame> {
+    page().or_else(|errno| loans::borrow().ok_or(errno))
 }
 
 /// A zeroed page for user space. `ENOMEM` when only the reserve is left.

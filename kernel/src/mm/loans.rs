@@ -5,7 +5,8 @@
 //! of the kernel's own get page frames for good.
 #![forbid(unsafe_code)]
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use heaps::PhysAddr;
 use spin::Once;
@@ -27,11 +28,22 @@ pub trait Lender: Send + Sync {
 static LENDER: Once<&'static dyn Lender> = Once::new();
 /// How many page frames it has in all: it never lends more.
 static MOST: AtomicUsize = AtomicUsize::new(0);
+/// The first of them, and how many from there on include the last, by number: what is not among them is known not to be
+/// on loan without asking, which whoever frees a frame does.
+static FIRST: AtomicU64 = AtomicU64::new(0);
+static SPAN: AtomicU64 = AtomicU64::new(0);
 
-/// Tells who lends, and how many page frames that can be. Once, at boot.
-pub fn init(lender: &'static dyn Lender, most: usize) {
+/// Tells who lends, out of which frame numbers, and how many that can be. Once, at boot.
+pub fn init(lender: &'static dyn Lender, span: Range<u64>, most: usize) {
     LENDER.call_once(|| lender);
+    FIRST.store(span.start, Ordering::Relaxed);
+    SPAN.store(span.end - span.start, Ordering::Relaxed);
     MOST.store(most, Ordering::Release);
+}
+
+/// How many page frames can be on loan, at the most.
+pub fn most() -> usize {
+    MOST.load(Ordering::Relaxed)
 }
 
 /// How many page frames could be had now.
@@ -41,7 +53,7 @@ pub fn lendable() -> usize {
 
 /// Whether more could be had than `pages`. Cheap where that cannot be.
 pub fn has_more_than(pages: usize) -> bool {
-    MOST.load(Ordering::Relaxed) > pages && lendable() > pages
+    most() > pages && lendable() > pages
 }
 
 /// A page frame on loan, contents unspecified. Dropped like any other, it goes back to its lender.
@@ -50,6 +62,13 @@ pub fn borrow() -> Option<Frame> {
 }
 
 /// Gives a free page frame back, if it was on loan.
+#[inline]
 pub fn give_back(frame: PhysAddr) -> bool {
-    MOST.load(Ordering::Relaxed) != 0 && LENDER.get().is_some_and(|lender| lender.take_back(frame))
+    let at = frame.pfn().wrapping_sub(FIRST.load(Ordering::Relaxed));
+    at < SPAN.load(Ordering::Relaxed) && return_to_lender(frame)
+}
+
+#[cold]
+fn return_to_lender(frame: PhysAddr) -> bool {
+    LENDER.get().is_some_and(|lender| lender.take_back(frame))
 }

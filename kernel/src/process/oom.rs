@@ -13,7 +13,7 @@ use super::signal::{self, Info, SIGKILL};
 use super::{Process, Thread, tree};
 use crate::arch;
 use crate::mm::aspace::Space;
-use crate::mm::{AddressSpace, commit, frames};
+use crate::mm::{AddressSpace, commit};
 use crate::sync::wait::Interruptible;
 use crate::sync::{Mutex, WaitQueue, order};
 
@@ -59,7 +59,7 @@ fn kill_somebody(thread: &Thread) -> bool {
 
 /// How likely a process is to be chosen, as `/proc/PID/oom_score` has it: 667 with neither memory nor a word of its own.
 pub fn score(process: &Process) -> i64 {
-    let total = frames::total_count() as i64;
+    let total = commit::total() as i64;
     badness(process).map_or(0, |badness| (1000 + badness * 1000 / total) * 2 / 3)
 }
 
@@ -125,7 +125,7 @@ fn badness(process: &Process) -> Option<i64> {
         return None;
     }
     let (_, present) = space.upgrade()?.lock().usage();
-    let total = frames::total_count() as i64;
+    let total = commit::total() as i64;
     Some((present / heaps::PAGE_SIZE) as i64 + i64::from(adj(process)) * (total / 1000))
 }
 

@@ -39,6 +39,7 @@ pub mod uart;
 pub mod vectors;
 
 pub use backtrace::backtrace_offsets;
+pub use cache::publish_frames;
 pub use context::{FpState, fp_load_current, fp_save_current};
 pub use irq::{IrqFlags, irq_restore, irq_save};
 #[cfg(feature = "kasan")]

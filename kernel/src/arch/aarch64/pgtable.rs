@@ -3,6 +3,7 @@
 //! Callers serialise changes (the address space's MMAP lock). Frames that were mapped are handed back only
 //! after no CPU can reach them any more: un-exposing comes before freeing.
 
+use core::convert::Infallible;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -224,6 +225,32 @@ impl PageTable {
         Ok(())
     }
 
+    /// Exchanges the frames of pages that are mapped one by one, given by address with the frame that each is to be in.
+    /// `meanwhile` is called when no CPU reaches the old frames any more, nor the new ones yet. One flush serves all.
+    pub fn exchange(&mut self, pages: &[(u64, PhysAddr)], meanwhile: &mut dyn FnMut()) {
+        for &(va, _) in pages {
+            if let Some(entry) = self.page_entry(va) {
+                entry.fetch_and(!desc::VALID, Ordering::Relaxed);
+            }
+        }
+        tlb::flush_pages(self.asid.get(), pages.iter().map(|&(va, _)| va));
+        meanwhile();
+        for &(va, frame) in pages {
+            if let Some(entry) = self.page_entry(va) {
+                let bits = entry.load(Ordering::Relaxed) & !desc::ADDR;
+                entry.store(bits | frame.get() | desc::VALID, Ordering::Relaxed);
+            }
+        }
+        tlb::publish();
+    }
+
+    /// The descriptor of the page at `va`, if there is a table of pages there and it is not empty.
+    fn page_entry(&self, va: u64) -> Option<&'static AtomicU64> {
+        let l3 =
+            (0..3).try_fold(self.root, |t, level| as_table(t.entry(va, level).load(Ordering::Relaxed)))?;
+        Some(l3.entry(va, 3)).filter(|entry| entry.load(Ordering::Relaxed) != 0)
+    }
+
     /// What `va` is mapped to, and how.
     pub fn lookup(&self, va: u64) -> Option<(PhysAddr, Prot)> {
         let mut found = None;
@@ -243,15 +270,11 @@ impl PageTable {
         each: &mut dyn FnMut(u64, PhysAddr, usize) -> Result<()>,
     ) -> Result<()> {
         let end = va + (pages * PAGE_SIZE) as u64;
-        let mut outcome = Ok(());
-        self.visit(va, end, &mut |at, entry, level| {
-            if outcome.is_ok() {
-                let (from, to) = (at.max(va), (at + span(level)).min(end));
-                let pa = (entry.load(Ordering::Relaxed) & desc::ADDR & !(span(level) - 1)) + (from - at);
-                outcome = each(from, PhysAddr::new(pa), (to - from) as usize / PAGE_SIZE);
-            }
-        });
-        outcome
+        walk(self.root, 0, va, end, desc::VALID, &mut |at, entry, level| {
+            let (from, to) = (at.max(va), (at + span(level)).min(end));
+            let pa = (entry.load(Ordering::Relaxed) & desc::ADDR & !(span(level) - 1)) + (from - at);
+            each(from, PhysAddr::new(pa), (to - from) as usize / PAGE_SIZE)
+        })
     }
 
     /// What the scheduler needs to switch to these tables.
@@ -287,32 +310,42 @@ impl PageTable {
 
     /// Calls `f(va, descriptor, level)` for every valid leaf in `va..end`.
     fn visit<F: FnMut(u64, &AtomicU64, u32)>(&self, va: u64, end: u64, f: &mut F) {
-        walk(self.root, 0, va, end, desc::VALID, f);
+        let Ok(()) = walk(self.root, 0, va, end, desc::VALID, &mut |at, entry, level| {
+            f(at, entry, level);
+            Ok::<(), Infallible>(())
+        });
     }
 
     fn visit_parked<F: FnMut(u64, &AtomicU64, u32)>(&self, va: u64, end: u64, f: &mut F) {
-        walk(self.root, 0, va, end, PARKED, f);
+        let Ok(()) = walk(self.root, 0, va, end, PARKED, &mut |at, entry, level| {
+            f(at, entry, level);
+            Ok::<(), Infallible>(())
+        });
     }
 }
 
-/// Calls `f` for the leaves under `table` that are valid, or parked, as `wanted` says.
-fn walk<F: FnMut(u64, &AtomicU64, u32)>(table: Table, level: u32, va: u64, end: u64, wanted: u64, f: &mut F) {
+/// Calls `f` for the leaves under `table` that are valid, or parked, as `wanted` says, until the first error.
+fn walk<E, F>(table: Table, level: u32, va: u64, end: u64, wanted: u64, f: &mut F) -> Result<(), E>
+where
+    F: FnMut(u64, &AtomicU64, u32) -> Result<(), E>,
+{
     let is_wanted = |e: u64| e != 0 && (e & desc::VALID != 0) == (wanted == desc::VALID);
     let mut base = va & !(span(level) - 1);
     for entry in &table.entries()[table::index(va, level)..] {
         if base >= end {
-            return;
+            break;
         }
         let e = entry.load(Ordering::Relaxed);
         match as_table(e) {
             Some(next) if level < 3 => {
-                walk(next, level + 1, va.max(base), end.min(base + span(level)), wanted, f)
+                walk(next, level + 1, va.max(base), end.min(base + span(level)), wanted, f)?
             }
-            _ if is_wanted(e) => f(base, entry, level),
+            _ if is_wanted(e) => f(base, entry, level)?,
             _ => (),
         }
         base += span(level);
     }
+    Ok(())
 }
 
 impl Drop for PageTable {

@@ -17,13 +17,18 @@ pub fn publish() {
 
 /// Forgets the translations of `pages` pages from `va` of address space `asid`, on all CPUs, and waits for it.
 pub fn flush_user(asid: u16, va: u64, pages: usize) {
-    if pages > MANY_PAGES {
+    flush_pages(asid, (0..pages).map(|n| va + (n * PAGE_SIZE) as u64));
+}
+
+/// The same for pages here and there, by address.
+pub fn flush_pages(asid: u16, pages: impl ExactSizeIterator<Item = u64>) {
+    if pages.len() > MANY_PAGES {
         return flush_asid(asid);
     }
     // SAFETY: TLB maintenance only forgets.
     unsafe { asm!("dsb ishst", options(nostack)) }
-    for n in 0..pages as u64 {
-        let arg = u64::from(asid) << 48 | (va + n * PAGE_SIZE as u64) >> 12 & 0xfff_ffff_ffff;
+    for va in pages {
+        let arg = u64::from(asid) << 48 | va >> 12 & 0xfff_ffff_ffff;
         // SAFETY: as above.
         unsafe { asm!("tlbi vae1is, {}", in(reg) arg, options(nostack)) }
     }

@@ -1,6 +1,8 @@
 //! The machine, as far as buffers and reports about heaps need it.
 #![forbid(unsafe_code)]
 
+use core::ops::Range;
+
 use heaps::refcount::Fault;
 use heaps::{Errno, PhysAddr, Result, Run};
 
@@ -34,9 +36,9 @@ pub fn memory() -> Run {
     frames::span()
 }
 
-/// Lets user memory borrow page frames, `most` at the most. Once, at boot.
-pub fn lend(lender: &'static dyn Lender, most: usize) {
-    loans::init(lender, most);
+/// Lets user memory borrow page frames with numbers in `span`, `most` at the most. Once, at boot.
+pub fn lend(lender: &'static dyn Lender, span: Range<u64>, most: usize) {
+    loans::init(lender, span, most);
 }
 
 /// Names an object for reports.

@@ -1,6 +1,7 @@
 //! The machine where unit tests run: page frames are numbers that nobody looks behind.
 #![forbid(unsafe_code)]
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::refcount::Fault;
@@ -36,7 +37,7 @@ pub fn memory() -> Run {
 }
 
 /// Frames that are numbers are no memory to lend.
-pub fn lend(_: &'static dyn Lender, _: usize) {}
+pub fn lend(_: &'static dyn Lender, _: Range<u64>, _: usize) {}
 
 /// Nobody reports about objects.
 pub fn name_object(_: *const u8, _: &'static str) {}

@@ -51,8 +51,11 @@ pub fn init(set_aside: &[Reserved<'_>], lend: bool) -> Result<()> {
         try_push(&mut regions, Region { name: try_str(reserved.name)?, purpose: reserved.purpose, memory })?;
     }
     let regions = REGIONS.call_once(|| regions);
-    if lend {
-        machine::lend(&Regions, regions.iter().map(|region| region.memory.lendable()).sum());
+    let lenders = || regions.iter().map(|region| &region.memory).filter(|memory| memory.lendable() != 0);
+    let first = lenders().map(|memory| memory.base().pfn()).min();
+    let end = lenders().map(|memory| memory.base().pfn() + memory.span().pages() as u64).max();
+    if let (Some(first), Some(end)) = (first, end) {
+        machine::lend(&Regions, first..end, lenders().map(CmaRegion::lendable).sum());
     }
     regions.iter().try_for_each(show)
 }
@@ -96,12 +99,11 @@ pub fn unlent_pages() -> usize {
     all().map(|region| region.memory.stats().pages - region.memory.loan_stats().lent).sum()
 }
 
-/// Pages of the pools together, and how many of them nobody has: those that `/proc/meminfo` tells of.
+/// Pages of the pools together, and how many of them nobody has, no buffer and no borrower: those that `/proc/meminfo`
+/// tells of.
 pub fn pools() -> (usize, usize) {
     let pools = all().filter(|region| matches!(region.purpose, Purpose::Pool { .. }));
-    pools.fold((0, 0), |(pages, free), pool| {
-        (pages + pool.memory.stats().pages, free + pool.memory.stats().free)
-    })
+    pools.fold((0, 0), |(pages, free), pool| (pages + pool.memory.stats().pages, free + pool.memory.unused()))
 }
 
 /// All regions, as a lender of page frames.

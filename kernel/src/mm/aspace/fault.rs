@@ -2,7 +2,7 @@
 
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
-use super::layout::Layout;
+use super::layout::{Layout, publish_code};
 use super::mappers::PageFor;
 use super::{AddressSpace, STACK_GAP, USER_END};
 use crate::mm::frames::{self, Frame};
@@ -104,6 +104,7 @@ impl Layout {
         match self.table.lookup(page) {
             None => {
                 let (frame, prot) = first_touch(vma, page, access)?;
+                publish_code(prot, frame, 1);
                 let mapped = self.table.map(page, frame, 1, prot, MemKind::Normal);
                 if mapped.is_err() {
                     frames::unshare(frame);
@@ -115,8 +116,9 @@ impl Layout {
                 let prot = vma.prot;
                 self.write_private(page, frame, prot)
             }
-            Some(_) => {
+            Some((frame, _)) => {
                 let prot = vma.shared_prot();
+                publish_code(prot, frame, 1);
                 Ok(self.table.protect(page, 1, prot)?)
             }
         }
@@ -130,6 +132,7 @@ impl Layout {
         }
         let copy = commit::movable_page()?;
         frames::copy(copy.addr(), frame);
+        publish_code(prot, copy.addr(), 1);
         self.table.unmap(page, 1, &mut |_, old, _| frames::unshare(old))?;
         self.table.map(page, copy.addr(), 1, prot, MemKind::Normal)?;
         let _ = copy.into_raw();

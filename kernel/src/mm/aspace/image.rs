@@ -4,9 +4,9 @@ use heaps::{Errno, PAGE_SIZE, Result};
 
 use super::AddressSpace;
 use super::fault::Access;
-use super::layout::page_align;
-use crate::mm::frames;
+use super::layout::{page_align, publish_code};
 use crate::mm::vma::Vma;
+use crate::mm::{Prot, frames};
 
 impl AddressSpace {
     /// Adds an area where there is none: `EEXIST` otherwise.
@@ -41,8 +41,13 @@ impl AddressSpace {
             let within = (at % PAGE_SIZE as u64) as usize;
             let (part, rest) = left.split_at(left.len().min(PAGE_SIZE - within));
             let layout = self.lock();
-            let (pa, _) = layout.table.lookup(at).ok_or(Errno::EFAULT)?;
+            let (pa, prot) = layout.table.lookup(at).ok_or(Errno::EFAULT)?;
+            if !prot.contains(Prot::WRITE) {
+                // A child has been forked since, and shares it.
+                continue;
+            }
             frames::write(pa, within, part);
+            publish_code(prot, pa, 1);
             at += part.len() as u64;
             left = rest;
         }

@@ -5,11 +5,11 @@ use alloc::vec::Vec;
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
 use super::{MAX_AREAS, MMAP_TOP, MemoryLimits, USER_END, USER_START};
-use crate::arch::PageTable;
+use crate::arch::{self, PageTable};
 use crate::mm::admit::admit;
 use crate::mm::vma::{Backing, Vma};
 use crate::mm::vma_tree::VmaTree;
-use crate::mm::{MemKind, frames};
+use crate::mm::{MemKind, Prot, frames};
 
 /// Areas, page table, and the heap that `brk` moves.
 pub struct Layout {
@@ -120,6 +120,7 @@ impl Layout {
             let mut at = vma.start;
             let table = &mut self.table;
             let mut put = |pa: PhysAddr, pages: usize| {
+                publish_code(vma.prot, pa, pages);
                 table.map(at, pa, pages, vma.prot, MemKind::Normal)?;
                 at += (pages * PAGE_SIZE) as u64;
                 Ok(())
@@ -147,6 +148,14 @@ impl Layout {
         }
         self.areas.insert(vma);
         Ok(())
+    }
+}
+
+/// Called before frames are mapped with `prot`: if that lets them be executed, what was written there is what will be
+/// fetched.
+pub fn publish_code(prot: Prot, start: PhysAddr, pages: usize) {
+    if prot.contains(Prot::EXEC) {
+        arch::publish_frames((0..pages as u64).map(|i| start.add_pages(i)));
     }
 }
 

@@ -28,7 +28,7 @@ fn byte(mm: &AddressSpace, at: u64) -> u8 {
 
 /// What other tests have in between stays where it is.
 fn move_away(mm: &AddressSpace, frames: &Range<PhysAddr>) -> Result<()> {
-    mm.lock().move_away(frames, &mut Moves::default())
+    mm.lock().move_away(frames, &mut Batch::new().unwrap(), &mut Moves::default())
 }
 
 fn just(frame: PhysAddr) -> Range<PhysAddr> {
@@ -82,6 +82,42 @@ fn a_pinned_page_stays_and_the_others_go() {
     assert_eq!(evict(&just(old[1])), Ok(()));
     assert_ne!(frame(&mm, at + PAGE), old[1]);
     assert_eq!([0, 1, 2].map(|page| byte(&mm, at + page * PAGE)), [1, 2, 3]);
+}
+
+/// The stand-in for page tables refuses to have code executed that was not published since it was put there.
+#[test]
+fn code_that_moves_is_what_is_fetched() {
+    let (mm, at) = filled(2);
+    mm.protect(at, PAGE, Prot::READ | Prot::EXEC).unwrap();
+    let old = [0, 1].map(|page| frame(&mm, at + page * PAGE));
+    let all = *old.iter().min().unwrap()..old.iter().max().unwrap().add_pages(1);
+    assert_eq!(move_away(&mm, &all), Ok(()));
+    assert!([0, 1].map(|page| frame(&mm, at + page * PAGE)).iter().all(|new| !old.contains(new)));
+    assert_eq!((byte(&mm, at), byte(&mm, at + PAGE)), (1, 2));
+    // One that became executable after it moved.
+    mm.protect(at + PAGE, PAGE, Prot::READ | Prot::EXEC).unwrap();
+    assert_eq!(evict(&just(frame(&mm, at + PAGE))), Ok(()));
+}
+
+#[test]
+fn without_memory_what_is_left_stays_where_it_is() {
+    let (mm, at) = filled(BATCH as u64 + 40);
+    let frames_of = || (0..BATCH as u64 + 40).map(|page| frame(&mm, at + page * PAGE)).collect::<Vec<_>>();
+    let old = frames_of();
+    let all = *old.iter().min().unwrap()..old.iter().max().unwrap().add_pages(1);
+    // Room for twenty: what they leave is nobody's to move to.
+    let mut taken = Vec::new();
+    while let Ok(frame) = commit::page() {
+        taken.push(frame);
+    }
+    taken.truncate(taken.len() - 20);
+    let outcome = move_away(&mm, &all);
+    let moved = frames_of().iter().zip(&old).filter(|(new, old)| new != old).count();
+    assert_eq!((outcome, moved), (Err(Errno::ENOMEM), 20));
+    assert!((0..old.len() as u64).all(|page| byte(&mm, at + page * PAGE) == (page as u8).wrapping_add(1)));
+    drop(taken);
+    assert_eq!(move_away(&mm, &all), Ok(()));
+    assert_eq!(mm.lock().find_private_mapping(&all), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use heaps::{Errno, Result};
 
 use super::AddressSpace;
-use super::layout::{Layout, user_range};
+use super::layout::{Layout, publish_code, user_range};
 use crate::mm::Prot;
 use crate::mm::vma::{Backing, VmFlags, Vma};
 
@@ -103,6 +103,9 @@ impl Layout {
                 let before = vma.prot;
                 let edited = edit(&mut vma);
                 if vma.prot != before {
+                    if !before.contains(Prot::EXEC) {
+                        self.publish_area(&vma);
+                    }
                     self.table.protect(at, vma.pages(), vma.shared_prot())?;
                 }
                 self.areas.insert(vma);
@@ -111,6 +114,18 @@ impl Layout {
             at = stop;
         }
         Ok(())
+    }
+}
+
+impl Layout {
+    /// What is mapped of an area is about to be executable, if the area is.
+    fn publish_area(&self, vma: &Vma) {
+        if vma.prot.contains(Prot::EXEC) {
+            let _ = self.table.for_each(vma.start, vma.pages(), &mut |_, frame, pages| {
+                publish_code(vma.prot, frame, pages);
+                Ok(())
+            });
+        }
     }
 }
 

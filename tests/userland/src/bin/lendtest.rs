@@ -6,8 +6,10 @@ extern crate alloc;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use heaps::uapi::Errno;
 use heaps::uapi::errno::Result;
 use userland::guest::buffer::Buffer;
 use userland::guest::heap::Heap;
@@ -15,7 +17,7 @@ use userland::guest::{read_text, tidy};
 use userland::rt::job::pipe;
 use userland::rt::tap::Tap;
 use userland::rt::thread::Thread;
-use userland::rt::{Args, Mapping, Status, file, process};
+use userland::rt::{Args, Fd, Mapping, Status, abi, file, process};
 
 userland::program!(run);
 
@@ -23,14 +25,20 @@ const PAGE: usize = 4096;
 const MIB: usize = 1 << 20;
 const WRITERS: usize = 3;
 /// What each writer has at a time, in bytes.
-const WRITTEN: usize = 6 * MIB;
-/// How often the region is asked for while they write.
-const ROUNDS: usize = 12;
+const WRITTEN: usize = 4 * MIB;
+/// What who maps and forks has at a time, in bytes.
+const CHURNED: usize = MIB;
+/// How often the region is asked for while they do.
+const ROUNDS: usize = 6;
 
-fn run(_: Args) -> i32 {
+fn run(args: Args) -> i32 {
+    if args.get(1) == Some("churn") {
+        return churn(args.number(2, 1).unwrap_or(1) as i32);
+    }
     tidy::run(|tap| {
         contents_stay(tap);
-        writers_go_on(tap);
+        nowhere_to_go(tap);
+        others_go_on(tap);
     })
 }
 
@@ -60,7 +68,12 @@ fn fill(len: usize) -> Result<Mapping> {
 
 /// How many pages do not have their mark.
 fn damaged(mapping: &Mapping) -> usize {
-    (0..mapping.length() / PAGE).filter(|&page| mapping.word(page * PAGE) != mark(page)).count()
+    damaged_in(mapping, 0..mapping.length())
+}
+
+/// How many of those of a range of bytes.
+fn damaged_in(mapping: &Mapping, bytes: Range<usize>) -> usize {
+    bytes.step_by(PAGE).filter(|&at| mapping.word(at) != mark(at / PAGE)).count()
 }
 
 fn contents_stay(tap: &mut Tap) {
@@ -73,13 +86,14 @@ fn contents_stay(tap: &mut Tap) {
     // First what is let go again, so that there is somewhere to move to; then all else, but for some MiB.
     let room = Mapping::anonymous(all * PAGE + 16 * MIB);
     let Ok(room) = room.inspect(Mapping::touch) else { return };
-    let rest = memory("MemFree") + memory("CmaFree");
-    let Ok(filled) = fill((rest - 10 * MIB) / PAGE * PAGE) else {
+    let Ok(filled) = fill((memory("MemFree") - 10 * MIB) / PAGE * PAGE) else {
         tap.ok(false, "memory, filled");
         return;
     };
-    tap.ok(region("lent") > all * 8 / 10, "user memory has most of the region");
-    tap.is(region("used"), 0, "which counts as free");
+    let lent = region("lent");
+    tap.ok(lent > all / 2, "user memory has most of the region");
+    tap.is(memory("CmaFree"), (all - lent) * PAGE, "and the rest is free");
+    tap.is(region("used"), 0, "no buffer has any");
     // Before there is a child, who would have it still.
     drop(room);
     let (Ok(parent), Ok(child)) = (pipe(), pipe()) else { return };
@@ -97,7 +111,7 @@ fn contents_stay(tap: &mut Tap) {
     let buffer = heap.allocate(all * PAGE);
     tap.is(buffer.as_ref().map(drop).map_err(|e| *e), Ok(()), "a buffer of all the region");
     tap.is((region("lent"), region("used")), (0, all), "nothing of it is lent any more");
-    tap.ok(region("moved") - moved > all * 8 / 10, "for it was moved");
+    tap.is((region("moved") - moved, memory("CmaFree")), (lent, 0), "for all of it was moved");
     tap.is(damaged(&filled), 0, "contents stay");
     if let Ok(mapping) = buffer.as_ref().map_err(|e| *e).and_then(Buffer::map) {
         let dirty = (0..all).filter(|page| mapping.word(page * PAGE) != 0).count();
@@ -114,6 +128,23 @@ fn contents_stay(tap: &mut Tap) {
     tap.is((region("lent"), region("used")), (0, 0), "all comes back");
 }
 
+/// All memory is taken: what a buffer needs cannot move.
+fn nowhere_to_go(tap: &mut Tap) {
+    let all = region("count");
+    let Ok(heap) = Heap::open("default_cma_region") else { return };
+    let Ok(filled) = fill((memory("MemFree") - 8 * MIB) / PAGE * PAGE) else { return };
+    let had = || heap.allocate(all * PAGE).map(drop);
+    tap.is((had(), had()), (Err(Errno::ENOMEM), Err(Errno::ENOMEM)), "no buffer where memory is full");
+    tap.is((region("used"), damaged(&filled)), (0, 0), "contents stay, and nothing is kept of the region");
+    tap.is(heap.allocate(MIB / 4).map(drop), Ok(()), "a small one can be had");
+    tap.is(damaged(&filled), 0, "contents stay");
+    // The first half is not on loan, for the most part.
+    let half = filled.length() / 2 / PAGE * PAGE;
+    tap.is(filled.punch(0, half), Ok(()), "some is let go");
+    tap.is(had(), Ok(()), "a buffer of all the region");
+    tap.is(damaged_in(&filled, half..filled.length()), 0, "contents stay");
+}
+
 /// What a writer is told and tells.
 #[derive(Default)]
 struct Work {
@@ -125,8 +156,11 @@ struct Work {
 /// Maps, writes, looks and unmaps until told to stop.
 fn write(work: &Work) {
     while !work.stop.load(Ordering::Relaxed) {
-        let Ok(mapping) = fill(WRITTEN) else { continue };
-        for pass in 1..4u64 {
+        let Ok(mapping) = fill(WRITTEN) else {
+            process::give_way();
+            continue;
+        };
+        for pass in 1..3u64 {
             for page in 0..WRITTEN / PAGE {
                 let is = mapping.word(page * PAGE);
                 if is != mark(page).wrapping_add(pass - 1) {
@@ -139,48 +173,101 @@ fn write(work: &Work) {
     }
 }
 
-fn writers_go_on(tap: &mut Tap) {
-    // In a process of its own: how it lies in memory depends on how its threads ran.
-    let status = process::in_child(|| had_under_writers().map_or(9, |failed| failed));
-    tap.is(status, Ok(Status::Exited(0)), "the region is had again and again from under threads that write");
+/// The program that maps, forks, protects and unmaps, its code on loan as its data is: a byte to `tick` for each time
+/// round, until nobody reads them, which is SIGPIPE. Ends before where something is not as it was left.
+fn churn(tick: i32) -> i32 {
+    loop {
+        match churn_once() {
+            Ok(true) => {
+                let _ = file::write(tick, &[0]);
+            }
+            Ok(false) => return 1,
+            // No memory just now.
+            Err(_) => process::give_way(),
+        }
+    }
 }
 
-/// Has the region from under threads that write: 0, or the number of what failed.
-fn had_under_writers() -> Result<i32> {
-    let (all, free) = (region("count"), memory("MemFree"));
+fn churn_once() -> Result<bool> {
+    let mapping = fill(CHURNED)?;
+    let child = process::in_child(|| {
+        let failed = damaged(&mapping) != 0;
+        (0..CHURNED / 2).step_by(PAGE).for_each(|at| mapping.put_word(at, 0));
+        i32::from(failed)
+    })?;
+    mapping.protect(0, CHURNED, abi::PROT_READ)?;
+    let after_child = damaged(&mapping);
+    mapping.protect(0, CHURNED, abi::PROT_RW)?;
+    (0..CHURNED).step_by(PAGE).for_each(|at| mapping.put_word(at, mark(at / PAGE)));
+    mapping.punch(CHURNED / 4, CHURNED / 2)?;
+    let rest = [0..CHURNED / 4, CHURNED * 3 / 4..CHURNED].map(|bytes| damaged_in(&mapping, bytes));
+    Ok(child == Status::Exited(0) && after_child == 0 && rest == [0, 0])
+}
+
+fn others_go_on(tap: &mut Tap) {
+    let (Ok(go), Ok(tick)) = (pipe(), pipe()) else { return };
+    let churner = process::spawn(|| {
+        drop(Fd::from_raw(go.1.raw()));
+        let _ = file::read(go.0.raw(), &mut [0]);
+        // A copy stays open across it.
+        let Ok(fd) = file::dup(tick.1.raw()) else { return 1 };
+        let fd = format!("{fd}");
+        process::execute("/bin/lendtest", &["lendtest", "churn", &fd]);
+        1
+    });
+    // In a process of its own: how it lies in memory depends on how its threads ran.
+    let status = process::in_child(|| {
+        // Else nobody would hear that the last one to write is gone.
+        drop(Fd::from_raw(tick.1.raw()));
+        had_under_others(go.1.raw(), tick.0.raw()).map_or(9, |failed| failed)
+    });
+    tap.is(status, Ok(Status::Exited(0)), "the region is had again and again from under who write and fork");
+    drop((go, tick));
+    let churner = churner.and_then(process::wait).map(|(_, status)| status);
+    tap.is(churner, Ok(Status::Killed(abi::SIGPIPE)), "of whom nobody finds anything changed");
+}
+
+/// Has the region from under threads that write, and a process that forks once it is told to `go`: 0, or the number of
+/// what failed.
+fn had_under_others(go: i32, tick: i32) -> Result<i32> {
     let heap = Heap::open("default_cma_region")?;
-    // So little is left besides that the writers get pages of the region, and so much that these can move.
-    let ballast = fill((free - 24 * MIB - 2 * MIB) / PAGE * PAGE)?;
+    // So little is left besides that they get pages of the region, and so much that these can move.
+    let elsewhere = memory("MemFree") - memory("CmaFree");
+    let ballast = fill((elsewhere - 40 * MIB) / PAGE * PAGE)?;
     let work = Arc::new(Work::default());
     let start = |n: usize| {
         let work = work.clone();
         Thread::spawn(n, move || write(&work))
     };
     let writers = (0..WRITERS).map(start).collect::<Result<Vec<_>>>()?;
-    while work.passes.load(Ordering::Acquire) < WRITERS {
-        process::give_way();
-    }
-    let moved = region("moved");
+    let _ = file::write(go, &[0]);
+    let outcome = rounds(&heap, &work, tick);
+    work.stop.store(true, Ordering::Relaxed);
+    drop(writers);
+    let failures = [(work.damaged.load(Ordering::Relaxed) != 0, 3), (damaged(&ballast) != 0, 4)];
+    Ok(failures.into_iter().find(|(failed, _)| *failed).map_or(outcome?, |(_, number)| number))
+}
+
+fn rounds(heap: &Heap, work: &Work, tick: i32) -> Result<i32> {
+    let (all, moved) = (region("count"), region("moved"));
     let mut dirty = 0;
     for _ in 0..ROUNDS {
+        // They have had the region, again.
         let before = work.passes.load(Ordering::Acquire);
+        while work.passes.load(Ordering::Acquire) < before + WRITERS {
+            process::give_way();
+        }
+        if file::read(tick, &mut [0])? != 1 {
+            return Ok(5);
+        }
         let buffer = heap.allocate(all * PAGE)?;
         let mapping = buffer.map()?;
         dirty += (0..all).filter(|page| mapping.word(page * PAGE) != 0).count();
         (0..all).for_each(|page| mapping.put_word(page * PAGE, u64::MAX));
-        drop((mapping, buffer));
-        // They have had the region again.
-        while work.passes.load(Ordering::Acquire) < before + WRITERS {
-            process::give_way();
-        }
     }
-    work.stop.store(true, Ordering::Relaxed);
-    drop(writers);
-    let failures = [
-        (dirty != 0, 1),
-        (region("moved") == moved, 2),
-        (work.damaged.load(Ordering::Relaxed) != 0, 3),
-        (damaged(&ballast) != 0, 4),
-    ];
-    Ok(failures.into_iter().find(|(failed, _)| *failed).map_or(0, |(_, number)| number))
+    Ok(match (dirty, region("moved") - moved) {
+        (0, 0) => 2,
+        (0, _) => 0,
+        _ => 1,
+    })
 }

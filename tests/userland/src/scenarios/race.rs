@@ -285,6 +285,8 @@ pub fn race(scenario: &Scenario, plan: Plan<'_>, observation: &str) -> Result<i3
         let mut stage = Stage::of_round(&board);
         let rng = RefCell::new(Rng::new(rng.next_u64()));
         stage.racer = Some(Racer { all: 0, number: 0, place: None, rng, dawdles: order.is_none() });
+        // Should this process not survive the round, that is its number.
+        write_down(observation, round, time::now() - start, "")?;
         let played = (scenario.race.play)(&mut stage);
         let elapsed = time::now() - start;
         let seen = Observation::parse(&board.text());
@@ -296,14 +298,18 @@ pub fn race(scenario: &Scenario, plan: Plan<'_>, observation: &str) -> Result<i3
                     false => stage.conclude(Conclusion::Failed(why.clone())),
                 }
             }
-            let flags = abi::O_WRONLY | abi::O_CREAT | abi::O_APPEND | abi::O_CLOEXEC;
-            let file = Fd::open(observation, flags)?;
-            let text = format!("race {round} {elapsed}\n{}", board.text());
-            file::write_all(file.raw(), text.as_bytes())?;
+            write_down(observation, round, elapsed, &board.text())?;
             return Ok(played.is_err().into());
         }
     }
     Ok(1)
+}
+
+/// Writes down, in place of what was there, how many rounds there were in how many nanoseconds, and the last.
+fn write_down(observation: &str, rounds: u64, elapsed: u64, last: &str) -> Result<()> {
+    let flags = abi::O_WRONLY | abi::O_CREAT | abi::O_TRUNC | abi::O_CLOEXEC;
+    let file = Fd::open(observation, flags)?;
+    file::write_all(file.raw(), format!("race {rounds} {elapsed}\n{last}").as_bytes())
 }
 
 /// Whether a round's conclusion, or a holder of something that stayed, shows that something is wrong.
