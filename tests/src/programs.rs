@@ -84,7 +84,7 @@ pub fn trials() -> Vec<Trial> {
         })
     });
     let translated = TRANSLATED.iter().map(|(name, program, argument, options, says)| {
-        trial(format!("program::{name}"), || {
+        trial(format!("program::{name}"), move || {
             let machine = machine(program, *argument)?.device(Device::Edu).iommu();
             let outcome = machine.kernel_arguments(options).capture()?;
             judge(&outcome)?;

@@ -43,7 +43,8 @@ fn scan() -> Result<()> {
         sched::settle();
         let threads: Vec<_> =
             process::tree::lock().nodes().flat_map(|(_, node)| node.threads.clone()).collect();
-        let tasks: Vec<_> = threads.iter().filter_map(|thread| thread.task()).collect();
+        let tasks: Vec<_> =
+            threads.iter().filter_map(|thread| thread.task()).chain(sched::kernel_tasks()).collect();
         let lost = hold::with_others_held(|running| {
             // One that is about to begin or to end may have what nobody else has, on a stack that we do not know.
             let known = tasks.len() + sched::idle_tasks();

@@ -95,11 +95,13 @@ impl Candidate {
     }
 }
 
-/// Whether somebody who was killed for memory has not given it back yet, and may still do so.
+/// Whether somebody who was killed for memory has not given it back yet, and may still do so. A thread that has none any more
+/// may be giving its pages back, one after the other; once it is no thread of the process any more, it has.
 fn somebody_ends() -> bool {
     let oldest = arch::now_ns().saturating_sub(PATIENCE);
+    let has_threads = |pid| tree::lock().node(pid).is_some_and(|node| !node.threads.is_empty());
     all().any(|process| {
-        process.attributes().oom_killed.load(Ordering::Relaxed) > oldest && space(&process).is_some()
+        process.attributes().oom_killed.load(Ordering::Relaxed) > oldest && has_threads(process.pid())
     })
 }
 

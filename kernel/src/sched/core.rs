@@ -1,9 +1,9 @@
 //! Switching, sleeping and waking.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use heaps::Result;
+use heaps::{Errno, Result};
 use spin::Once;
 
 use super::task::{State, Task, TaskRef};
@@ -56,6 +56,8 @@ impl Cpu {
 }
 
 static CPUS: [Cpu; MAX_CPUS] = [const { Cpu::new() }; MAX_CPUS];
+/// The kernel's own tasks.
+static KERNEL_TASKS: [Once<TaskRef>; 4] = [const { Once::new() }; 4];
 static STARTED: AtomicBool = AtomicBool::new(false);
 
 /// The running task. Not before [`adopt_cpu`].
@@ -302,12 +304,20 @@ pub fn spawn_user(thread: Thread, frame: TrapFrame, fp: Box<FpState>, tls: u64) 
     Task::user(thread, &frame, fp, tls, arch::cpu_id())
 }
 
-/// Starts a task of the kernel's own, which does `work` and never ends. No signal reaches it. `ENOMEM`.
+/// Starts a task of the kernel's own, which does `work` and never ends. No signal reaches it. `EBUSY` for one too many,
+/// `ENOMEM`.
 pub fn spawn_kernel(work: extern "C" fn() -> !) -> Result<()> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let task = Task::kernel(COUNT.fetch_add(1, Ordering::Relaxed), work, arch::cpu_id())?;
-    wake(&task);
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+    let slot = KERNEL_TASKS.get(nth).ok_or(Errno::EBUSY)?;
+    let task = Task::kernel(nth as u32, work, arch::cpu_id())?;
+    wake(slot.call_once(|| task));
     Ok(())
+}
+
+/// The kernel's own tasks, idle ones left out.
+pub fn kernel_tasks() -> impl Iterator<Item = TaskRef> {
+    KERNEL_TASKS.iter().filter_map(Once::get).cloned()
 }
 
 /// Restricts a task to the CPUs in `mask`, one bit each.

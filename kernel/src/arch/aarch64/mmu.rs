@@ -227,7 +227,7 @@ fn split(entry: &AtomicU64, level: u32) -> Result<Table> {
     let block = entry.load(Ordering::Relaxed);
     let page = if level == 2 { desc::TABLE } else { 0 };
     for (below, n) in table.entries().iter().zip(0..) {
-        below.store(block + n * span(level + 1) | page, Ordering::Relaxed);
+        below.store((block + n * span(level + 1)) | page, Ordering::Relaxed);
     }
     tlb::publish();
     entry.store(table.addr().get() | desc::TABLE | desc::VALID, Ordering::Release);

@@ -2,7 +2,7 @@
 //!
 //! * [`uapi`]: the ioctls
 //! * [`device`]: the registers
-//! * `transfer`: moving bytes; [`jobs`]: in nobody's time
+//! * `transfer`: moving bytes; `jobs`: in nobody's time
 //! * `importer`: the device as a buffer knows it
 //! * `file`: an open `/dev/edu`
 #![forbid(unsafe_code)]
@@ -10,7 +10,7 @@
 pub mod device;
 mod file;
 mod importer;
-pub mod jobs;
+mod jobs;
 mod transfer;
 pub mod uapi;
 

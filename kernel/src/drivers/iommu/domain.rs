@@ -1,8 +1,8 @@
 //! Devices behind the IOMMU, what is mapped for each, and what each did that it may not.
 #![forbid(unsafe_code)]
 
-use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -16,6 +16,7 @@ use crate::arch::gic;
 use crate::drivers::interrupts::{self, Handler};
 use crate::dt;
 use crate::mm::dma_memory::DmaMemory;
+use crate::mm::fallible;
 use crate::sync::order;
 use crate::sync::sleep::Mutex;
 use crate::vfs::{debugfs, pseudo};
@@ -50,7 +51,7 @@ pub fn init(described: &dt::iommu::Smmu) -> Result<()> {
             gic::enable_edge_spi(line);
         }
     }
-    debugfs::create_file("iommu", "devices", 0o444, pseudo::read_only(|| Ok(show())))?;
+    debugfs::create_file("iommu", "devices", 0o444, pseudo::read_only(show))?;
     log::info!("iommu: SMMUv3 at {:#x}", described.device.base);
     smmu.take_errors();
     Ok(())
@@ -66,7 +67,7 @@ pub fn attach(
     holes: impl Iterator<Item = Range<u64>>,
 ) -> Result<&'static Domain> {
     let smmu = SMMU.get().filter(|smmu| smmu.has_stream(stream)).ok_or(Errno::ENODEV)?;
-    let holes: alloc::vec::Vec<Range<u64>> =
+    let holes: Vec<Range<u64>> =
         holes.map(|hole| hole.start >> PAGE_SHIFT..hole.end.div_ceil(1 << PAGE_SHIFT)).collect();
     let space = Space::new(bits, &holes)?;
     let nth = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -160,13 +161,14 @@ fn look(smmu: &Smmu) {
     }
 }
 
-/// One line for each device.
-fn show() -> String {
-    let line = |domain: &Domain| {
-        let (mapped, faults) = (domain.mapped.load(Ordering::Relaxed), domain.faults());
-        format!("{} stream {:#x} pages {mapped} faults {faults}\n", domain.name, domain.stream)
-    };
-    DOMAINS.iter().filter_map(Once::get).map(line).collect()
+/// One line for each device. `ENOMEM`.
+fn show() -> Result<String> {
+    fallible::text(|out| {
+        DOMAINS.iter().filter_map(Once::get).try_for_each(|domain| {
+            let (mapped, faults) = (domain.mapped.load(Ordering::Relaxed), domain.faults());
+            writeln!(out, "{} stream {:#x} pages {mapped} faults {faults}", domain.name, domain.stream)
+        })
+    })
 }
 
 /// Both of the IOMMU's interrupts. They are edges: nobody has to lower them.

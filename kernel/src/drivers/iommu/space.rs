@@ -19,7 +19,7 @@ impl Space {
     /// An empty one, for a device that drives `bits` address lines and sees something else than memory at the pages of
     /// `holes`. `ENOMEM`.
     pub fn new(bits: u32, holes: &[Range<u64>]) -> Result<Space> {
-        let last = 1 << bits.min(ADDRESS_BITS).saturating_sub(PAGE_SHIFT as u32);
+        let last = 1 << bits.min(ADDRESS_BITS).saturating_sub(PAGE_SHIFT);
         Ok(Space { addresses: Addresses::new(1..last, holes)?, table: Table::new()? })
     }
 
