@@ -32,13 +32,46 @@ const DEVICES: [(&str, Device, Program, Option<&str>, &str); 4] = [
     ("jobtest", Device::Edu, program("jobtest", 2, 256, 240), None, ""),
 ];
 
-/// The trials of `edu` behind an IOMMU: a name, the program, its argument, what the kernel is told, and what has to be in
-/// one line of its log.
-const TRANSLATED: [(&str, Program, Option<&str>, &str, &[&str]); 4] = [
-    ("edutest-iommu", program("edutest", 2, 256, 120), None, "", &["iommu: edu is stream 0x"]),
-    ("iommutest", program("iommutest", 2, 256, 120), None, "", &["iommu: SMMUv3 at 0x"]),
-    ("iommutest-narrow", program("iommutest", 1, 256, 120), Some("narrow"), "edu.dma_bits=28", &[]),
-    ("jobtest-iommu", program("jobtest", 2, 256, 240), Some("iommu"), "", &FAULT),
+/// A trial of `edu` behind an IOMMU.
+struct Translated {
+    name: &'static str,
+    program: Program,
+    argument: Option<&'static str>,
+    /// What the kernel is told.
+    options: &'static str,
+    /// What has to be in one line of its log.
+    says: &'static [&'static str],
+}
+
+const TRANSLATED: [Translated; 4] = [
+    Translated {
+        name: "edutest-iommu",
+        program: program("edutest", 2, 256, 120),
+        argument: None,
+        options: "",
+        says: &["iommu: edu is stream 0x"],
+    },
+    Translated {
+        name: "iommutest",
+        program: program("iommutest", 2, 256, 120),
+        argument: None,
+        options: "",
+        says: &["iommu: SMMUv3 at 0x"],
+    },
+    Translated {
+        name: "iommutest-narrow",
+        program: program("iommutest", 1, 256, 120),
+        argument: Some("narrow"),
+        options: "edu.dma_bits=28",
+        says: &["iommu: edu is stream 0x"],
+    },
+    Translated {
+        name: "jobtest-iommu",
+        program: program("jobtest", 2, 256, 240),
+        argument: Some("iommu"),
+        options: "",
+        says: &FAULT,
+    },
 ];
 
 /// What the kernel says of a transfer to memory that was pulled out.
@@ -83,18 +116,19 @@ pub fn trials() -> Vec<Trial> {
             judge(&machine.capture()?)
         })
     });
-    let translated = TRANSLATED.iter().map(|(name, program, argument, options, says)| {
-        trial(format!("program::{name}"), move || {
-            let machine = machine(program, *argument)?.device(Device::Edu).iommu();
-            let outcome = machine.kernel_arguments(options).capture()?;
-            judge(&outcome)?;
-            let said = outcome.log.lines().any(|line| says.iter().all(|part| line.contains(part)));
-            ensure!(said, "the kernel's log has no line with {says:?}\n{}", transcript::of(&outcome));
-            Ok(())
-        })
-    });
+    let translated =
+        TRANSLATED.iter().map(|case| trial(format!("program::{}", case.name), || judge_translated(case)));
     let regions = trial("program::heaptest-regions", || judge(&run_with_regions()?));
     programs.chain(misuse).chain(devices).chain(translated).chain([regions]).collect()
+}
+
+fn judge_translated(case: &Translated) -> Result<()> {
+    let machine = machine(&case.program, case.argument)?.device(Device::Edu).iommu();
+    let outcome = machine.kernel_arguments(case.options).capture()?;
+    judge(&outcome)?;
+    let said = outcome.log.lines().any(|line| case.says.iter().all(|part| line.contains(part)));
+    ensure!(said, "the kernel's log has no line with {:?}\n{}", case.says, transcript::of(&outcome));
+    Ok(())
 }
 
 fn run(program: &Program, argument: Option<&str>) -> Result<Outcome> {
