@@ -17,6 +17,7 @@
 //! | [`c_program`] | C programs, run by the launcher; [`musl`] compiles them against another library than glibc |
 //! | [`applets`] | busybox's programs, run by scripts, held to what they printed on Linux |
 //! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
+//! | [`page`] | the page of results, `docs/verdicts.md`, held to what can be observed |
 //! | [`reports`] | whether a detection report says what its reader needs |
 //! | [`screenshot`] | what a display shows, as QEMU sees it |
 //! | [`shell`] | the launcher's shell, driven through a pseudo-terminal |
@@ -43,6 +44,7 @@ pub mod launcher;
 pub mod models;
 pub mod musl;
 pub mod mutants;
+pub mod page;
 pub mod programs;
 pub mod races;
 pub mod replays;
@@ -68,6 +70,7 @@ pub fn all() -> Vec<Trial> {
         canaries::trials(),
         kasan::trials(),
         reports::trials(),
+        page::trials(),
         races::trials(),
         replays::trials(),
         programs::trials(),

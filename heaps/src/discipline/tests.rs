@@ -213,8 +213,9 @@ fn lastref_never_shows_a_registration_that_fails() {
                 thread::yield_now();
             }
             thread::sleep(Duration::from_millis(10));
-            assert!(!opening.is_finished() && machine.node("tee").is_none());
+            let unseen = !opening.is_finished() && machine.node("tee").is_none();
             machine.stall_device.store(false, Ordering::SeqCst);
+            assert!(unseen, "somebody saw it before it was sure to exist");
             let registration = registering.join().unwrap();
             assert_eq!(registration.as_ref().err(), outcome.as_ref());
             assert_eq!(opening.join().unwrap().err(), outcome.map(|_| Errno::ENODEV));

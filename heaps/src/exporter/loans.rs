@@ -50,6 +50,9 @@ impl Loans {
 
     /// How many of `range` are lent.
     pub(crate) fn count_in(&self, range: Range<usize>) -> usize {
+        if self.count == 0 {
+            return 0;
+        }
         parts(range).map(|(word, mask)| (self.lent[word] & mask).count_ones() as usize).sum()
     }
 
@@ -86,19 +89,30 @@ impl Loans {
         was_lent
     }
 
-    /// A buffer has these pages, or has them no longer.
+    /// A buffer has these pages, none of which one had, or has them no longer.
     pub(crate) fn set_taken(&mut self, range: Range<usize>, taken: bool) {
-        if !taken && !range.is_empty() {
-            self.cursor = self.cursor.max((range.end - 1) / WORD + 1);
+        let free = range.len() - self.count_in(range.clone());
+        if taken {
+            self.free -= free;
+        } else {
+            self.free += free;
+            self.cursor = self.cursor.max(range.end.div_ceil(WORD));
         }
-        for (word, mask) in parts(range) {
-            self.free -= self.free_in(word).count_ones() as usize;
+        // Whole words at once: a large buffer has many.
+        let whole = range.start.div_ceil(WORD)..range.end / WORD;
+        let edges = match whole.is_empty() {
+            true => [range, 0..0],
+            false => [range.start..whole.start * WORD, whole.end * WORD..range.end],
+        };
+        for (word, mask) in edges.into_iter().flat_map(parts) {
             if taken {
                 self.taken[word] |= mask;
             } else {
                 self.taken[word] &= !mask;
             }
-            self.free += self.free_in(word).count_ones() as usize;
+        }
+        if !whole.is_empty() {
+            self.taken[whole].fill(if taken { u64::MAX } else { 0 });
         }
     }
 }

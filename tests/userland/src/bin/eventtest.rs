@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use heaps::uapi::Errno;
 use heaps::uapi::errno::Result;
-use userland::guest::read_text;
+use userland::guest::{meet, read_text};
 use userland::rt::abi::nr;
 use userland::rt::signal::{self, Action};
 use userland::rt::tap::Tap;
@@ -37,6 +37,7 @@ fn run(_: Args) -> i32 {
         return tap.done();
     };
     counters(&mut tap, &page);
+    waiting(&mut tap, &page);
     refusals(&mut tap, &page);
     readiness(&mut tap, &page);
     closing(&mut tap, &page);
@@ -90,6 +91,24 @@ fn pipe(page: &Scratch) -> Result<(Fd, Fd)> {
     page.call(nr::PIPE2, &[page.at(0), Arg::Int(0)])?;
     let [both] = page.get(0);
     Ok((Fd::from_raw(both as i32), Fd::from_raw((both >> 32) as i32)))
+}
+
+/// A process that sleeps until there is something to read.
+fn waiting(tap: &mut Tap, page: &Scratch) {
+    let Ok((reader, writer)) = pipe(page) else {
+        tap.ok(false, "a pipe");
+        return;
+    };
+    let reads = || i32::from(file::read(reader.raw(), &mut [0]) != Ok(1));
+    let Ok(pid) = process::spawn(reads) else {
+        tap.ok(false, "a reader");
+        return;
+    };
+    while !meet::doing(pid).is_ok_and(|doing| doing.is_some_and(|doing| doing.contains(" asleep"))) {
+        let _ = time::sleep(MS);
+    }
+    tap.is(file::write_all(writer.raw(), b"x"), Ok(()), "a byte is written that somebody sleeps for");
+    tap.is(process::wait(pid).map(|(_, status)| status.code()), Ok(0), "which wakes who reads it");
 }
 
 fn fdinfo(fd: &Fd) -> String {

@@ -85,6 +85,19 @@ fn protection(tap: &mut Tap) {
     tap.is(pages.get(PAGE), 7, "it can still be read");
     tap.is(child(|| pages.put(PAGE, 8)), SEGV, "and not written");
     tap.is(child(|| pages.put(2 * PAGE, 8)), Ok(Status::Exited(0)), "its neighbour can");
+    // Whose CPU has just used the page, and must forget what it knew of it.
+    let at_once = child(|| {
+        pages.put(0, 1);
+        let _ = pages.protect(0, PAGE, abi::PROT_READ);
+        pages.put(0, 2);
+    });
+    tap.is(at_once, SEGV, "who has just written to a page cannot, from mprotect on");
+    let at_once = child(|| {
+        pages.put(0, 1);
+        let _ = pages.punch(0, PAGE);
+        pages.get(0);
+    });
+    tap.is(at_once, SEGV, "nor read one, from munmap on");
     tap.is(pages.protect(PAGE, PAGE, abi::PROT_NONE), Ok(()), "mprotect to nothing");
     tap.is(
         child(|| {
