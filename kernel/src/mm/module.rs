@@ -58,6 +58,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
+        self.claim.leave();
         for page in 0..self.pages {
             if let Some(frame) = mmu::unmap_kernel_page(self.base() + page * PAGE_SIZE) {
                 mmu::allow_alias(frame);

@@ -26,6 +26,8 @@ struct Place {
     base: usize,
     /// In bytes, whole pages.
     size: usize,
+    /// It is being unmapped: who still uses it comes too late.
+    going: bool,
 }
 
 impl Place {
@@ -71,11 +73,16 @@ impl Places {
         let base = self.fit(self.next, size).or_else(|| self.fit(MODULES_BASE, size));
         let base = base.filter(|_| !self.taken.is_full()).ok_or(Errno::ENOMEM)?;
         let at = self.taken.partition_point(|place| place.base < base);
-        self.taken.insert(at, Place { name, base, size });
+        self.taken.insert(at, Place { name, base, size, going: false });
         // The addresses speak of another module now.
         self.gone.retain(|place| !place.meets(base, size));
         self.next = base + size;
         Ok(base)
+    }
+
+    fn leave(&mut self, base: usize) {
+        let place = self.taken.iter_mut().find(|place| place.base == base);
+        place.into_iter().for_each(|place| place.going = true);
     }
 
     fn give_back(&mut self, base: usize) {
@@ -88,7 +95,7 @@ impl Places {
     }
 
     fn find(&self, address: usize) -> Option<Where> {
-        let taken = self.taken.iter().map(|place| (place, true));
+        let taken = self.taken.iter().map(|place| (place, !place.going));
         let gone = self.gone.iter().map(|place| (place, false));
         let (place, loaded) = taken.chain(gone).find(|(place, _)| place.contains(address))?;
         Some(Where { name: place.name, offset: address - place.base, loaded })
@@ -109,6 +116,11 @@ impl Claim {
     /// The first address.
     pub fn base(&self) -> usize {
         self.base
+    }
+
+    /// What is there is about to be unmapped: from here on it counts as unloaded.
+    pub fn leave(&self) {
+        PLACES.lock().leave(self.base);
     }
 }
 
@@ -169,6 +181,8 @@ mod tests {
         let place = places.find(base + 5000).unwrap();
         assert_eq!((place.name.as_str(), place.offset, place.loaded), ("first", 5000, true));
         assert!(places.find(base - 1).is_none() && places.find(base + 2 * PAGE_SIZE).is_none());
+        places.leave(base);
+        assert!(!places.find(base).unwrap().loaded, "it is being unmapped");
         places.give_back(base);
         assert!(!places.find(base).unwrap().loaded);
         // The next does not take the same place at once, and leaves a page between.
