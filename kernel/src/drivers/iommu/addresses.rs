@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn the_lowest_that_fits_with_a_page_between() {
-        let mut addresses = Addresses::new(1..100, core::slice::from_ref(&(20..30))).unwrap();
+        let hole = 20..30;
+        let mut addresses = Addresses::new(1..100, core::slice::from_ref(&hole)).unwrap();
         assert_eq!([4, 4, 8].map(|pages| addresses.take(pages)), [Ok(1), Ok(6), Ok(11)]);
         assert_eq!(addresses.take(1), Ok(31), "the page before the hole stays free");
         addresses.give_back(6);

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn every_failure_leaves_everything_as_it_was() {
-        let mut space = Space::new(64, core::slice::from_ref(&(1..(1 << 18) - 2))).unwrap();
+        let hole = 1..(1 << 18) - 2;
+        let mut space = Space::new(64, core::slice::from_ref(&hole)).unwrap();
         // Its addresses lie in two tables of two tables each.
         let buffer = table(&[(0x8000, 4)]);
         let mut spare: Vec<_> = core::iter::from_fn(|| frames::alloc_zeroed().ok()).collect();

@@ -258,7 +258,7 @@ impl File {
 impl Drop for File {
     /// The last close, before anything is given back: nobody watches the file from here on, and its locks go.
     fn drop(&mut self) {
-        self.watched.get_mut().close(self.opened.ops.poll_queue());
+        self.watched.get_mut().close(|| self.opened.ops.poll_queue());
         locks::release(self.inode(), Owner::Flock(self.id));
         locks::release(self.inode(), Owner::OpenFile(self.id));
     }

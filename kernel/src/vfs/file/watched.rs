@@ -33,9 +33,11 @@ struct PutOff {
 }
 
 impl Watched {
-    /// Tells those who watch that the file is closed for good. `queue` is where they waited for it to become ready.
-    pub(super) fn close(&mut self, queue: Option<&PollQueue>) {
+    /// Tells those who watch that the file is closed for good. `queue` is where they waited for it to become ready: it is
+    /// not asked for where nobody watches, for some files make it only then.
+    pub(super) fn close<'a>(&mut self, queue: impl FnOnce() -> Option<&'a PollQueue>) {
         if let Some(links) = self.links.take() {
+            let queue = queue();
             links.0.into_iter().for_each(|link| link.closed(queue));
         }
     }
