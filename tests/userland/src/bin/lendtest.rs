@@ -38,6 +38,7 @@ fn run(args: Args) -> i32 {
     tidy::run(|tap| {
         contents_stay(tap);
         nowhere_to_go(tap);
+        written_while_they_move(tap);
         others_go_on(tap);
     })
 }
@@ -151,6 +152,54 @@ struct Work {
     stop: AtomicBool,
     passes: AtomicUsize,
     damaged: AtomicUsize,
+}
+
+/// One thread writes to its pages all the time, and never lets go of one: a CPU that goes on writing to where they were
+/// has nothing to make it forget that but the move itself.
+fn written_while_they_move(tap: &mut Tap) {
+    let written = written_meanwhile();
+    let is = |part: fn(&Written) -> bool| written.as_ref().map(part).map_err(|e| *e);
+    tap.is(is(|written| written.moved > 0), Ok(true), "pages that are written to all the time move");
+    tap.is(is(|written| written.lost == 0), Ok(true), "and have what was written last");
+}
+
+/// What became of pages that moved under a writer: how many moved, and how many lack what was written last.
+struct Written {
+    moved: usize,
+    lost: usize,
+}
+
+fn written_meanwhile() -> Result<Written> {
+    let heap = Heap::open("default_cma_region")?;
+    let elsewhere = memory("MemFree") - memory("CmaFree");
+    // As much is left there as in the region, and less than that: what is written comes from both.
+    let _ballast = fill((elsewhere - 12 * MIB) / PAGE * PAGE)?;
+    let (mapping, work) = (Arc::new(Mapping::anonymous(WRITTEN)?), Arc::new(Work::default()));
+    let writer = {
+        let (mapping, work) = (mapping.clone(), work.clone());
+        Thread::spawn(0, move || {
+            while !work.stop.load(Ordering::Relaxed) {
+                let pass = work.passes.load(Ordering::Relaxed) + 1;
+                (0..WRITTEN).step_by(PAGE).for_each(|at| mapping.put_word(at, pass as u64));
+                work.passes.store(pass, Ordering::Release);
+            }
+        })?
+    };
+    let wait_for = |passes| {
+        while work.passes.load(Ordering::Acquire) < passes {
+            process::give_way();
+        }
+    };
+    wait_for(2);
+    let before = region("moved");
+    let buffer = heap.allocate(region("count") * PAGE);
+    wait_for(work.passes.load(Ordering::Acquire) + 2);
+    work.stop.store(true, Ordering::Relaxed);
+    drop(writer);
+    let last = work.passes.load(Ordering::Acquire) as u64;
+    let lost = (0..WRITTEN).step_by(PAGE).filter(|&at| mapping.word(at) != last).count();
+    buffer.map(drop)?;
+    Ok(Written { moved: region("moved") - before, lost })
 }
 
 /// Maps, writes, looks and unmaps until told to stop.
