@@ -3,7 +3,6 @@
 use super::oracle;
 use crate::judge::{Counts, counts};
 use crate::rt::tap::Tap;
-use crate::say;
 use heaps::uapi::errno::Result;
 
 /// Runs a program's checks: the exit status of its TAP.
@@ -31,7 +30,7 @@ pub fn nothing_left(tap: &mut Tap, before: Result<Counts>, what: &str) {
         (Ok(before), Ok(after)) => {
             if !tap.is(counts::delta(&before, &after), Counts::new(), what) {
                 let survivors = oracle::survivors().unwrap_or_default();
-                survivors.lines().for_each(|line| say!("# {line}"));
+                survivors.lines().for_each(|line| tap.note(line));
             }
         }
         _ => tap.skip(what, "this kernel has no counts to read"),

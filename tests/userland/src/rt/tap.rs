@@ -37,7 +37,7 @@ impl Tap {
     pub fn is<T: PartialEq + fmt::Debug>(&mut self, got: T, want: T, what: impl fmt::Display) -> bool {
         let held = self.ok(got == want, what);
         if !held {
-            self.line(format_args!("# got {got:?}, want {want:?}"));
+            self.note(format_args!("got {got:?}, want {want:?}"));
         }
         held
     }
@@ -46,6 +46,11 @@ impl Tap {
     pub fn skip(&mut self, what: &str, why: &str) {
         self.run += 1;
         self.line(format_args!("ok {} - {what} # SKIP {why}", self.run));
+    }
+
+    /// Says more about the check before.
+    pub fn note(&self, text: impl fmt::Display) {
+        self.line(format_args!("# {text}"));
     }
 
     fn line(&self, text: fmt::Arguments<'_>) {
