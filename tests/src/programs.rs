@@ -118,8 +118,13 @@ pub fn trials() -> Vec<Trial> {
     });
     let translated =
         TRANSLATED.iter().map(|case| trial(format!("program::{}", case.name), || judge_translated(case)));
-    let regions = trial("program::heaptest-regions", || judge(&run_with_regions()?));
-    programs.chain(misuse).chain(devices).chain(translated).chain([regions]).collect()
+    let regions = trial("program::heaptest-regions", || {
+        judge(&run_with_regions(&program("heaptest", 2, 256, 60), Some("regions"), &[])?)
+    });
+    let orders = trial("program::ordertest", || {
+        judge(&run_with_regions(&program("ordertest", 2, 256, 300), None, &[Device::Edu, Device::Ramfb])?)
+    });
+    programs.chain(misuse).chain(devices).chain(translated).chain([regions, orders]).collect()
 }
 
 fn judge_translated(case: &Translated) -> Result<()> {
@@ -135,17 +140,16 @@ fn run(program: &Program, argument: Option<&str>) -> Result<Outcome> {
     machine(program, argument)?.capture()
 }
 
-/// A machine with a region of each kind besides the default one.
-fn run_with_regions() -> Result<Outcome> {
+/// On a machine with a region of each kind besides the default one.
+fn run_with_regions(program: &Program, argument: Option<&str>, devices: &[Device]) -> Result<Outcome> {
     let regions = vec![
         Region::parse_pool("camera=8M")?,
         Region::parse_carveout("vision=4M")?,
         Region::parse_protected("secret=4M")?,
     ];
-    let program = program("heaptest", 2, 256, 60);
-    let machine = machine(&program, Some("regions"))?;
-    let hardware = Hardware { cpus: program.cpus, memory: program.memory, regions, ..Hardware::default() };
-    machine.hardware(hardware).capture()
+    let Program { cpus, memory, .. } = *program;
+    let hardware = Hardware { cpus, memory, regions, devices: devices.to_vec(), ..Hardware::default() };
+    machine(program, argument)?.hardware(hardware).capture()
 }
 
 fn machine(program: &Program, argument: Option<&str>) -> Result<Machine<'static>> {

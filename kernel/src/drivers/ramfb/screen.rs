@@ -30,10 +30,11 @@ pub struct Screen {
 
 /// What is shown.
 struct Shown {
+    // Over before the pages can be anybody else's: the import may be the buffer's last reference.
+    in_flight: Option<InFlight>,
     import: Import<Head>,
     /// Which open file's.
     owner: usize,
-    in_flight: Option<InFlight>,
 }
 
 /// The display as one buffer knows it.

@@ -1,7 +1,10 @@
 //! Fences on buffers: those of a software timeline, which goes on when it is told to.
 
 use crate::rt::{Fd, abi, file, socket};
-use heaps::uapi::dma_buf::{DMA_BUF_IOCTL_IMPORT_SYNC_FILE, DMA_BUF_SYNC_WRITE, ImportSyncFile};
+use heaps::uapi::dma_buf::{
+    DMA_BUF_IOCTL_EXPORT_SYNC_FILE, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, DMA_BUF_SYNC_RW, DMA_BUF_SYNC_WRITE,
+    ExportSyncFile, ImportSyncFile,
+};
 use heaps::uapi::errno::Result;
 use heaps::uapi::sw_sync::{CreateFence, SW_SYNC_IOC_CREATE_FENCE, SW_SYNC_IOC_INC};
 use heaps::uapi::sync_file::{FileInfo, SYNC_IOC_FILE_INFO};
@@ -49,4 +52,11 @@ pub fn wait(fence: &Fd) -> Result<i32> {
 pub fn put_on(buffer: i32, fence: &Fd) -> Result<()> {
     let mut arg = ImportSyncFile { flags: DMA_BUF_SYNC_WRITE as u32, fd: fence.raw() };
     file::ioctl(buffer, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &mut arg).map(drop)
+}
+
+/// A fence for all that is under way with the buffer behind `buffer`.
+pub fn take_from(buffer: i32) -> Result<Fd> {
+    let mut arg = ExportSyncFile { flags: DMA_BUF_SYNC_RW as u32, fd: -1 };
+    file::ioctl(buffer, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &mut arg)?;
+    Ok(Fd::from_raw(arg.fd))
 }
