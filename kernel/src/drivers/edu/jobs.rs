@@ -165,8 +165,10 @@ impl Jobs {
     /// Waits until nothing is under way, and nothing can be, for half a minute at most. May sleep.
     pub fn settle(&self) {
         let is_idle = || {
-            let ready = Self::find_ready(&self.waiting.lock()).is_some();
-            (!ready && !self.running.load(Ordering::Acquire)).then_some(())
+            // Both under the lock: a job that ends makes the next one ready, and the lock is what that one is taken under.
+            let waiting = self.waiting.lock();
+            let busy = self.running.load(Ordering::Acquire) || Self::find_ready(&waiting).is_some();
+            (!busy).then_some(())
         };
         // What takes longer is not on its way out.
         let _ = self.done.wait_with(Interruptible::No, Some(now_ns() + PATIENCE_NS), is_idle);
