@@ -6,6 +6,7 @@
 pub mod dma_buf;
 pub mod dma_heap;
 pub mod drm;
+pub mod edu;
 pub mod errno;
 pub mod fcntl;
 pub mod ioctl;

@@ -7,13 +7,13 @@ use heaps::fence::{Context, Fence, Signaller};
 use heaps::{DmaLimits, Errno, Result};
 
 use super::jobs::Jobs;
-use super::uapi::Info;
 use crate::arch::mmio::Mmio;
 use crate::drivers::dma_heap::Kernel;
 use crate::drivers::interrupts::Handler;
 use crate::drivers::iommu::Domain;
 use crate::sync::sleep::{Mutex, MutexGuard};
 use crate::sync::{WaitQueue, order};
+use heaps::uapi::edu::Info;
 
 const ID: usize = 0x00;
 const LIVENESS: usize = 0x04;

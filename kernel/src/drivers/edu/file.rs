@@ -13,16 +13,16 @@ use super::device::Edu;
 use super::importer::EduImporter;
 use super::jobs::Job;
 use super::transfer::{self, Imported};
-use super::uapi::{
-    EDU_FACTORIAL, EDU_FORGET, EDU_IMPORT, EDU_INFO, EDU_PLACE, EDU_SUBMIT, EDU_TRANSFER, Import as Request,
-    Place, SUBMIT_IN_FENCE, SUBMIT_OUT_FENCE, Submit, Transfer,
-};
 use crate::drivers::dma_heap;
 use crate::drivers::import::Import;
 use crate::mm::admit::admit;
 use crate::mm::user;
 use crate::sync::{SpinLock, order};
 use crate::vfs::file::{File, FileOps, Ioctl};
+use heaps::uapi::edu::{
+    EDU_FACTORIAL, EDU_FORGET, EDU_IMPORT, EDU_INFO, EDU_PLACE, EDU_SUBMIT, EDU_TRANSFER, Import as Request,
+    Place, SUBMIT_IN_FENCE, SUBMIT_OUT_FENCE, Submit, Transfer,
+};
 
 /// How many imports an open file can have.
 const MOST: usize = 64;

@@ -1,6 +1,6 @@
 //! QEMU's `edu` PCI device behind `/dev/edu`: a device that reads and writes dma-bufs by DMA of its own.
 //!
-//! * [`uapi`]: the ioctls
+//! * [`uapi`](heaps::uapi::edu): the ioctls
 //! * [`device`]: the registers
 //! * `transfer`: moving bytes; `jobs`: in nobody's time
 //! * `importer`: the device as a buffer knows it
@@ -12,7 +12,6 @@ mod file;
 mod importer;
 mod jobs;
 mod transfer;
-pub mod uapi;
 
 use alloc::boxed::Box;
 

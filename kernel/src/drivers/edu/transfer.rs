@@ -6,8 +6,8 @@ use heaps::{Errno, Result};
 
 use super::device::{MEMORY_LEN, Turn, Way};
 use super::importer::EduImporter;
-use super::uapi::{FROM_DEVICE, TO_DEVICE, Transfer as Request};
 use crate::drivers::import::Import;
+use heaps::uapi::edu::{FROM_DEVICE, TO_DEVICE, Transfer as Request};
 
 /// A buffer that the device uses.
 pub type Imported = Import<EduImporter>;

@@ -8,10 +8,11 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use heaps::uapi::Errno;
+use heaps::uapi::edu::{EDU_IMPORT, Transfer};
 use heaps::uapi::errno::Result;
 use heaps::uapi::ioctl::{Command, WRITE};
 use userland::guest::buffer::Buffer;
-use userland::guest::edu::{self, Edu, MEMORY, Transfer};
+use userland::guest::edu::{Edu, MEMORY};
 use userland::guest::fence::{self, Timeline};
 use userland::guest::heap::Heap;
 use userland::guest::provider::Provider;
@@ -94,7 +95,7 @@ fn mapped_read_only() -> Result<Errno> {
     let place = Mapping::anonymous(PAGE)?;
     place.put_word(0, u64::from(buffer.raw() as u32));
     place.protect(0, PAGE, abi::PROT_READ)?;
-    let arguments = [Arg::Int(edu.raw().into()), Arg::Command(edu::IMPORT.raw()), Arg::At(&place, 0)];
+    let arguments = [Arg::Int(edu.raw().into()), Arg::Command(EDU_IMPORT.raw()), Arg::At(&place, 0)];
     match syscall(abi::nr::IOCTL, &arguments) {
         Err(errno) if edu.forget(0) == Err(Errno::ENOENT) => Ok(errno),
         _ => Err(Errno::EIO),

@@ -8,9 +8,10 @@ extern crate alloc;
 use alloc::vec::Vec;
 
 use heaps::uapi::Errno;
+use heaps::uapi::edu::{EDU_SUBMIT, SUBMIT_IN_FENCE, SUBMIT_OUT_FENCE, Submit, Transfer};
 use heaps::uapi::errno::Result;
 use userland::guest::buffer::Buffer;
-use userland::guest::edu::{self, Edu, Submit, Transfer};
+use userland::guest::edu::{self, Edu};
 use userland::guest::fence::{self, Timeline};
 use userland::guest::heap::Heap;
 use userland::guest::provider::Provider;
@@ -62,7 +63,7 @@ fn buffer() -> Result<(Buffer, Mapping)> {
 
 /// What the device had last, it writes to the buffer that was imported as `handle`.
 fn store(handle: u32) -> Transfer {
-    Transfer::store(handle, 0, PAGE)
+    edu::store(handle, 0, PAGE)
 }
 
 fn in_order() -> Result<(i32, bool)> {
@@ -70,7 +71,7 @@ fn in_order() -> Result<(i32, bool)> {
     let ((from, source), (to, target)) = (buffer()?, buffer()?);
     (0..PAGE).step_by(8).for_each(|at| source.put_word(at, !(at as u64)));
     let (from, to) = (edu.import(from.raw())?, edu.import(to.raw())?);
-    edu.submit(Transfer::load(from, 0, PAGE), None)?;
+    edu.submit(edu::load(from, 0, PAGE), None)?;
     let done = fence::wait(&edu.submit(store(to), None)?)?;
     Ok((done, (0..PAGE).step_by(8).all(|at| target.word(at) == !(at as u64))))
 }
@@ -81,7 +82,7 @@ fn waits() -> Result<(i32, u16, i32, bool)> {
     let (edu, timeline) = (Edu::open()?, Timeline::open()?);
     let ((from, source), (to, target)) = (buffer()?, buffer()?);
     let (loads, stores) = (edu.import(from.raw())?, edu.import(to.raw())?);
-    let loaded = edu.submit(Transfer::load(loads, 0, PAGE), Some(&timeline.fence(1)?))?;
+    let loaded = edu.submit(edu::load(loads, 0, PAGE), Some(&timeline.fence(1)?))?;
     let stored = edu.submit(store(stores), None)?;
     let busy = (fence::status(&loaded)?, socket::poll(to.raw(), abi::POLLIN)?);
     source.put_word(0, 4711);
@@ -97,7 +98,7 @@ fn after_another() -> Result<(i32, i32, bool)> {
     one.load(one.import(shared.raw())?, 0, PAGE)?;
     map.put_word(0, 0);
     let written = one.submit(store(one.import(shared.raw())?), Some(&timeline.fence(1)?))?;
-    let read = other.submit(Transfer::load(other.import(shared.raw())?, 0, PAGE), None)?;
+    let read = other.submit(edu::load(other.import(shared.raw())?, 0, PAGE), None)?;
     let early = fence::status(&read)? != 0;
     timeline.step()?;
     let ends = (fence::wait(&written)?, fence::wait(&read)?);
@@ -127,22 +128,26 @@ fn wrong(tap: &mut Tap) {
         return;
     };
     let transfer = store(handle);
-    let good = Submit { transfer, flags: edu::OUT_FENCE, ..Submit::default() };
+    let good = Submit { transfer, flags: SUBMIT_OUT_FENCE, ..Submit::default() };
     for (submit, errno, what) in [
         (Submit { flags: 4, ..good }, Errno::EINVAL, "a flag there is not"),
         (Submit { pad: 1, ..good }, Errno::EINVAL, "a field that is to be 0"),
-        (Submit { flags: edu::IN_FENCE, in_fence: -1, ..good }, Errno::EINVAL, "no descriptor for a fence"),
-        (Submit { flags: edu::IN_FENCE, in_fence: edu.raw(), ..good }, Errno::EINVAL, "one that is no fence"),
+        (Submit { flags: SUBMIT_IN_FENCE, in_fence: -1, ..good }, Errno::EINVAL, "no descriptor for a fence"),
+        (
+            Submit { flags: SUBMIT_IN_FENCE, in_fence: edu.raw(), ..good },
+            Errno::EINVAL,
+            "one that is no fence",
+        ),
         (Submit { transfer: Transfer { len: 0, ..transfer }, ..good }, Errno::EINVAL, "no bytes"),
         (Submit { transfer: Transfer { at: 8, ..transfer }, ..good }, Errno::EINVAL, "past the device's end"),
         (Submit { transfer: Transfer { offset: 8, ..transfer }, ..good }, Errno::EINVAL, "past the buffer's"),
         (Submit { transfer: store(handle + 1), ..good }, Errno::ENOENT, "another's import"),
     ] {
-        let got = file::ioctl(edu.raw(), edu::SUBMIT, &mut { submit });
+        let got = file::ioctl(edu.raw(), EDU_SUBMIT, &mut { submit });
         tap.is(got.map(drop), Err(errno), format_args!("a job: {what}"));
     }
     let mut silent = Submit { transfer, in_fence: -1, out_fence: -7, ..Submit::default() };
-    let got = file::ioctl(edu.raw(), edu::SUBMIT, &mut silent).map(|_| silent.out_fence);
+    let got = file::ioctl(edu.raw(), EDU_SUBMIT, &mut silent).map(|_| silent.out_fence);
     tap.is(got, Ok(-7), "a job whose end nobody wants to know");
 }
 
@@ -156,10 +161,10 @@ fn full() -> Result<Errno> {
     let fence = timeline.fence(1)?;
     // They are refused one and all when their turn comes, rather than done one after the other.
     let submit = |handle| {
-        let flags = edu::IN_FENCE;
+        let flags = SUBMIT_IN_FENCE;
         let mut submit =
             Submit { transfer: store(handle), flags, in_fence: fence.raw(), ..Submit::default() };
-        file::ioctl(edu.raw(), edu::SUBMIT, &mut submit).map(drop)
+        file::ioctl(edu.raw(), EDU_SUBMIT, &mut submit).map(drop)
     };
     let refused = (0..1000).find_map(|_| submit(gone).err());
     let also = edu.submit(store(handle), None).map(drop);

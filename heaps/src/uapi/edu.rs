@@ -1,28 +1,32 @@
-//! The ioctls of `/dev/edu`, of type `e`. All numbers are little-endian, all structures without padding.
-#![forbid(unsafe_code)]
+//! What `/dev/edu` understands, QEMU's PCI device with DMA of its own. Linux has no such node. All numbers are
+//! little-endian, all structures without padding.
 
-use heaps::uapi::ioctl::{Command, READ, WRITE};
-use zerocopy::{FromBytes, Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::ioctl::{Command, READ, WRITE};
+
+/// The ioctl type of `/dev/edu`.
+pub const KIND: u8 = b'e';
 
 /// What the device is: fills in an [`Info`].
-pub const EDU_INFO: Command = Command::new(READ, b'e', 0, size_of::<Info>());
+pub const EDU_INFO: Command = Command::new(READ, KIND, 0, size_of::<Info>());
 /// Has the device compute a factorial, modulo 2^32: the number in, its factorial out.
-pub const EDU_FACTORIAL: Command = Command::new(READ | WRITE, b'e', 1, size_of::<u32>());
+pub const EDU_FACTORIAL: Command = Command::new(READ | WRITE, KIND, 1, size_of::<u32>());
 /// Imports a dma-buf: an [`Import`], whose handle is filled in.
-pub const EDU_IMPORT: Command = Command::new(READ | WRITE, b'e', 2, size_of::<Import>());
+pub const EDU_IMPORT: Command = Command::new(READ | WRITE, KIND, 2, size_of::<Import>());
 /// Lets an import go, by its handle.
-pub const EDU_FORGET: Command = Command::new(WRITE, b'e', 3, size_of::<u32>());
+pub const EDU_FORGET: Command = Command::new(WRITE, KIND, 3, size_of::<u32>());
 /// Moves bytes between an import and the device's own memory: a [`Transfer`].
-pub const EDU_TRANSFER: Command = Command::new(WRITE, b'e', 4, size_of::<Transfer>());
+pub const EDU_TRANSFER: Command = Command::new(WRITE, KIND, 4, size_of::<Transfer>());
 
 /// Says where the device finds an import: a [`Place`], filled in but for the handle.
-pub const EDU_PLACE: Command = Command::new(READ | WRITE, b'e', 5, size_of::<Place>());
+pub const EDU_PLACE: Command = Command::new(READ | WRITE, KIND, 5, size_of::<Place>());
 /// Like [`EDU_TRANSFER`], but returns at once: a [`Submit`]. The buffer's other users wait for the transfer, and it for what
 /// they had asked for before.
-pub const EDU_SUBMIT: Command = Command::new(READ | WRITE, b'e', 6, size_of::<Submit>());
+pub const EDU_SUBMIT: Command = Command::new(READ | WRITE, KIND, 6, size_of::<Submit>());
 
 /// See [`EDU_INFO`].
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Info {
     /// The identification register: the version in the upper half, `ed` below.
@@ -36,7 +40,7 @@ pub struct Info {
 }
 
 /// See [`EDU_IMPORT`].
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Import {
     /// The dma-buf's descriptor.
@@ -46,7 +50,7 @@ pub struct Import {
 }
 
 /// See [`EDU_TRANSFER`].
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Transfer {
     /// Which import.
@@ -62,7 +66,7 @@ pub struct Transfer {
 }
 
 /// See [`EDU_PLACE`].
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Place {
     /// Which import.
@@ -74,7 +78,7 @@ pub struct Place {
 }
 
 /// See [`EDU_SUBMIT`].
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Submit {
     /// What to do.
