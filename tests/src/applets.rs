@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use lastref::conformance::transcript::Transcript;
-use lastref::{Machine, build, busybox};
+use lastref::{Machine, Outcome, build, busybox};
 use libtest_mimic::Trial;
 
 use crate::{obtained, transcript, trial};
@@ -35,8 +35,8 @@ fn expected(name: &str) -> Result<String> {
     fs::read_to_string(&path).with_context(|| path.display().to_string())
 }
 
-/// What a shell makes of a script on a machine, and its status.
-fn run(shell: &[&str], name: &str, busybox: Option<Vec<u8>>) -> Result<(String, u8)> {
+/// What a shell makes of a script on a machine.
+fn run(shell: &[&str], name: &str, busybox: Option<Vec<u8>>) -> Result<Outcome> {
     let path = format!("{ON_GUEST}/{name}.sh");
     let mut machine = Machine::new(build::guest()?).cpus(2).memory(512);
     for file in ["check", name] {
@@ -48,15 +48,17 @@ fn run(shell: &[&str], name: &str, busybox: Option<Vec<u8>>) -> Result<(String, 
     let machine = machine.command(shell.iter().copied().chain([path.as_str()]));
     let outcome = machine.limit(Some(Duration::from_secs(300))).capture()?;
     ensure!(outcome.reports.is_empty(), "the kernel reported something\n{}", transcript::of(&outcome));
-    let status = outcome.status().with_context(|| transcript::of(&outcome))?;
-    Ok((String::from_utf8_lossy(&outcome.stdout).into_owned(), status))
+    Ok(outcome)
 }
 
 fn applet(name: &str) -> Result<()> {
     let linux = Transcript::parse(&expected(name)?)?;
     let Some(busybox) = obtained("busybox", busybox::obtain(None))? else { return Ok(()) };
-    let (printed, status) = run(&["/bin/busybox", "sh"], name, Some(busybox))?;
-    let here = Transcript::parse(&printed).with_context(|| printed.clone())?;
+    let outcome = run(&["/bin/busybox", "sh"], name, Some(busybox))?;
+    // First of all: a script that ended before its time says less, too.
+    ensure!(outcome.status() == Some(0), "the script's status is not 0\n{}", transcript::of(&outcome));
+    let here = Transcript::parse(&String::from_utf8_lossy(&outcome.stdout))
+        .with_context(|| transcript::of(&outcome))?;
     let different = linux.checks().filter(|&(check, result)| here.result(check) != Some(result));
     let different: Vec<_> = different
         .map(|(check, result)| format!("{check}: {:?} here, {result:?} on Linux", here.result(check)))
@@ -65,17 +67,21 @@ fn applet(name: &str) -> Result<()> {
         bail!("{} of {} checks:\n{}", different.len(), linux.len(), different.join("\n"));
     }
     ensure!(here == linux, "there is more than on Linux, or it is in another order:\n{here}");
-    ensure!(status == 0, "all checks hold, and yet the status is {status}");
     Ok(())
 }
 
 fn small() -> Result<()> {
-    let (printed, status) = run(&["/bin/sh"], "small", None)?;
+    let outcome = run(&["/bin/sh"], "small", None)?;
+    let printed = String::from_utf8_lossy(&outcome.stdout);
     let expected = expected("small")?;
     for (number, (here, wanted)) in printed.lines().zip(expected.lines()).enumerate() {
         ensure!(here == wanted, "line {}: {here:?}, not {wanted:?}\n{printed}", number + 1);
     }
     ensure!(printed == expected, "it stops short, or says more:\n{printed}");
-    ensure!(status == 3, "the script exits with 3, the shell with {status}");
+    ensure!(
+        outcome.status() == Some(3),
+        "the script exits with 3, the shell does not\n{}",
+        transcript::of(&outcome)
+    );
     Ok(())
 }
