@@ -9,7 +9,8 @@ use heaps::{Errno, Result};
 
 use super::group::Process;
 use super::pidfd;
-use super::thread::{Completion, Files, Parts, Thread, fp_snapshot};
+use super::shared::{Directories, Files};
+use super::thread::{Completion, Parts, Thread, fp_snapshot};
 use super::tree::{self, Number};
 use crate::arch::{self, TrapFrame};
 use crate::mm::admit::admit;
@@ -119,7 +120,7 @@ pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u3
     let written = descriptor.as_ref().map_err(|e| *e).and_then(|_| write_numbers(&child, tid, request));
     let entered = written.and_then(|()| enter(parent, &mut number, &child, request));
     if let Err(error) = entered {
-        child.files().release();
+        child.leave_files();
         return Err(error);
     }
     let vfork = flags.contains(CloneFlags::VFORK).then(|| Arc::new(Completion::default()));
@@ -165,14 +166,17 @@ fn copy(parent: &Thread, tid: u32, request: &Request) -> Result<Thread> {
     let flags = request.flags;
     let shared = parent.mm().ok_or(Errno::ENOMEM)?;
     let mm = if flags.contains(CloneFlags::VM) { shared } else { Arc::new(shared.fork()?) };
-    let fs = if flags.contains(CloneFlags::FS) { parent.fs().clone() } else { parent.fs().fork() };
     let process = match flags.contains(CloneFlags::THREAD) {
         true => parent.process().clone(),
         false => fork_process(parent.process(), tid, flags),
     };
     let files = match flags.contains(CloneFlags::FILES) {
-        true => parent.files().share(),
-        false => Files::new(parent.files().table().fork()?),
+        true => parent.shared_files().share(),
+        false => Files::new(parent.files().fork()?),
+    };
+    let fs = match flags.contains(CloneFlags::FS) {
+        true => parent.shared_fs().share(),
+        false => Directories::new(parent.fs().fork()),
     };
     Ok(Thread::new(Parts { tid, process, mm, files, fs, mask: parent.mask() }))
 }
@@ -193,7 +197,7 @@ fn describe(parent: &Thread, child: &Thread, request: &Request) -> Result<Option
     if !request.flags.contains(CloneFlags::PIDFD) {
         return Ok(None);
     }
-    let slot = parent.files().table().reserve(true)?;
+    let slot = parent.files().reserve(true)?;
     let file = pidfd::new(child.process().clone(), 0)?;
     user::write(request.pidfd, &(slot.fd() as u32))?;
     Ok(Some((slot, file)))
@@ -229,7 +233,7 @@ fn enter(parent: &Thread, number: &mut Number, child: &Thread, request: &Request
 
 /// Takes back a child that never ran.
 fn withdraw(child: &Thread) {
-    child.files().release();
+    child.leave_files();
     let mut tree = tree::lock();
     let (held, last) = tree.remove_thread(child);
     let node = if last { tree.reap(child.process().pid()) } else { None };

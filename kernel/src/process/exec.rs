@@ -186,7 +186,7 @@ pub fn enter(thread: &Thread, frame: &mut TrapFrame, loaded: Loaded) -> Result<(
         node.exit_signal = SIGCHLD;
     }
     thread.apply_limits();
-    thread.files().table().close_on_exec();
+    thread.files().close_on_exec();
 
     *frame = TrapFrame::user(image.entry, image.sp);
     arch::fp_load_current(&FpState::default());

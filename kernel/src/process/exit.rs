@@ -84,7 +84,7 @@ fn release(thread: &Thread, status: u32) {
     let mm = thread.replace_mm(None);
     thread.complete_vfork();
     drop(mm);
-    thread.files().release();
+    thread.leave_files();
     thread.forget_task();
 
     let (held, last) = tree::lock().remove_thread(thread);

@@ -9,8 +9,9 @@ use heaps::Result;
 use super::auxv::Strings;
 use super::exec::{self, Request};
 use super::group::Process;
+use super::shared::{Directories, Files};
 use super::signal::Signals;
-use super::thread::{Files, Parts, Thread};
+use super::thread::{Parts, Thread};
 use super::tree::{self, Number};
 use super::{image, jobs, limits, procfs};
 use crate::arch::TrapFrame;
@@ -46,7 +47,7 @@ fn load(root: &Arc<Dentry>, path: &[u8], args: &[&[u8]], env: &[&[u8]]) -> Resul
         process: Process::new(tree::INIT, Signals::default(), program),
         mm: Arc::new(image.mm),
         files: Files::new(console(root)?),
-        fs: FsContext::new(root.clone()),
+        fs: Directories::new(FsContext::new(root.clone())),
         mask: 0,
     });
     Ok((thread, frame))

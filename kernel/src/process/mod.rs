@@ -39,6 +39,7 @@ pub mod random;
 mod replaceable;
 mod robust;
 pub mod script;
+pub mod shared;
 pub mod signal;
 pub mod stop;
 #[cfg(test)]

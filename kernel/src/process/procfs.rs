@@ -106,7 +106,7 @@ impl One {
 
 impl procfs::Process for One {
     fn files(&self) -> Option<Arc<FdTable>> {
-        Some(self.thread()?.files().table().clone())
+        Some(self.thread()?.files().clone())
     }
 
     fn exe(&self) -> Option<Arc<Dentry>> {

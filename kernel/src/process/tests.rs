@@ -4,9 +4,10 @@ use alloc::sync::Arc;
 
 use heaps::{Errno, Result};
 
+use super::shared::{Directories, Files};
 use super::signal::deliver::Restart;
 use super::signal::{self, Action, DEFAULT, IGNORE, Info, SA_RESTART, SIGCHLD, SIGKILL, bit};
-use super::thread::{Files, Parts};
+use super::thread::Parts;
 use super::tree::Number;
 use super::wait::{Changed, WEXITED, WNOHANG, Which};
 use super::*;
@@ -20,7 +21,7 @@ const WORD: u64 = USER_ARENA.0;
 const USR1: u32 = 10;
 
 fn thread(process: Arc<Process>, tid: u32, mm: &Arc<AddressSpace>) -> Thread {
-    let (files, fs) = (Files::new(FdTable::new()), FsContext::new(ramfs::new(1)));
+    let (files, fs) = (Files::new(FdTable::new()), Directories::new(FsContext::new(ramfs::new(1))));
     Thread::new(Parts { tid, process, mm: mm.clone(), files, fs, mask: 0 })
 }
 

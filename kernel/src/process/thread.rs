@@ -4,13 +4,14 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ops::Deref;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use heaps::Result;
 
 use super::group::Process;
 use super::limits;
 use super::replaceable::Replaceable;
+use super::shared::{Directories, Files, Release, Shared};
 use super::signal::{SigSet, SignalStack};
 use crate::arch::{self, UserRoot};
 use crate::mm::AddressSpace;
@@ -32,42 +33,6 @@ impl Deref for Thread {
 
     fn deref(&self) -> &State {
         &self.0
-    }
-}
-
-/// A descriptor table, and how many threads use it: the last to end closes the files.
-pub struct Files {
-    table: Arc<FdTable>,
-    users: AtomicUsize,
-}
-
-impl Files {
-    /// A table with one user.
-    pub fn new(table: Arc<FdTable>) -> Arc<Files> {
-        Arc::new(Files { table, users: AtomicUsize::new(1) })
-    }
-
-    /// One more user.
-    pub fn share(self: &Arc<Files>) -> Arc<Files> {
-        self.users.fetch_add(1, Ordering::Relaxed);
-        self.clone()
-    }
-
-    /// The table.
-    pub fn table(&self) -> &Arc<FdTable> {
-        &self.table
-    }
-
-    /// Whether there is more than one user.
-    fn is_shared(&self) -> bool {
-        self.users.load(Ordering::Acquire) > 1
-    }
-
-    /// One user less. May sleep, for the last one closes.
-    pub fn release(&self) {
-        if self.users.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.table.close_all();
-        }
     }
 }
 
@@ -116,7 +81,7 @@ pub struct Parts {
     /// Its files.
     pub files: Arc<Files>,
     /// Its directories.
-    pub fs: Arc<FsContext>,
+    pub fs: Arc<Directories>,
     /// The signals it blocks.
     pub mask: SigSet,
 }
@@ -126,7 +91,7 @@ pub struct State {
     tid: AtomicU32,
     process: Arc<Process>,
     files: Replaceable<Arc<Files>>,
-    fs: Replaceable<Arc<FsContext>>,
+    fs: Replaceable<Arc<Directories>>,
     mm: SpinLock<Option<Arc<AddressSpace>>, { order::TASK }>,
     root: IrqLock<Option<UserRoot>, { order::USER_ROOT }>,
     link: SpinLock<Link, { order::TASK }>,
@@ -219,33 +184,39 @@ impl State {
     }
 
     /// Its files.
-    pub fn files(&self) -> &Arc<Files> {
+    pub fn files(&self) -> &Arc<FdTable> {
+        self.files.get().value()
+    }
+
+    /// Its files, and who else uses them.
+    pub fn shared_files(&self) -> &Arc<Files> {
         self.files.get()
     }
 
     /// Its directories.
     pub fn fs(&self) -> &Arc<FsContext> {
+        self.fs.get().value()
+    }
+
+    /// Its directories, and who else uses them.
+    pub fn shared_fs(&self) -> &Arc<Directories> {
         self.fs.get()
     }
 
     /// Gives it descriptors of its own, if others use them too. Only for the calling thread itself. `ENOMEM`. May sleep.
     pub fn unshare_files(&self) -> Result<()> {
-        let shared = self.files().clone();
-        if !shared.is_shared() {
-            return Ok(());
-        }
-        let copy = Files::new(shared.table().fork()?);
-        self.files.replace(copy.clone()).inspect_err(|_| copy.release())?;
-        shared.release();
-        Ok(())
+        unshare(&self.files, |shared| shared.fork())
     }
 
-    /// Gives it directories of its own, if others use them too. Only for the calling thread itself. `ENOMEM`.
+    /// Gives it directories of its own, if others use them too. Only for the calling thread itself. `ENOMEM`. May sleep.
     pub fn unshare_fs(&self) -> Result<()> {
-        match Arc::strong_count(self.fs()) {
-            1 => Ok(()),
-            _ => self.fs.replace(self.fs().fork()),
-        }
+        unshare(&self.fs, |shared| Ok(shared.fork()))
+    }
+
+    /// Leaves its files and its directories, for good. May sleep.
+    pub(super) fn leave_files(&self) {
+        self.shared_files().leave();
+        self.shared_fs().leave();
     }
 
     /// What it is about to drop.
@@ -316,7 +287,7 @@ impl State {
     /// Lets its process' limits count in its memory and its descriptors.
     pub fn apply_limits(&self) {
         let all = self.process.limits();
-        self.files().table().set_limit(all[limits::NOFILE].soft as usize);
+        self.files().set_limit(all[limits::NOFILE].soft as usize);
         if let Some(mm) = self.mm() {
             let [stack, total, data] = [limits::STACK, limits::AS, limits::DATA].map(|kind| all[kind].soft);
             mm.set_limits(MemoryLimits { stack, total, data });
@@ -379,4 +350,19 @@ pub(super) fn fp_snapshot() -> Box<arch::FpState> {
     let mut fp = Box::<arch::FpState>::default();
     arch::fp_save_current(&mut fp);
     fp
+}
+
+/// Replaces what is shared with others by a copy.
+fn unshare<T: Release>(
+    place: &Replaceable<Arc<Shared<T>>>,
+    copy: impl FnOnce(&T) -> Result<Arc<T>>,
+) -> Result<()> {
+    let shared = place.get();
+    if !shared.is_shared() {
+        return Ok(());
+    }
+    let copy = Shared::new(copy(shared.value())?);
+    place.replace(copy.clone()).inspect_err(|_| copy.leave())?;
+    shared.leave();
+    Ok(())
 }

@@ -68,14 +68,14 @@ fn is_timed(thread: &Thread, number: u64, fd: u64) -> bool {
         nr::WRITE | nr::WRITEV | nr::SENDTO | nr::SENDMSG | nr::SENDMMSG | nr::CONNECT => Way::Out,
         _ => return false,
     };
-    let file = thread.files().table().get(fd as i32);
+    let file = thread.files().get(fd as i32);
     file.is_ok_and(|file| flight::socket_of(&file).is_some_and(|s| s.options.patience(way).is_some()))
 }
 
 #[rustfmt::skip]
 fn call(thread: &Thread, frame: &mut TrapFrame) -> Result<usize> {
     let [a, b, c, d, e, f] = [frame.x[0], frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5]];
-    let ctx = &Ctx { files: thread.files().table(), fs: thread.fs(), pid: thread.process().pid() as i32 };
+    let ctx = &Ctx { files: thread.files(), fs: thread.fs(), pid: thread.process().pid() as i32 };
     match frame.x[8] {
         nr::READ => rw::sys_read(ctx, a as i32, b, c as usize),
         nr::WRITE => rw::sys_write(ctx, a as i32, b, c as usize),

@@ -46,8 +46,7 @@ pub fn sys_mmap(
     if !offset.is_multiple_of(PAGE_SIZE as u64) {
         return Err(Errno::EINVAL);
     }
-    let file =
-        if flags & MapFlags::ANONYMOUS.bits() == 0 { Some(thread.files().table().get(fd)?) } else { None };
+    let file = if flags & MapFlags::ANONYMOUS.bits() == 0 { Some(thread.files().get(fd)?) } else { None };
     let kept = check_flags(flags, file.is_some())?;
     if len == 0 {
         return Err(Errno::EINVAL);

@@ -66,6 +66,6 @@ pub fn sys_pidfd_getfd(ctx: &Ctx, pidfd: i32, fd: i32, flags: u32) -> Result<usi
     let process = pidfd::process_of(&*ctx.file(pidfd)?)?;
     let other = tree::lock().node(process.pid()).and_then(|node| node.threads.first().cloned());
     let other = other.filter(|thread| alloc::sync::Arc::ptr_eq(thread.process(), &process));
-    let file = other.ok_or(Errno::ESRCH)?.files().table().get(fd)?;
+    let file = other.ok_or(Errno::ESRCH)?.files().get(fd)?;
     ctx.files.add(file, true)
 }

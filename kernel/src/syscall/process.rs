@@ -112,7 +112,7 @@ fn execute(
     let path = user_path(path)?;
     // Before anything is looked up.
     let (argv, envp) = (strings(argv)?, strings(envp)?);
-    let ctx = Ctx { files: thread.files().table(), fs: thread.fs(), pid: thread.process().pid() as i32 };
+    let ctx = Ctx { files: thread.files(), fs: thread.fs(), pid: thread.process().pid() as i32 };
     let dentry = match path.is_empty() && flags & AT_EMPTY_PATH != 0 {
         true => ctx.file(dirfd)?.dentry().cloned().ok_or(Errno::EACCES)?,
         false => ctx.resolve(dirfd, &path, flags & AT_SYMLINK_NOFOLLOW == 0)?,
@@ -247,7 +247,7 @@ pub fn sys_waitid(
         (2, 0) => Which::Group(group_of(thread.process().pid())?),
         (2, 1..=MAX_ID) => Which::Group(id),
         (3, 0..=MAX_ID) => {
-            let file = thread.files().table().get(id as i32)?;
+            let file = thread.files().get(id as i32)?;
             let process = pidfd::process_of(&file)?;
             if !pidfd::is_there(&process) {
                 return Err(Errno::ECHILD);

@@ -12,8 +12,8 @@ use crate::sync::{SpinLock, order};
 
 /// Root directory, current directory and umask. Threads share one; fork copies it.
 pub struct FsContext {
-    root: SpinLock<Arc<Dentry>, { order::DENTRY }>,
-    cwd: SpinLock<(Arc<Dentry>, Use), { order::DENTRY }>,
+    root: SpinLock<Used, { order::DENTRY }>,
+    cwd: SpinLock<Used, { order::DENTRY }>,
     umask: AtomicU32,
 }
 
@@ -24,8 +24,8 @@ impl FsContext {
     }
 
     fn with(root: Arc<Dentry>, cwd: Arc<Dentry>, umask: u32) -> Arc<FsContext> {
-        let root = SpinLock::new(root);
-        Arc::new(FsContext { root, cwd: SpinLock::new(used(cwd)), umask: AtomicU32::new(umask) })
+        let [root, cwd] = [root, cwd].map(|dir| SpinLock::new(used(dir)));
+        Arc::new(FsContext { root, cwd, umask: AtomicU32::new(umask) })
     }
 
     /// A copy, for fork.
@@ -35,7 +35,7 @@ impl FsContext {
 
     /// The root directory.
     pub fn root(&self) -> Arc<Dentry> {
-        self.root.lock().clone()
+        self.root.lock().0.clone()
     }
 
     /// Changes the root directory. `ENOTDIR`.
@@ -43,6 +43,7 @@ impl FsContext {
         if !to.inode().is_dir() {
             return Err(Errno::ENOTDIR);
         }
+        let to = used(to);
         let before = core::mem::replace(&mut *self.root.lock(), to);
         drop(before);
         Ok(())
@@ -64,6 +65,15 @@ impl FsContext {
         Ok(())
     }
 
+    /// Its processes have ended: its filesystems are not in use for it any more, whoever still looks at it. May take a
+    /// filesystem down.
+    pub fn release(&self) {
+        for place in [&self.root, &self.cwd] {
+            let one = place.lock().1.take();
+            drop(one);
+        }
+    }
+
     /// The permission bits that new files do not get.
     pub fn umask(&self) -> u32 {
         self.umask.load(Ordering::Relaxed)
@@ -75,7 +85,10 @@ impl FsContext {
     }
 }
 
-fn used(dir: Arc<Dentry>) -> (Arc<Dentry>, Use) {
+/// A directory, and that its filesystem is in use for it.
+type Used = (Arc<Dentry>, Option<Use>);
+
+fn used(dir: Arc<Dentry>) -> Used {
     let one = Use::of(dir.inode().dev());
-    (dir, one)
+    (dir, Some(one))
 }

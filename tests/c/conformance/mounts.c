@@ -80,11 +80,39 @@ static void listed(void)
 	umount("at");
 }
 
+/* Who has ended uses nothing any more. */
+static void users(void)
+{
+	int round, status = 0, refused = 0;
+	pid_t pid;
+
+	for (round = 0; round < 200; round++) {
+		mount("none", "at", "tmpfs", 0, NULL);
+		if (fork() == 0)
+			_exit(chdir("at") != 0 || (round % 2 && chroot(".") != 0));
+		wait(&status);
+		refused += umount("at") != 0 || status != 0;
+		umount2("at", MNT_DETACH);
+	}
+	check_text("refused after the end of who was there", "%d", refused);
+	mount("none", "at", "tmpfs", 0, NULL);
+	pid = fork();
+	if (pid == 0)
+		_exit(chroot("at") || raise(SIGSTOP));
+	waitpid(pid, &status, WUNTRACED);
+	check("umount another's root", umount("at"));
+	kill(pid, SIGKILL);
+	wait(&status);
+	check("umount, then", umount("at"));
+}
+
 int main(void)
 {
 	begin();
 	subject = "mount";
 	mounting();
+	subject = "users";
+	users();
 	subject = "list";
 	listed();
 	return finish();
