@@ -221,15 +221,32 @@ static long meminfo(const char *field)
 #define EATEN (144 * MIB)
 #define LARGE (4 * MIB)
 
-/*
- * Memory with holes of single pages: what was free is touched, and three pages of four given back. Then the buffers
- * that are made, one after the other and kept, have to do with less and less.
- */
-static void runs_of_scattered_memory(int heap)
+/* What was seen of many buffers: how many were wrong in a way. */
+static struct {
+	int made, others, rises, sizes;
+} all;
+
+/* A buffer of scattered memory, and the length of its last runs. */
+static int large_buffer(int heap, unsigned long *last)
+{
+	int buffer = allocate(heap, LARGE, O_RDWR | O_CLOEXEC);
+	struct runs seen;
+
+	if (buffer < 0)
+		give_up("a buffer of scattered memory");
+	seen = judge(runs_of(buffer));
+	all.made++;
+	all.others += seen.others;
+	all.rises += seen.rises;
+	all.sizes += seen.pages != LARGE / PAGE;
+	*last = seen.last;
+	return buffer;
+}
+
+/* Memory with holes of single pages: what was free is touched, and three pages of four given back. */
+static char *scatter(void)
 {
 	char *eaten = mmap(NULL, EATEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct runs seen = { 0 };
-	int others = 0, rises = 0, wrong = 0, made = 0;
 
 	if (eaten == MAP_FAILED)
 		give_up("mmap");
@@ -238,22 +255,48 @@ static void runs_of_scattered_memory(int heap)
 	for (size_t at = 0; at < EATEN; at += 4 * PAGE)
 		if (madvise(eaten + at, 3 * PAGE, MADV_DONTNEED) != 0)
 			give_up("madvise");
-	while (seen.last != 1 && meminfo("MemFree:") - meminfo("CmaFree:") > 24 * 1024) {
-		int buffer = allocate(heap, LARGE, O_RDWR | O_CLOEXEC);
+	return eaten;
+}
 
-		if (buffer < 0)
-			give_up("a buffer of scattered memory");
-		seen = judge(runs_of(buffer));
-		others |= seen.others;
-		rises |= seen.rises;
-		wrong |= seen.pages != LARGE / PAGE;
-		made++;
+/* Gives long runs back, one after the other and again and again, and takes others. */
+static _Noreturn void churn(int heap, int *buffers, size_t count)
+{
+	for (size_t i = 0;; i = (i + 1) % count) {
+		close(buffers[i]);
+		buffers[i] = allocate(heap, MIB, O_RDWR | O_CLOEXEC);
 	}
-	check_true("some buffers were made", made > 0);
-	check_true("the last one ends in single pages", seen.last == 1);
-	check_true("some run of another length", others);
-	check_true("some run longer than the one before", rises);
-	check_true("some buffer of another size", wrong);
+}
+
+/*
+ * Buffers that are made one after the other and kept have to do with less and less. Then some that are made while
+ * somebody else gives long runs back: those come too late for a buffer that has short ones already.
+ */
+static void runs_of_scattered_memory(int heap)
+{
+	int held[8];
+	unsigned long last = 0;
+	char *eaten;
+	pid_t pid;
+
+	for (size_t i = 0; i < COUNT(held); i++)
+		held[i] = allocate(heap, MIB, O_RDWR | O_CLOEXEC);
+	eaten = scatter();
+	while (last != 1 && meminfo("MemFree:") - meminfo("CmaFree:") > 24 * 1024)
+		large_buffer(heap, &last);
+	check_true("some buffers were made", all.made > 0);
+	check("the last one's last runs", (long)last);
+	pid = fork();
+	if (pid == 0)
+		churn(heap, held, COUNT(held));
+	for (size_t i = 0; i < COUNT(held); i++)
+		close(held[i]);
+	for (int i = 0; i < 40; i++)
+		close(large_buffer(heap, &last));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	check("buffers with runs of another length", all.others);
+	check("buffers with runs longer than those before", all.rises);
+	check("buffers of another size", all.sizes);
 	close_range((unsigned int)heap + 1, ~0u, 0);
 	munmap(eaten, EATEN);
 }
