@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use dtoolkit::Node;
 use dtoolkit::fdt::Fdt;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 
@@ -18,8 +17,12 @@ const RAM: u64 = 1 << 30;
 /// What QEMU puts the kernel, the device tree and the initramfs in, from the start of RAM, at the most.
 const BOOT: u64 = 160 << 20;
 
+/// Heaps of the kernel's own. (`reserved` is the default pool's where no region is one.)
+const TAKEN: [&str; 3] = ["system", "default_cma_region", "reserved"];
+
 /// The device tree that `qemu` would give a machine of this hardware, with its regions entered.
 pub fn with_regions(qemu: &Path, hardware: &Hardware) -> Result<Vec<u8>> {
+    check_names(&hardware.regions)?;
     let placed = place(&hardware.regions, u64::from(hardware.memory) << 20)?;
     let directory = tempfile::Builder::new().prefix("lastref-").tempdir()?;
     let file = directory.path().join("machine.dtb");
@@ -36,6 +39,29 @@ pub fn with_regions(qemu: &Path, hardware: &Hardware) -> Result<Vec<u8>> {
     let blob =
         blob.map_err(|_| anyhow!("QEMU wrote no device tree: {}", String::from_utf8_lossy(&output.stderr)))?;
     enter(&blob, &placed)
+}
+
+/// Refuses names that two heaps would have: each region has one of its name.
+fn check_names(regions: &[Region]) -> Result<()> {
+    for (at, region) in regions.iter().enumerate() {
+        let name = node_name(region);
+        ensure!(
+            !TAKEN.contains(&name),
+            "every machine has a heap called {name}; give the region another name"
+        );
+        let twice = regions[..at].iter().any(|other| node_name(other) == name);
+        ensure!(
+            !twice || region.name.is_some(),
+            "there are two --cma without a name; write one as camera=16M"
+        );
+        ensure!(!twice, "two regions are called {name}");
+    }
+    Ok(())
+}
+
+/// What a region's node is called, without its address.
+fn node_name(region: &Region) -> &str {
+    region.name.as_deref().unwrap_or("linux,cma")
 }
 
 /// Chooses a base for each region that names none: down from the end of RAM.
@@ -89,9 +115,8 @@ fn enter(blob: &[u8], regions: &[(u64, &Region)]) -> Result<Vec<u8>> {
     nodes.add_property(property("#size-cells", &2u32.to_be_bytes()));
     nodes.add_property(property("ranges", &[]));
     for (base, region) in regions {
-        let name = region.name.as_deref().unwrap_or("linux,cma");
+        let name = node_name(region);
         let unit = format!("{name}@{base:x}");
-        ensure!(!nodes.children().any(|node| node.name() == unit), "two regions are called {name}");
         let mut node = DeviceTreeNode::new(unit).map_err(|e| anyhow!("{name}: {e:?}"))?;
         let reg = [base.to_be_bytes(), region.size.to_be_bytes()].concat();
         node.add_property(property("reg", &reg));
@@ -155,6 +180,24 @@ mod tests {
         let node = fdt.find_node("/reserved-memory/camera@50000000").unwrap();
         let reg = node.reg().unwrap().unwrap().next().unwrap();
         assert_eq!((reg.address::<u64>().unwrap(), reg.size::<u64>().unwrap()), (0x5000_0000, 4 << 20));
-        assert!(enter(&plain, &[(0, &one), (0, &one)]).unwrap_err().to_string().contains("two regions"));
+    }
+
+    #[test]
+    fn no_two_heaps_have_a_name() {
+        let refused = |regions: &[Region]| check_names(regions).unwrap_err().to_string();
+        let pool = |name: Option<&str>| Region {
+            kind: Kind::Pool,
+            name: name.map(str::to_owned),
+            size: UNIT,
+            base: None,
+        };
+        let camera = region("camera", 2, None);
+        check_names(&[pool(None), pool(Some("video")), camera.clone()]).unwrap();
+        assert!(refused(&[pool(None), pool(None)]).contains("without a name"));
+        assert!(refused(&[pool(Some("camera")), camera]).contains("two regions are called camera"));
+        assert!(refused(&[pool(None), region("linux,cma", 2, None)]).contains("called linux,cma"));
+        for name in TAKEN {
+            assert!(refused(&[region(name, 2, None)]).contains("every machine"), "{name}");
+        }
     }
 }

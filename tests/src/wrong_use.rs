@@ -24,7 +24,7 @@ type Case = (&'static str, &'static [&'static str], i32, &'static str);
 /// An id that is one, whatever comes of it.
 const ID: &str = "H3-get.kref.r-a2b11a-0371253a";
 
-const WRONG: [Case; 26] = [
+const WRONG: [Case; 31] = [
     ("unknown-subcommand", &["frobnicate"], USAGE, "frobnicate"),
     ("unknown-option", &["--frobnicate"], USAGE, "--frobnicate"),
     ("no-program", &["exec"], USAGE, "PROG"),
@@ -54,6 +54,21 @@ const WRONG: [Case; 26] = [
         &["demo", "H3", "--discipline", "lastref", "--replay", ID],
         USAGE,
         "under kref",
+    ),
+    ("no-region", &["exec", "--cma", "0", "@/true"], USAGE, "multiple of 2M"),
+    ("two-default-regions", &["exec", "--cma", "8M", "--cma", "8M", "@/true"], FAILED, "without a name"),
+    (
+        "region-called-twice",
+        &["exec", "--cma", "a=8M", "--carveout", "a=8M", "@/true"],
+        FAILED,
+        "are called a",
+    ),
+    ("region-called-system", &["exec", "--carveout", "system=8M", "@/true"], FAILED, "called system"),
+    (
+        "regions-overlap",
+        &["exec", "--cma", "8M@0x50000000", "--protected", "a=8M@0x50400000", "@/true"],
+        FAILED,
+        "two regions overlap",
     ),
     ("missing-put", &["exec", "--put", "@/missing:/x", "@/true"], FAILED, "cannot put"),
 ];

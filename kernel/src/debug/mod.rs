@@ -10,6 +10,8 @@ pub mod ktap;
 pub mod lab;
 #[cfg(target_os = "none")]
 pub mod leaks;
+#[cfg_attr(not(target_os = "none"), path = "life_host.rs")]
+pub mod life;
 pub mod meet;
 #[cfg(target_os = "none")]
 pub mod oops;

@@ -79,7 +79,7 @@ fn describe(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) {
     };
     print!("{RULE}");
     print!("BUG: lastref: {kind}: {what}: pc={}", Code(frame.elr));
-    if let Some(module) = gone {
+    if let Some(module) = &gone {
         print!(
             "The address is {:#x} bytes inside of module {}, which was unloaded",
             module.offset, module.name
@@ -99,6 +99,9 @@ fn describe(cause: Cause, esr: u64, far: u64, frame: &TrapFrame) {
     print!("lr  {:016x}  sp  {:016x}  spsr {:08x}", frame.x[30], frame.sp, frame.spsr);
     let pc = if cause == Cause::InstructionAbort { frame.x[30] } else { frame.elr };
     report::stack("Call trace", core::iter::once(pc).chain(callers(frame)));
+    if let Some(module) = &gone {
+        report::module_history(&module.life);
+    }
     print!("{RULE}");
 }
 

@@ -75,17 +75,23 @@ fn remember_change(count: *const u8, taken: bool) {
     history.next += 1;
 }
 
+/// Whether they are remembered.
+pub fn are_remembered() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
 /// The last changes of the counts within these untagged addresses, since the object with this serial number was made
-/// there, in order; and whether there may have been others before them.
-pub fn of(object: Range<usize>, serial: u32) -> (ArrayVec<Change, SHOWN>, bool) {
+/// there, and before there were any younger than `until`, in order; and whether there may have been others before them.
+pub fn of(object: Range<usize>, serial: u32, until: Option<u32>) -> (ArrayVec<Change, SHOWN>, bool) {
     let since = |change: &Change| change.serial.wrapping_sub(serial) as i32 >= 0;
+    let before = |change: &Change| until.is_none_or(|until| until.wrapping_sub(change.serial) as i32 >= 0);
     let mut last = ArrayVec::new();
     let history = HISTORY.lock();
     let oldest = history.next.saturating_sub(KEPT);
     let mut cut = oldest > 0 && since(&history.changes[oldest % KEPT]);
     for at in oldest..history.next {
         let change = history.changes[at % KEPT];
-        if object.contains(&change.count()) && since(&change) {
+        if object.contains(&change.count()) && since(&change) && before(&change) {
             if last.is_full() {
                 last.remove(0);
                 cut = true;

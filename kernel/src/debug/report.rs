@@ -129,6 +129,7 @@ mod guest {
     use super::*;
     use crate::arch::backtrace::{frame_pointer, frames_from};
     use crate::arch::{self, detector};
+    use crate::debug::life::Life;
     use crate::debug::print::{Line, RULE, print};
     use crate::debug::{oops, references};
     use crate::mm::object::{self, Record, State, Trace};
@@ -216,6 +217,12 @@ mod guest {
         stack("Call trace", frames_from(frame_pointer()));
         if let Some(record) = record {
             history(record, references::untagged(ptr.addr()));
+            let state = if double { "freed" } else { "live" };
+            print!(
+                "The address is of a {state} `{}` of {} bytes",
+                record.kind.unwrap_or("object"),
+                record.size
+            );
         }
         print!("{RULE}");
     }
@@ -263,17 +270,44 @@ mod guest {
     /// who freed it.
     fn history(record: &Record, at: usize) {
         who("Allocated", &record.allocated);
-        let (changes, cut) = references::of(at..at + record.size as usize, record.serial);
-        if cut {
-            print!("");
-            print!("Who took and put references before this is forgotten.");
-        }
+        let (changes, cut) = references::of(at..at + record.size as usize, record.serial, None);
+        before_changes(changes.is_empty().then_some("No reference was counted in it."), cut);
         for change in changes {
             let what = if change.taken { "taken" } else { "put" };
             who(format_args!("Reference {what} at +{}", change.count() - at), &change.who);
         }
         if record.freed.cpu != u32::MAX && record.freed.addresses().next().is_some() {
             who("Freed", &record.freed);
+        }
+    }
+
+    /// What has to be said before a history of references: `none`, where there are none.
+    fn before_changes(none: Option<&str>, cut: bool) {
+        let said = match (references::are_remembered(), cut, none) {
+            (false, ..) => {
+                "References are remembered once 1 is written to /sys/kernel/debug/lastref/references."
+            }
+            (_, true, _) => "Who took and put references before this is forgotten.",
+            (.., Some(none)) => none,
+            _ => return,
+        };
+        print!("");
+        print!("{said}");
+    }
+
+    /// Who loaded a module, who took and put references to it, in order, and who unloaded it.
+    pub(crate) fn module_history(life: &Life) {
+        who("Loaded", &life.began.who);
+        if let Some(at) = life.count() {
+            let until = life.ended.map(|ended| ended.serial);
+            let (changes, cut) = references::of(at..at + 1, life.began.serial, until);
+            before_changes(changes.is_empty().then_some("Nobody took or put a reference to it."), cut);
+            for change in changes {
+                who(if change.taken { "Reference taken" } else { "Reference put" }, &change.who);
+            }
+        }
+        if let Some(ended) = &life.ended {
+            who("Unloaded", &ended.who);
         }
     }
 
@@ -296,4 +330,4 @@ mod guest {
     }
 }
 #[cfg(target_os = "none")]
-pub(crate) use guest::stack;
+pub(crate) use guest::{module_history, stack};

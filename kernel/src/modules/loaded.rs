@@ -16,6 +16,7 @@ use super::layout::Layout;
 use super::link::{self, Entries};
 use super::module::{Module, ModuleRef, State};
 use super::params::Param;
+use super::places;
 use crate::mm::module::{self, Memory};
 use crate::sync::{SpinLock, order};
 
@@ -77,6 +78,7 @@ impl Loaded {
         let base = memory.base();
         let holds = SpinLock::new(Some((memory, references)));
         let (module, heaps, reports) = (Module::new(name), Heaps::new(), SpinLock::new(Vec::new()));
+        places::set_count(base, module.count());
         Ok(Loaded { module, params, heaps, base, size, entries, uses, exports, reports, holds })
     }
 

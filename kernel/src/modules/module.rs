@@ -5,6 +5,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 
+use heaps::Platform;
+
+use crate::drivers::dma_heap::Kernel;
+
 /// References held on all modules together, for the leak oracle.
 static REFERENCES: AtomicUsize = AtomicUsize::new(0);
 
@@ -68,6 +72,11 @@ impl Module {
         self.0.refs.load(Ordering::Relaxed).saturating_sub(1)
     }
 
+    /// What its references are known by in the history of references.
+    pub(super) fn count(&self) -> *const u8 {
+        core::ptr::from_ref(&self.0.refs).cast()
+    }
+
     /// Lets nobody take a reference any more; fails, and changes nothing, when somebody has one, unless forced.
     #[must_use]
     pub(crate) fn stop(&self, force: bool) -> bool {
@@ -92,12 +101,14 @@ impl heaps::Module for Module {
         let get = |n: u32| if n == 0 || going { None } else { n.checked_add(1) };
         let got = self.0.refs.fetch_update(Ordering::Acquire, Ordering::Relaxed, get).is_ok();
         if got {
+            Kernel::counted(self.count(), true);
             REFERENCES.fetch_add(1, Ordering::Relaxed);
         }
         got
     }
 
     fn put(&self) {
+        Kernel::counted(self.count(), false);
         self.0.refs.fetch_sub(1, Ordering::Release);
         REFERENCES.fetch_sub(1, Ordering::Relaxed);
     }

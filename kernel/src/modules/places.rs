@@ -13,6 +13,7 @@ use heaps::{Errno, PAGE_SIZE, Result};
 use sdk::abi::NAME_LEN;
 
 use crate::arch::{MODULES_BASE, MODULES_SIZE};
+use crate::debug::life::{Life, Moment};
 use crate::sync::{IrqLock, order};
 
 /// Modules that can be loaded at once.
@@ -28,6 +29,7 @@ struct Place {
     size: usize,
     /// It is being unmapped: who still uses it comes too late.
     going: bool,
+    life: Life,
 }
 
 impl Place {
@@ -68,21 +70,27 @@ impl Places {
         (base + size + PAGE_SIZE <= MODULES_BASE + MODULES_SIZE).then_some(base)
     }
 
-    fn take(&mut self, name: &str, size: usize) -> Result<usize> {
+    fn take(&mut self, name: &str, size: usize, life: Life) -> Result<usize> {
         let name = ArrayString::from(name).map_err(|_| Errno::ENOEXEC)?;
         let base = self.fit(self.next, size).or_else(|| self.fit(MODULES_BASE, size));
         let base = base.filter(|_| !self.taken.is_full()).ok_or(Errno::ENOMEM)?;
         let at = self.taken.partition_point(|place| place.base < base);
-        self.taken.insert(at, Place { name, base, size, going: false });
+        self.taken.insert(at, Place { name, base, size, going: false, life });
         // The addresses speak of another module now.
         self.gone.retain(|place| !place.meets(base, size));
         self.next = base + size;
         Ok(base)
     }
 
-    fn leave(&mut self, base: usize) {
-        let place = self.taken.iter_mut().find(|place| place.base == base);
-        place.into_iter().for_each(|place| place.going = true);
+    fn of(&mut self, base: usize) -> Option<&mut Place> {
+        self.taken.iter_mut().find(|place| place.base == base)
+    }
+
+    fn leave(&mut self, base: usize, now: Moment) {
+        if let Some(place) = self.of(base) {
+            place.going = true;
+            place.life.end(now);
+        }
     }
 
     fn give_back(&mut self, base: usize) {
@@ -98,7 +106,7 @@ impl Places {
         let taken = self.taken.iter().map(|place| (place, !place.going));
         let gone = self.gone.iter().map(|place| (place, false));
         let (place, loaded) = taken.chain(gone).find(|(place, _)| place.contains(address))?;
-        Some(Where { name: place.name, offset: address - place.base, loaded })
+        Some(Where { name: place.name, offset: address - place.base, loaded, life: place.life })
     }
 }
 
@@ -110,7 +118,8 @@ pub struct Claim {
 impl Claim {
     /// Takes `size` bytes of addresses, whole pages, for the module `name`. `ENOMEM`.
     pub fn new(name: &str, size: usize) -> Result<Claim> {
-        PLACES.lock().take(name, size).map(|base| Claim { base })
+        let life = Life::new(Moment::now());
+        PLACES.lock().take(name, size, life).map(|base| Claim { base })
     }
 
     /// The first address.
@@ -120,7 +129,15 @@ impl Claim {
 
     /// What is there is about to be unmapped: from here on it counts as unloaded.
     pub fn leave(&self) {
-        PLACES.lock().leave(self.base);
+        let now = Moment::now();
+        PLACES.lock().leave(self.base, now);
+    }
+}
+
+/// Says where the references are counted of the module that starts at `base`.
+pub fn set_count(base: usize, count: *const u8) {
+    if let Some(place) = PLACES.lock().of(base) {
+        place.life.set_count(count);
     }
 }
 
@@ -138,6 +155,8 @@ pub struct Where {
     pub offset: usize,
     /// Whether it is loaded; if not, it was.
     pub loaded: bool,
+    /// Who loaded it, and who unloaded it.
+    pub life: Life,
 }
 
 /// Whose address this is, or was the last time it was somebody's.
@@ -174,35 +193,39 @@ mod tests {
     use super::*;
     use alloc::format;
 
+    fn take(places: &mut Places, name: &str, size: usize) -> Result<usize> {
+        places.take(name, size, Life::new(Moment::now()))
+    }
+
     #[test]
     fn an_address_is_known_while_its_module_is_loaded_and_after() {
         let mut places = Places::new();
-        let base = places.take("first", 2 * PAGE_SIZE).unwrap();
+        let base = take(&mut places, "first", 2 * PAGE_SIZE).unwrap();
         let place = places.find(base + 5000).unwrap();
         assert_eq!((place.name.as_str(), place.offset, place.loaded), ("first", 5000, true));
         assert!(places.find(base - 1).is_none() && places.find(base + 2 * PAGE_SIZE).is_none());
-        places.leave(base);
+        places.leave(base, Moment::now());
         assert!(!places.find(base).unwrap().loaded, "it is being unmapped");
         places.give_back(base);
         assert!(!places.find(base).unwrap().loaded);
         // The next does not take the same place at once, and leaves a page between.
-        assert_eq!(places.take("second", PAGE_SIZE), Ok(base + 3 * PAGE_SIZE));
-        assert_eq!(places.take(&"a".repeat(NAME_LEN + 1), PAGE_SIZE), Err(Errno::ENOEXEC));
+        assert_eq!(take(&mut places, "second", PAGE_SIZE), Ok(base + 3 * PAGE_SIZE));
+        assert_eq!(take(&mut places, &"a".repeat(NAME_LEN + 1), PAGE_SIZE), Err(Errno::ENOEXEC));
     }
 
     #[test]
     fn places_come_round_again_and_run_out() {
         let mut places = Places::new();
         let half = MODULES_SIZE / 2 - 4 * PAGE_SIZE;
-        let (a, b) = (places.take("a", half).unwrap(), places.take("b", half).unwrap());
-        assert_eq!(places.take("c", half), Err(Errno::ENOMEM));
+        let (a, b) = (take(&mut places, "a", half).unwrap(), take(&mut places, "b", half).unwrap());
+        assert_eq!(take(&mut places, "c", half), Err(Errno::ENOMEM));
         places.give_back(a);
-        assert_eq!(places.take("c", half), Ok(a));
+        assert_eq!(take(&mut places, "c", half), Ok(a));
         let place = places.find(a).unwrap();
         assert_eq!((place.name.as_str(), place.loaded), ("c", true));
         places.give_back(a);
         places.give_back(b);
-        let many = (0..2 * MOST).map_while(|_| places.take("m", PAGE_SIZE).ok()).count();
+        let many = (0..2 * MOST).map_while(|_| take(&mut places, "m", PAGE_SIZE).ok()).count();
         assert_eq!(many, MOST);
     }
 
@@ -210,7 +233,7 @@ mod tests {
     fn only_the_last_that_went_are_remembered() {
         let mut places = Places::new();
         let bases: [usize; REMEMBERED + 1] = core::array::from_fn(|_| {
-            let base = places.take("m", PAGE_SIZE).unwrap();
+            let base = take(&mut places, "m", PAGE_SIZE).unwrap();
             places.give_back(base);
             base
         });

@@ -57,7 +57,16 @@ pub fn init(set_aside: &[Reserved<'_>], lend: bool) -> Result<()> {
     if let (Some(first), Some(end)) = (first, end) {
         machine::lend(&Regions, first..end, lenders().map(CmaRegion::lendable).sum());
     }
-    regions.iter().try_for_each(show)
+    regions.iter().for_each(publish);
+    Ok(())
+}
+
+/// Shows a region in debugfs. Where its name is taken, by a region of the same name elsewhere, that one stays shown; the
+/// machine does not fail for it.
+fn publish(region: &'static Region) {
+    if let Err(e) = show(region) {
+        log::warn!("region {} at {:#x}: not shown: {e}", region.name, region.memory.base().get());
+    }
 }
 
 /// Registers a heap over each region, for good, by the region's name: the default pool's too, which Linux 6.1 calls its
@@ -183,4 +192,22 @@ fn map(memory: &CmaRegion<Kernel>) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_regions_of_a_name_the_first_is_shown() {
+        let region = |base| {
+            let memory = CmaRegion::new(PhysAddr::new(base), 4).unwrap();
+            let name = try_str("twice").unwrap();
+            &*Box::leak(Box::new(Region { name, purpose: Purpose::Carveout, memory }))
+        };
+        let (first, second) = (region(0x5000_0000), region(0x6000_0000));
+        assert_eq!(show(first), Ok(()));
+        assert_eq!(show(second), Err(heaps::Errno::EEXIST));
+        publish(second);
+    }
 }

@@ -117,9 +117,13 @@ pub const PANIC: Scenario = canary("canary-panic", "a kernel panic on purpose", 
 pub const UAF: Scenario =
     canary("canary-uaf", "a touch of freed memory on purpose", |s| provoke(s, "touch_freed"));
 
-/// Has the kernel call a module that was unloaded.
+/// Has the kernel call a module that was held, let go and unloaded.
 pub const UNLOADED: Scenario = canary("canary-unloaded", "a call of an unloaded module on purpose", |s| {
     let provider = s.load("canary")?;
+    let heap = s.open("canary")?;
+    let buffer = s.allocate(&heap)?;
+    s.close_heap(heap)?;
+    s.close_buffer(buffer)?;
     must("delete_module", s.unload(&provider))?;
     provoke(s, "call_unloaded")
 });
