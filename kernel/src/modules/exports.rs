@@ -4,7 +4,7 @@
 use heaps::exporter::Contiguous;
 use heaps::fallible::try_box;
 use heaps::platform::Point;
-use heaps::{Errno, Pages, PhysAddr, Result, Run};
+use heaps::{Errno, Pages, PhysAddr, Platform, Result, Run};
 use sdk::exports::{Exports, RawLock};
 
 use crate::debug::{meet, report};
@@ -61,6 +61,11 @@ fn wait_drained(drained: &mut dyn FnMut() -> bool) {
 fn freed(start: PhysAddr, pages: usize) {
     if let Some(at) = spaces::find_mapping(start..start.add_pages(pages as u64)) {
         report::freed_while_mapped(start, pages, at);
+    }
+    if let Ok(frames) = Run::new(start, pages) {
+        Kernel::each_buffer(&mut |buffer| {
+            buffer.each_device_at(frames, &mut |device| report::freed_while_attached(frames, device));
+        });
     }
 }
 
