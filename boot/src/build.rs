@@ -16,11 +16,14 @@ use crate::toolchain::Toolchain;
 use crate::{image, install, workspace};
 
 /// The packages of the kernel and its modules.
-pub const KERNEL: [&str; 6] = [
+pub const KERNEL: [&str; 9] = [
     "lastref-kernel",
     "lastref-cma-heap",
+    "lastref-heap-facts",
     "lastref-ledger",
     "lastref-metered-heap",
+    "lastref-no-exit",
+    "lastref-sg-probe",
     "lastref-system-heap",
     "lastref-tee-heap",
 ];

@@ -1,8 +1,8 @@
-//! Builds Linux from Debian's source package, once; what is kept of it is the Image and the configuration it was
-//! built with.
+//! Builds Linux from Debian's source package, once; what is kept of it is the Image, the modules of the conformance
+//! suite, and what both were built of.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -10,8 +10,9 @@ use std::thread;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::directory;
+use crate::build::Module;
 use crate::install::{self, download};
-use crate::process;
+use crate::{process, workspace};
 
 /// The package with the source, and the release it is of.
 const PACKAGE: (&str, &str) = ("linux-source-6.1", "bookworm");
@@ -19,27 +20,88 @@ const PACKAGE: (&str, &str) = ("linux-source-6.1", "bookworm");
 /// What the kernel has besides allnoconfig.
 const CONFIGURATION: &str = include_str!("linux.config");
 
+/// What the modules' directory is called in the kernel's tree, below `drivers`.
+const PLACE: &str = "lastref";
+
 /// How many lines make prints between two signs of life.
 const PROGRESS: usize = 100;
 
-/// The Image: the one built before with the same configuration, else one built now.
-pub fn image() -> Result<Vec<u8>> {
+/// Where the modules' sources are, with what is built into the kernel for them.
+const MODULES: &str = "tests/c/conformance/module";
+
+/// The Image and the modules: those built before with the same configuration and of the same modules' sources, else
+/// built now.
+pub fn image_and_modules() -> Result<(Vec<u8>, Vec<Module>)> {
     let directory = directory();
-    let (image, configuration) = (directory.join("Image"), directory.join("linux.config"));
-    let kept = fs::read_to_string(&configuration).is_ok_and(|kept| kept == CONFIGURATION);
+    let sources = Sources::read()?;
+    let (image, built_of) = (directory.join("Image"), directory.join("built-of"));
+    let kept = fs::read_to_string(&built_of).is_ok_and(|kept| kept == sources.digest());
     if !(kept && image.is_file()) {
         ensure!(
             !install::is_forbidden(),
             "there is no reference kernel yet, and nothing is downloaded (--no-install)"
         );
-        build(&directory, &image).context("the reference kernel cannot be built")?;
-        fs::write(&configuration, CONFIGURATION)?;
+        build(&directory, &sources).context("the reference kernel cannot be built")?;
+        fs::write(&built_of, sources.digest())?;
     }
-    fs::read(&image).with_context(|| format!("cannot read {}", image.display()))
+    let image = fs::read(&image).with_context(|| format!("cannot read {}", image.display()))?;
+    let modules = sources.modules().map(|name| module(&directory, name)).collect::<Result<_>>()?;
+    Ok((image, modules))
 }
 
-/// Downloads, unpacks, configures and builds; what that leaves behind besides the Image is removed.
-fn build(directory: &Path, image: &Path) -> Result<()> {
+fn module(directory: &Path, name: &str) -> Result<Module> {
+    let object = directory.join(format!("{name}.ko"));
+    let file = fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
+    Ok(Module { name: name.to_owned(), object, file })
+}
+
+/// The files of the modules' directory: name and text, in order.
+struct Sources(Vec<(String, String)>);
+
+impl Sources {
+    fn read() -> Result<Sources> {
+        let directory = workspace::root().join(MODULES);
+        let read = || -> Result<Vec<_>> {
+            let mut files = Vec::new();
+            for entry in fs::read_dir(&directory)? {
+                let entry = entry?;
+                files.push((
+                    entry.file_name().to_string_lossy().into_owned(),
+                    fs::read_to_string(entry.path())?,
+                ));
+            }
+            files.sort();
+            Ok(files)
+        };
+        read().map(Sources).with_context(|| format!("cannot read {}", directory.display()))
+    }
+
+    /// All that what is built depends on.
+    fn digest(&self) -> String {
+        let files = self.0.iter().map(|(name, text)| format!("==> {name}\n{text}"));
+        CONFIGURATION.to_owned() + &files.collect::<String>()
+    }
+
+    /// The modules that are made of them: those of the makefile's `obj-m`.
+    fn modules(&self) -> impl Iterator<Item = &str> {
+        let makefile = self.0.iter().find(|(name, _)| name == "Makefile").map_or("", |(_, text)| text);
+        let lines = makefile.lines().filter_map(|line| line.strip_prefix("obj-m +="));
+        lines.flat_map(str::split_whitespace).filter_map(|object| object.strip_suffix(".o"))
+    }
+
+    /// Makes them part of the kernel's tree.
+    fn plant(&self, tree: &Path) -> Result<()> {
+        let directory = tree.join("drivers").join(PLACE);
+        fs::create_dir_all(&directory)?;
+        self.0.iter().try_for_each(|(name, text)| fs::write(directory.join(name), text))?;
+        let mut makefile = fs::OpenOptions::new().append(true).open(tree.join("drivers/Makefile"))?;
+        writeln!(makefile, "obj-y += {PLACE}/")?;
+        Ok(())
+    }
+}
+
+/// Downloads, unpacks, configures and builds; what that leaves behind besides the Image and the modules is removed.
+fn build(directory: &Path, sources: &Sources) -> Result<()> {
     let compiler = install::c_compiler()?;
     install::kernel_tools()?;
     let package = download::unpacked(PACKAGE.0, Some(PACKAGE.1), directory)?;
@@ -52,9 +114,17 @@ fn build(directory: &Path, image: &Path) -> Result<()> {
     drop(package);
 
     let make = Make { source: scratch.path().join(PACKAGE.0), objects: scratch.path().join("o"), compiler };
+    sources.plant(&make.source)?;
     make.configure()?;
     make.run("Image")?;
-    fs::rename(make.objects.join("arch/arm64/boot/Image"), image).context("make left no Image")
+    make.run("modules")?;
+    for name in sources.modules() {
+        let file = format!("{name}.ko");
+        let made = make.objects.join("drivers").join(PLACE).join(&file);
+        fs::rename(made, directory.join(&file)).with_context(|| format!("make left no {file}"))?;
+    }
+    fs::rename(make.objects.join("arch/arm64/boot/Image"), directory.join("Image"))
+        .context("make left no Image")
 }
 
 /// Linux's makefiles, told where and for what.
@@ -123,5 +193,25 @@ mod tests {
         assert_eq!(refused(wanted, made), ["CONFIG_B=y"]);
         assert!(refused(CONFIGURATION, CONFIGURATION).is_empty());
         assert!(refused(CONFIGURATION, "").len() > 30);
+    }
+
+    #[test]
+    fn modules_are_planted_in_the_kernels_tree_and_built_again_when_they_change() {
+        let sources = Sources::read().unwrap();
+        let modules: Vec<_> = sources.modules().collect();
+        assert!(modules.contains(&"heap_facts"), "{modules:?}");
+        let tree = tempfile::tempdir().unwrap();
+        sources.plant(tree.path()).unwrap_err();
+        fs::create_dir_all(tree.path().join("drivers")).unwrap();
+        fs::write(tree.path().join("drivers/Makefile"), "obj-y += tty/\n").unwrap();
+        sources.plant(tree.path()).unwrap();
+        let makefile = fs::read_to_string(tree.path().join("drivers/Makefile")).unwrap();
+        assert_eq!(makefile, "obj-y += tty/\nobj-y += lastref/\n");
+        for module in modules {
+            assert!(tree.path().join(format!("drivers/lastref/{module}.c")).is_file(), "{module}");
+        }
+        let mut other = Sources::read().unwrap();
+        other.0[0].1 += "\n";
+        assert_ne!(other.digest(), sources.digest());
     }
 }

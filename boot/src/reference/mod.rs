@@ -17,13 +17,13 @@ use crate::{install, workspace};
 /// Process 1's source.
 const INIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/reference/init.c");
 
-/// The reference kernel and its process 1, with `programs` of the userland besides. The kernel is built the first
-/// time, which takes minutes.
+/// The reference kernel, its modules and its process 1, with `programs` of the userland besides. The kernel is built the
+/// first time, which takes minutes.
 pub fn guest(programs: Vec<(String, Vec<u8>)>) -> Result<Guest> {
-    let image = kernel::image()?;
+    let (image, modules) = kernel::image_and_modules()?;
     let init = compile_static(Path::new(INIT))?;
     let programs = std::iter::once(("init".to_owned(), init)).chain(programs).collect();
-    Ok(Guest { system: System::Linux, image, programs, ..Guest::default() })
+    Ok(Guest { system: System::Linux, image, modules, programs, ..Guest::default() })
 }
 
 /// Compiles one C program for Linux/arm64, warnings being errors; returns the static ELF file.

@@ -213,6 +213,7 @@ impl<P: Platform> CdevRef<P> {
     /// Opens the device: its file, and the pinned module of the operations, which the VFS puts after the file is
     /// released and this reference dropped. `ENXIO` when that module is going, otherwise what the device says.
     /// May sleep.
+    #[inline]
     pub fn open(&self, flags: u32) -> Result<(P::File, FopsModule<P>)> {
         let ops = self.cdev().ops;
         let module = ModuleRef::pin(ops.owner().as_ref()).map_err(|_| Errno::ENXIO)?;

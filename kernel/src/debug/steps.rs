@@ -89,10 +89,16 @@ pub fn traces_calls() -> bool {
     CALLS.load(Ordering::Relaxed)
 }
 
+/// Whether anybody records an order or follows one.
+#[inline]
+pub fn are_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
 /// The caller has come to a place. Where an order is followed it may sleep here, unless it holds a spinning lock.
 #[inline]
 pub fn arrive(place: &'static str) {
-    if ON.load(Ordering::Relaxed) {
+    if are_on() {
         come(place, false);
     }
 }
@@ -101,7 +107,7 @@ pub fn arrive(place: &'static str) {
 /// them depends on the time it takes.
 #[inline]
 pub fn call(number: u64) {
-    if ON.load(Ordering::Relaxed) && !matches!(number, nr::NANOSLEEP | nr::SCHED_YIELD | nr::WAIT4) {
+    if are_on() && !matches!(number, nr::NANOSLEEP | nr::SCHED_YIELD | nr::WAIT4) {
         come(known::of(number).unwrap_or("unknown"), true);
     }
 }

@@ -1,16 +1,20 @@
 //! What the kernel offers to modules: the kernel's side of [`sdk::exports`].
 #![forbid(unsafe_code)]
 
+use heaps::dma_buf::{Direction, DmaTable, Importer};
 use heaps::exporter::Contiguous;
 use heaps::fallible::try_box;
 use heaps::platform::Point;
-use heaps::{Errno, Pages, PhysAddr, Platform, Result, Run};
+use heaps::{Errno, PAGE_SHIFT, Pages, PhysAddr, Platform, Result, Run, SgTable};
 use sdk::exports::{Exports, RawLock};
 
 use crate::debug::{meet, report};
 use crate::drivers::dma_heap::{Kernel, regions};
+use crate::drivers::import::Import;
 use crate::mm::module::{allocate, deallocate};
 use crate::mm::spaces;
+use crate::process;
+use crate::sync::wait::Interruptible;
 use crate::sync::{Mutex, WaitQueue, order};
 
 const EXPORTS: Exports = Exports {
@@ -23,12 +27,15 @@ const EXPORTS: Exports = Exports {
     zero: Kernel::zero,
     admit: Kernel::admit,
     fatal_signal_pending: Kernel::fatal_signal_pending,
+    wait_killed,
+    visit_dma_buf,
     find_contiguous: || region().map(|region| region.span()),
     take_contiguous: |pages| region()?.take(pages),
     give_back_contiguous,
     register_heap: super::heaps::register,
     unregister_heap: super::heaps::unregister,
     unplug_heap: super::heaps::unplug,
+    report: |this, name, value| super::containing(this).ok_or(Errno::ENODEV)?.report(name, value),
     meet_allocate: || meet::arrive(Point::Allocate, None),
     freed,
     wait_drained,
@@ -56,6 +63,32 @@ fn wait_drained(drained: &mut dyn FnMut() -> bool) {
     order::acquire(order::DRAINED);
     DRAINED.wait(|| drained().then_some(()));
     order::release(order::DRAINED);
+}
+
+fn wait_killed() {
+    static NOBODY: WaitQueue = WaitQueue::new();
+    // Being killed is what it ends by.
+    let _ = NOBODY.wait_interruptible(Interruptible::Killable, || None::<()>);
+}
+
+/// A module's device: it reaches all memory, by its physical addresses.
+struct Probe;
+
+impl Importer for Probe {
+    fn name(&self) -> &str {
+        "module"
+    }
+
+    fn map(&self, pages: &SgTable, _: Direction) -> Result<DmaTable> {
+        DmaTable::direct(pages)
+    }
+}
+
+fn visit_dma_buf(fd: i32, each: &mut dyn FnMut(usize)) -> Result<()> {
+    let files = process::with_current(|thread| thread.files().clone()).ok_or(Errno::EBADF)?;
+    let import = Import::get(&files, fd, Probe)?;
+    import.runs().iter().for_each(|run| each(run.len >> PAGE_SHIFT));
+    Ok(())
 }
 
 fn freed(start: PhysAddr, pages: usize) {

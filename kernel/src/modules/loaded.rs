@@ -32,6 +32,8 @@ pub struct Loaded {
     entries: Entries,
     uses: Vec<Module>,
     exports: Vec<Export>,
+    /// What parameters, by their places, show instead of what they were given.
+    reports: SpinLock<Vec<(usize, Box<str>)>, { order::HEAP_STATE }>,
     /// What goes when it is unloaded, whoever still looks at this: its memory, and its hold on others.
     holds: SpinLock<Option<(Memory, Vec<ModuleRef>)>, { order::HEAP_STATE }>,
 }
@@ -75,9 +77,31 @@ impl Loaded {
         }
         let base = memory.base();
         let holds = SpinLock::new(Some((memory, references)));
-        let (module, heaps) = (Module::new(name), Heaps::new());
+        let (module, heaps, reports) = (Module::new(name), Heaps::new(), SpinLock::new(Vec::new()));
         places::set_count(base, module.count());
-        Ok(Loaded { module, params, heaps, base, size, entries, uses, exports, holds })
+        Ok(Loaded { module, params, heaps, base, size, entries, uses, exports, reports, holds })
+    }
+
+    /// Has the parameter `name` show `value` from now on. `EINVAL` for one that it does not declare, `ENOMEM`.
+    pub(super) fn report(&self, name: &str, value: &str) -> Result<()> {
+        let at = self.params.iter().position(|param| *param.name == *name).ok_or(Errno::EINVAL)?;
+        let value = try_str(value)?;
+        let mut reports = self.reports.lock();
+        let before = match reports.iter_mut().find(|(of, _)| *of == at) {
+            Some((_, shown)) => core::mem::replace(shown, value),
+            None => return try_push(&mut reports, (at, value)),
+        };
+        drop(reports);
+        drop(before);
+        Ok(())
+    }
+
+    /// What its parameter at this place shows: a line.
+    pub fn shown(&self, at: usize) -> String {
+        let reports = self.reports.lock();
+        let reported = reports.iter().find(|(of, _)| *of == at).map(|(_, value)| &**value);
+        let given = || self.params.get(at).and_then(|param| param.value.as_deref());
+        format!("{}\n", reported.or_else(given).unwrap_or("(null)"))
     }
 
     /// Whether this address is in its memory.
@@ -142,10 +166,12 @@ impl Loaded {
         drop(holds);
     }
 
-    /// Its line in `/proc/modules`: name, size, count, users, state, address.
+    /// Its line in `/proc/modules`: name, size, count, users and whether it can be unloaded, state, address.
     pub fn line(&self, users: &str) -> String {
         let Loaded { module, base, size, .. } = self;
-        let users = if users.is_empty() { "-" } else { users };
-        format!("{} {size} {} {users} {:?} {base:#018x}\n", module.name(), module.refcount(), module.state())
+        let permanent = if self.can_exit() { "" } else { "[permanent]," };
+        let none = if self.can_exit() && users.is_empty() { "-" } else { "" };
+        let (name, count, state) = (module.name(), module.refcount(), module.state());
+        format!("{name} {size} {count} {users}{permanent}{none} {state:?} {base:#018x}\n")
     }
 }

@@ -77,6 +77,7 @@ pub fn with_current<R>(f: impl FnOnce(&TaskRef) -> R) -> Option<R> {
 }
 
 /// The running task's number, or 0.
+#[inline]
 pub fn current_tid() -> u32 {
     percpu::current_tid()
 }

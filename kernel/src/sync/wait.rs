@@ -3,8 +3,13 @@
 //! A waiter says that it is about to sleep, puts itself on the queue, looks at its condition once more, and only then
 //! leaves the CPU; a waker changes the condition first and takes waiters off the queue after. So no wake-up is lost: a
 //! waiter that was taken off the queue has been woken, and goes round again if the condition does not hold.
+//!
+//! Most wake-ups find nobody, and take no lock to find that out: between its condition and its look at how many wait a
+//! waker has a full barrier, and so has a waiter between being one of them and its second look at the condition. One of
+//! the two sees the other (Linux: `waitqueue_active` and its barriers).
 
 use alloc::collections::VecDeque;
+use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use heaps::{Errno, Result};
 
@@ -26,6 +31,8 @@ pub enum Interruptible {
 /// Tasks waiting for something to become true. May be woken from interrupt handlers.
 pub struct WaitQueue {
     waiters: IrqLock<VecDeque<TaskRef>, { order::WAIT_QUEUE }>,
+    /// How many; written under their lock.
+    count: AtomicUsize,
 }
 
 impl Default for WaitQueue {
@@ -37,7 +44,7 @@ impl Default for WaitQueue {
 impl WaitQueue {
     /// An empty queue.
     pub const fn new() -> Self {
-        WaitQueue { waiters: IrqLock::new(VecDeque::new()) }
+        WaitQueue { waiters: IrqLock::new(VecDeque::new()), count: AtomicUsize::new(0) }
     }
 
     /// Sleeps until `condition` yields a value. The condition runs without the queue's lock. Holds no spinning lock.
@@ -70,7 +77,8 @@ impl WaitQueue {
         let me = sched::current();
         loop {
             sched::prepare_to_sleep(&me);
-            self.waiters.lock().push_back(me.clone());
+            self.change(|waiters| waiters.push_back(me.clone()));
+            fence(Ordering::SeqCst);
             let outcome = match condition() {
                 Some(value) => Some(Ok(value)),
                 None if sched::interrupted(&me, kind) => Some(Err(Errno::EINTR)),
@@ -88,22 +96,41 @@ impl WaitQueue {
     }
 
     /// Wakes the longest waiter. Returns whether there was one.
+    #[inline]
     pub fn wake_one(&self) -> bool {
-        let waiter = self.waiters.lock().pop_front();
-        waiter.inspect(sched::wake).is_some()
+        self.wake(1) == 1
     }
 
     /// Wakes up to `most` waiters and returns how many there were.
+    #[inline]
     pub fn wake(&self, most: usize) -> usize {
-        (0..most).take_while(|_| self.wake_one()).count()
+        fence(Ordering::SeqCst);
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
+        (0..most).take_while(|_| self.wake_next()).count()
     }
 
     /// Wakes every waiter.
+    #[inline]
     pub fn wake_all(&self) {
-        while self.wake_one() {}
+        self.wake(usize::MAX);
+    }
+
+    #[inline(never)]
+    fn wake_next(&self) -> bool {
+        let waiter = self.change(VecDeque::pop_front);
+        waiter.inspect(sched::wake).is_some()
+    }
+
+    fn change<T>(&self, f: impl FnOnce(&mut VecDeque<TaskRef>) -> T) -> T {
+        let mut waiters = self.waiters.lock();
+        let outcome = f(&mut waiters);
+        self.count.store(waiters.len(), Ordering::Relaxed);
+        outcome
     }
 
     fn forget(&self, me: &TaskRef) {
-        self.waiters.lock().retain(|waiter| !TaskRef::same(waiter, me));
+        self.change(|waiters| waiters.retain(|waiter| !TaskRef::same(waiter, me)));
     }
 }

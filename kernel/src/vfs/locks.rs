@@ -129,12 +129,18 @@ pub fn unlock(inode: &Inode, range: &Lock) -> Result<()> {
 }
 
 /// Gives up all an owner has. Does not sleep, and cannot fail.
+#[inline]
 pub fn release(inode: &Inode, owner: Owner) {
     if inode.may_have_locks() {
-        TABLE.lock().release(inode.ino(), owner);
-        note(inode);
-        CHANGED.wake_all();
+        release_all(inode, owner);
     }
+}
+
+#[inline(never)]
+fn release_all(inode: &Inode, owner: Owner) {
+    TABLE.lock().release(inode.ino(), owner);
+    note(inode);
+    CHANGED.wake_all();
 }
 
 /// Lets the inode know whether it has locks.

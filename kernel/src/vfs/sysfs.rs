@@ -99,11 +99,7 @@ impl DynDir for Parameters {
         let module = modules::find(&self.0).ok_or(Errno::ENOENT)?;
         let at = module.params.iter().position(|param| param.name.as_bytes() == name).ok_or(Errno::ENOENT)?;
         let module = self.0.clone();
-        let show = move || {
-            let module = modules::find(&module).ok_or(Errno::ENODEV)?;
-            let value = module.params.get(at).and_then(|param| param.value.as_deref());
-            Ok(format!("{}\n", value.unwrap_or("(null)")))
-        };
+        let show = move || modules::find(&module).map(|module| module.shown(at)).ok_or(Errno::ENODEV);
         Ok(pseudo::text_inode(DEV, 0o444, pseudo::read_only(show)))
     }
 

@@ -76,6 +76,12 @@ exports! {
     fn admit(pages: usize) -> Result<()>;
     /// Whether the current task has been killed.
     fn fatal_signal_pending() -> bool;
+    /// Sleeps until the current task has been killed.
+    fn wait_killed();
+    /// Attaches a device that reaches all memory to the dma-buf behind descriptor `fd` of the current process, maps it,
+    /// calls `each` with the pages of each run, in order, and detaches again. `EBADF`, `EINVAL` for another kind of file,
+    /// `ENODEV` for a buffer that was revoked, `ENOMEM`. May sleep.
+    fn visit_dma_buf(fd: i32, each: &mut dyn FnMut(usize)) -> Result<()>;
     /// All page frames of the contiguous region; `ENODEV` when there is none.
     fn find_contiguous() -> Result<Run>;
     /// Takes `pages` page frames in one run of the contiguous region. `ENODEV`, `ENOMEM`, `EINTR`. May sleep.
@@ -102,4 +108,7 @@ exports! {
     fn unregister_heap(this: usize, handle: u64) -> Result<()>;
     /// The same for a heap whose device has gone, and its memory with it.
     fn unplug_heap(this: usize, handle: u64) -> Result<()>;
+    /// Has the parameter `name` of the module whose descriptor is at `this` show `value` from now on. `EINVAL` for one
+    /// that it does not declare, `ENODEV` for an address that is no module's, `ENOMEM`.
+    fn report(this: usize, name: &str, value: &str) -> Result<()>;
 }

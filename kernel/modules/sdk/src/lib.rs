@@ -2,8 +2,8 @@
 //!
 //! - [`abi`]: the module's descriptor, and the version magic that ties a module to one kernel;
 //! - [`exports`]: the functions the kernel offers to modules;
-//! - `provider`, `machine`, `sync`, `runtime`, and the macro `module`: the module's side, there on the guest alone. A
-//!   module is a type that implements `Provider`, and one use of the macro.
+//! - `provider`, `resident`, `machine`, `sync`, `runtime`, and the macro `module`: the module's side, there on the guest
+//!   alone. A module is a type that implements `Provider` or `Resident`, and one use of the macro.
 //!
 //! Kernel and modules are compiled apart, but by one compiler from one tree, and share Rust types across the
 //! boundary. That is sound only for the very pair that was built together, which the version magic sees to.
@@ -19,6 +19,8 @@ mod macros;
 #[cfg(target_os = "none")]
 pub mod provider;
 #[cfg(target_os = "none")]
+pub mod resident;
+#[cfg(target_os = "none")]
 pub mod runtime;
 #[cfg(target_os = "none")]
 pub mod sync;
@@ -27,3 +29,5 @@ pub use abi::Params;
 pub use heaps::{Errno, HeapOps, Result, SgTable};
 #[cfg(target_os = "none")]
 pub use provider::{Glue, Heap, Module, Provider};
+#[cfg(target_os = "none")]
+pub use resident::{Residence, Resident};

@@ -11,6 +11,9 @@
 ///     unbinds: true, // its device can be taken from its driver
 /// }
 /// ```
+///
+/// With `resident:` and a type that implements `Resident` for `provider:`, a module without a device: `unloads:` says
+/// whether it has an exit.
 #[macro_export]
 macro_rules! module {
     (
@@ -33,11 +36,43 @@ macro_rules! module {
             unplug: if $unbinds { Some(|| GLUE.unplug()) } else { None },
         };
 
+        $crate::parameters!($($parameter: $type = $what),*);
+        $crate::every_module!($name, $description);
+    };
+    (
+        resident: $resident:ty,
+        name: $name:literal,
+        description: $description:literal,
+        parameters: [$($parameter:ident: $type:ident = $what:literal),*],
+        unloads: $unloads:literal $(,)?
+    ) => {
+        static RESIDENCE: $crate::Residence<$resident> = $crate::Residence::new();
+
+        #[used]
+        #[unsafe(link_section = ".gnu.linkonce.this_module")]
+        static THIS_MODULE: $crate::abi::ThisModule = $crate::abi::ThisModule {
+            name: $crate::abi::name($name),
+            init: Some(|params| RESIDENCE.init($crate::Module::new(&THIS_MODULE), params)),
+            exit: if $unloads { Some(|| RESIDENCE.exit()) } else { None },
+            probe: None,
+            remove: None,
+            unplug: None,
+        };
+
+        $crate::parameters!($($parameter: $type = $what),*);
+        $crate::every_module!($name, $description);
+    };
+}
+
+/// The parameters that a module declares.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! parameters {
+    ($($parameter:ident: $type:ident = $what:literal),*) => {
         $(
             $crate::modinfo!("parm=", concat!(stringify!($parameter), ":", $what));
             $crate::modinfo!("parmtype=", concat!(stringify!($parameter), ":", stringify!($type)));
         )*
-        $crate::every_module!($name, $description);
     };
 }
 

@@ -34,6 +34,12 @@ impl Module {
         let ops: Box<dyn HeapOps> = try_box(ops)?;
         exports::register_heap(self.0, name, ops).map(|handle| Heap { module: self, handle })
     }
+
+    /// Has the parameter `name` show `value` from now on: how a module tells user space something. `EINVAL` for one that
+    /// it does not declare, `ENOMEM`.
+    pub fn report(self, name: &str, value: &str) -> Result<()> {
+        exports::report(self.0, name, value)
+    }
 }
 
 /// A registered heap. Dropping it changes nothing: the kernel unregisters what a module leaves behind.

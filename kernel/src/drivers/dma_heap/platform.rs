@@ -136,10 +136,13 @@ impl Platform for Kernel {
         machine::refcount_fault(fault, count);
     }
 
+    #[inline]
     fn trace(event: Event) {
-        steps::arrive(event.name());
+        if steps::are_on() {
+            steps::arrive(event.name());
+        }
         if let Event::HeapPut { minor } = event {
-            log::info!("dma_heap {minor}: put");
+            print_put(minor);
         }
     }
 
@@ -150,6 +153,12 @@ impl Platform for Kernel {
     fn meet(point: Point, minor: u32) {
         meet::arrive(point, Some(minor));
     }
+}
+
+#[cold]
+#[inline(never)]
+fn print_put(minor: u32) {
+    log::info!("dma_heap {minor}: put");
 }
 
 /// A place to sleep, for the subsystem.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use heaps::{Errno, PAGE_SIZE, PhysAddr, Result};
 
-use super::{MAX_AREAS, MMAP_TOP, MemoryLimits, USER_END, USER_START};
+use super::{MAX_AREAS, MMAP_TOP, MemoryLimits, USER_END, USER_START, runs};
 use crate::arch::{self, PageTable};
 use crate::mm::admit::admit;
 use crate::mm::vma::{Backing, Vma};
@@ -125,18 +125,7 @@ impl Layout {
                 at += (pages * PAGE_SIZE) as u64;
                 Ok(())
             };
-            // Runs that touch are one: it may have room for blocks.
-            let mut whole = (PhysAddr::new(0), 0);
-            let mapped = source
-                .runs(*first, vma.pages() as u64, &mut |pa, pages| {
-                    if whole.0.add_pages(whole.1 as u64) == pa {
-                        whole.1 += pages;
-                        return Ok(());
-                    }
-                    let (pa, pages) = core::mem::replace(&mut whole, (pa, pages));
-                    if pages == 0 { Ok(()) } else { put(pa, pages) }
-                })
-                .and_then(|()| if whole.1 == 0 { Ok(()) } else { put(whole.0, whole.1) });
+            let mapped = runs::whole(&**source, *first, vma.pages() as u64, &mut put);
             debug_assert!(
                 mapped.is_err() || at == vma.end || source.is_revoked(),
                 "a source with fewer pages than were mapped"

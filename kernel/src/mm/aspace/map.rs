@@ -7,7 +7,7 @@ use heaps::{Errno, PAGE_SIZE, Result};
 
 use super::layout::{Layout, Released, page_align, user_range};
 use super::shared::SharedPages;
-use super::{AddressSpace, MMAP_TOP, USER_END, USER_START};
+use super::{AddressSpace, MMAP_TOP, USER_END, USER_START, runs};
 use crate::arch::BLOCK_SIZE;
 use crate::mm::vma::{Backing, MapSource, VmFlags, Vma};
 use crate::mm::{Prot, commit};
@@ -134,20 +134,14 @@ impl Layout {
         self.areas.find_free(len).ok_or(Errno::ENOMEM)
     }
 
-    /// Where `len` bytes of fixed memory may go so that large blocks can map it: as far from a block's start as the
-    /// memory itself is. `None` for what is smaller than a block, and where there is no such place.
+    /// Where `len` bytes of fixed memory may go so that large blocks can map most of it: as far from a block's start as
+    /// the memory itself is. `None` for what is smaller than a block, and where there is no such place.
     fn place_for_blocks(&self, len: u64, source: &dyn MapSource, first: u64) -> Option<u64> {
         let block = BLOCK_SIZE as u64;
         if len < block {
             return None;
         }
-        let mut memory = 0;
-        source
-            .runs(first, 1, &mut |pa, _| {
-                memory = pa.get();
-                Ok(())
-            })
-            .ok()?;
+        let memory = runs::origin(source, first, len / PAGE_SIZE as u64)?;
         let room = len + block - PAGE_SIZE as u64;
         let last = self.areas.find_free(room)? + (room - len);
         Some(last - (last.wrapping_sub(memory) & (block - 1)))

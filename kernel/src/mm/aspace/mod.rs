@@ -26,6 +26,7 @@ pub mod migrate;
 pub mod protect;
 pub mod remap;
 pub mod revoke;
+mod runs;
 pub mod shared;
 pub mod show;
 

@@ -75,7 +75,9 @@ impl MapSource for Source {
         pages: u64,
         each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>,
     ) -> Result<()> {
-        (first..first + pages).try_for_each(|i| each(PhysAddr::from_pfn(0x90000 + i), 1))
+        // One MiB, and all else elsewhere, where blocks begin.
+        let frame = |i| if i < 256 { 0x90000 + i } else { 0xa0000 + (i - 256) };
+        (first..first + pages).try_for_each(|i| each(PhysAddr::from_pfn(frame(i)), 1))
     }
 }
 
@@ -174,6 +176,20 @@ fn file_content_is_copied_and_its_end_is_respected() {
     assert_eq!(live.load(Ordering::Relaxed), 1);
     mm.unmap(at, 5 * PAGE).unwrap();
     assert_eq!(live.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn fixed_memory_goes_where_blocks_can_map_most_of_it() {
+    let live = Arc::new(AtomicUsize::new(0));
+    let mm = AddressSpace::new().unwrap();
+    let map = |pages, first| {
+        let backing = Backing::Runs { source: Source::backing(&live), first };
+        mm.map(MapRequest { backing: Some(backing), ..anon(0, pages, MapFlags::SHARED) }).unwrap()
+    };
+    let block = arch::BLOCK_SIZE as u64;
+    assert_eq!((map(4096, 0) + (1 << 20)) % block, 0, "the long run's start counts");
+    assert_eq!(map(4096, 256) % block, 0);
+    assert_eq!(map(512, 255) % block, block - PAGE);
 }
 
 #[test]

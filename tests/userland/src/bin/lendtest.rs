@@ -164,7 +164,7 @@ fn written_while_they_move(tap: &mut Tap) {
     for round in 1..=HOT_ROUNDS {
         let written = written_meanwhile();
         let all_moved = written.as_ref().map(|written| written.moved == HOT).map_err(|e| *e);
-        tap.is(all_moved, Ok(true), &format!("pages that are written to all the time move, round {round}"));
+        tap.is(all_moved, Ok(true), format!("pages that are written to all the time move, round {round}"));
         tap.is(written.map(|written| written.lost), Ok(Status::Exited(0)), "and have what was written last");
     }
     let _ = process::set_affinity(u64::MAX);
