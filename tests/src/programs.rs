@@ -142,14 +142,19 @@ fn run(program: &Program, argument: Option<&str>) -> Result<Outcome> {
 
 /// On a machine with a region of each kind besides the default one.
 fn run_with_regions(program: &Program, argument: Option<&str>, devices: &[Device]) -> Result<Outcome> {
-    let regions = vec![
+    let Program { cpus, memory, .. } = *program;
+    let devices = devices.to_vec();
+    let hardware = Hardware { cpus, memory, regions: regions()?, devices, ..Hardware::default() };
+    machine(program, argument)?.hardware(hardware).capture()
+}
+
+/// A region of each kind besides the default one: `camera`, `vision` and `secret`.
+pub fn regions() -> Result<Vec<Region>> {
+    Ok(vec![
         Region::parse_pool("camera=8M")?,
         Region::parse_carveout("vision=4M")?,
         Region::parse_protected("secret=4M")?,
-    ];
-    let Program { cpus, memory, .. } = *program;
-    let hardware = Hardware { cpus, memory, regions, devices: devices.to_vec(), ..Hardware::default() };
-    machine(program, argument)?.hardware(hardware).capture()
+    ])
 }
 
 fn machine(program: &Program, argument: Option<&str>) -> Result<Machine<'static>> {

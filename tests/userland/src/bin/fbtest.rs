@@ -1,15 +1,22 @@
 //! `/bin/fbtest`: a display scans buffers out, contiguous ones alone. TAP.
 //!
-//! With `picture`: shows one, says so, and waits for the end of its input, so that somebody can look.
+//! With `pictures`: shows one of every heap there is, says so, and waits for the end of its input each time, as terminals
+//! have it more than once, so that somebody can look. What programs cannot map is drawn by `edu`.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 extern crate alloc;
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use heaps::uapi::Errno;
+use heaps::uapi::dma_heap::DEV_DIR;
 use heaps::uapi::errno::Result;
 use heaps::uapi::ramfb::Picture;
+use userland::guest::buffer::Buffer;
+use userland::guest::edu::Edu;
 use userland::guest::heap::Heap;
-use userland::guest::ramfb::{self, Display, TEST_SIZE, test_pixel};
-use userland::guest::{read_text, tidy};
+use userland::guest::ramfb::{self, Display, TEST_PICTURES, TestPicture};
+use userland::guest::{names_in, read_text, tidy};
 use userland::rt::tap::Tap;
 use userland::rt::{Args, Status, abi, file, process};
 use userland::say;
@@ -20,12 +27,10 @@ const PAGE: usize = abi::PAGE;
 const CONTIGUOUS: &str = "default_cma_region";
 
 fn run(args: Args) -> i32 {
-    if args.get(1) == Some("picture") {
-        let mut tap = Tap::new();
-        tap.is(picture(), Ok(()), "a picture was shown until somebody had looked");
-        return tap.done();
+    match args.get(1) {
+        Some("pictures") => tidy::run(pictures),
+        _ => tidy::run(checks),
     }
-    tidy::run(checks)
 }
 
 fn checks(tap: &mut Tap) {
@@ -115,23 +120,67 @@ fn left_showing() -> Result<Status> {
     })
 }
 
-fn picture() -> Result<()> {
-    let (width, height) = TEST_SIZE;
-    let length = (4 * width * height) as usize;
-    let display = Display::open()?;
-    let buffer = Heap::open(CONTIGUOUS)?.allocate(length.next_multiple_of(PAGE))?;
-    let map = buffer.map()?;
-    for (at, (x, y)) in
-        (0..length).step_by(8).zip((0..height).flat_map(|y| (0..width).step_by(2).map(move |x| (x, y))))
-    {
-        map.put_word(at, u64::from(test_pixel(x, y)) | u64::from(test_pixel(x + 1, y)) << 32);
+fn pictures(tap: &mut Tap) {
+    tap.is(unseen(), Ok(Vec::new()), "there is no other heap");
+    for (nth, picture) in TEST_PICTURES.iter().enumerate() {
+        let heap = picture.heap;
+        if !picture.mapped {
+            let mapped = Heap::open(heap).and_then(|heap| heap.allocate(PAGE)?.map());
+            tap.is(mapped.map(drop), Err(Errno::EINVAL), format_args!("{heap}: no program draws there"));
+        }
+        let shown = show(nth, picture);
+        tap.is(shown, Ok(()), format_args!("{heap}: picture {nth} was shown until somebody had looked"));
     }
-    buffer.sync()?;
-    display.show(ramfb::picture(buffer.raw(), width, height))?;
-    map.unmap()?;
+}
+
+/// The heaps that no picture is of. `reserved` is another name of the default region's.
+fn unseen() -> Result<Vec<String>> {
+    let seen = |name: &str| name == "reserved" || TEST_PICTURES.iter().any(|picture| picture.heap == name);
+    Ok(names_in(DEV_DIR)?.into_iter().filter(|name| !seen(name)).collect())
+}
+
+fn show(nth: usize, picture: &TestPicture) -> Result<()> {
+    let (display, heap) = (Display::open()?, Heap::open(picture.heap)?);
+    // The system heap's may lie in several runs; it has others then.
+    let mut scattered = Vec::new();
+    let buffer = loop {
+        let buffer = heap.allocate(picture.bytes())?;
+        draw(nth, picture, &buffer)?;
+        match display.show(ramfb::picture(buffer.raw(), picture.width, picture.height)) {
+            Err(Errno::EINVAL) if picture.heap == "system" && scattered.len() < 8 => scattered.push(buffer),
+            shown => break shown.map(|()| buffer)?,
+        }
+    };
     buffer.close()?;
-    say!("# look");
-    let mut bytes = [0; 16];
-    while file::read(0, &mut bytes)? > 0 {}
+    say!("# look {nth}");
+    while file::read(0, &mut [0; 16])? > 0 {}
     display.blank()
+}
+
+/// Draws a picture; where programs cannot, on other pages, which the device carries over.
+fn draw(nth: usize, picture: &TestPicture, buffer: &Buffer) -> Result<()> {
+    if picture.mapped {
+        let map = buffer.map()?;
+        pixels(nth, picture, 0, |at, pixels| map.put_word(at, pixels), picture.bytes());
+        return buffer.sync();
+    }
+    let (edu, page) = (Edu::open()?, Heap::open("system")?.allocate(PAGE)?);
+    let (map, from, to) = (page.map()?, edu.import(page.raw())?, edu.import(buffer.raw())?);
+    for first in (0..picture.bytes()).step_by(PAGE) {
+        pixels(nth, picture, first, |at, pixels| map.put_word(at, pixels), PAGE);
+        page.sync()?;
+        edu.load(from, 0, PAGE)?;
+        edu.store(to, first, PAGE)?;
+    }
+    Ok(())
+}
+
+/// Calls `put` with each two pixels of the `len` bytes from `first` on, and where they are, counted from there.
+fn pixels(nth: usize, picture: &TestPicture, first: usize, put: impl Fn(usize, u64), len: usize) {
+    for at in (0..len).step_by(8) {
+        let pixel = ((first + at) / 4) as u32;
+        let (x, y) = (pixel % picture.width, pixel / picture.width);
+        let [one, other] = [x, x + 1].map(|x| u64::from(picture.shown(nth, x, y)));
+        put(at, one | other << 32);
+    }
 }
