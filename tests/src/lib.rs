@@ -17,6 +17,7 @@
 //! | [`c_program`] | C programs, run by the launcher; [`musl`] compiles them against another library than glibc |
 //! | [`applets`] | busybox's programs, run by scripts, held to what they printed on Linux |
 //! | [`conformance`] | C programs that print what they see, held to what they saw on Linux |
+//! | [`numbers`] | the numbers and sizes of the ABI, held to the headers of C programs |
 //! | [`page`] | the page of results, `docs/verdicts.md`, held to what can be observed |
 //! | [`reports`] | whether a detection report says what its reader needs |
 //! | [`screenshot`] | what a display shows, as QEMU sees it |
@@ -44,6 +45,7 @@ pub mod launcher;
 pub mod models;
 pub mod musl;
 pub mod mutants;
+pub mod numbers;
 pub mod page;
 pub mod programs;
 pub mod races;
@@ -83,6 +85,7 @@ pub fn all() -> Vec<Trial> {
         c_program::trials(),
         applets::trials(),
         conformance::trials(),
+        numbers::trials(),
         shell::trials(),
     ];
     groups.into_iter().flatten().collect()

@@ -264,7 +264,7 @@ mod tests {
             Faults::Certain,
         )
         .unwrap_err();
-        for without in ["BUG: ", "write to", "Until then", "Unmapped", "revoke"] {
+        for without in ["BUG: ", "nothing is mapped", "Until then", "Unmapped", "revoke"] {
             faults(&outcome(GOOD, fine, &REPORT.replace(without, "?")), Faults::Certain).expect_err(without);
         }
         faults(&outcome(GOOD, fine, REPORT), Faults::Possible).unwrap();

@@ -63,6 +63,12 @@ impl Differences {
         self.rows.is_empty()
     }
 
+    /// Whether this check may differ.
+    #[cfg(test)]
+    pub(super) fn lists(&self, program: &str, check: &str) -> bool {
+        self.rows.iter().any(|row| row.program == program && (row.check == check || row.check == "*"))
+    }
+
     /// Checks that every row is about something `transcripts` knows, with the result it has on Linux.
     pub fn fit<'t>(&self, transcripts: impl Fn(&str) -> Option<&'t Transcript>) -> Result<()> {
         for Row { program, check, linux, here, .. } in &self.rows {

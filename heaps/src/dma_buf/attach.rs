@@ -19,6 +19,7 @@ use super::shared::{Entry, Mapped, Shared};
 use crate::fence::reservation::Usage;
 use crate::kref::{Counted, Ref};
 use crate::platform::Platform;
+use crate::sg::Run;
 use crate::{Errno, Result};
 
 /// A buffer attached to a device. Dropped with the last of its mappings, it is detached. May sleep when dropped.
@@ -211,6 +212,20 @@ impl<P: Platform> DmaBuf<P> {
         let Some(shared) = self.shared.get() else { return };
         for entry in &*shared.attachments.lock() {
             entry.live().for_each(|mapped| each(&*entry.importer, &mapped.table));
+        }
+    }
+
+    /// Calls `each` with the name of every device that reaches one of `frames` as a page of this buffer, once for each
+    /// mapping, under the reservation lock. May sleep; `each` must not come back to the buffer.
+    pub fn each_device_at(&self, frames: Run, each: &mut dyn FnMut(&str)) {
+        let end = |run: Run| run.start().add_pages(run.pages() as u64);
+        let meets = |run: &Run| run.start() < end(frames) && frames.start() < end(*run);
+        let Some(shared) = self.shared.get() else { return };
+        if !self.table.runs().iter().any(meets) {
+            return;
+        }
+        for entry in &*shared.attachments.lock() {
+            entry.live().for_each(|_| each(entry.importer.name()));
         }
     }
 

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use arrayvec::ArrayVec;
-use heaps::PhysAddr;
+use heaps::{PhysAddr, Run};
 
 use super::steps;
 use crate::sync::order::{self, Rank};
@@ -24,7 +24,7 @@ pub enum Kind {
     LockOrder,
     /// A task waits for a lock that it holds itself.
     Deadlock,
-    /// Page frames were freed that user space still maps, or a device still reaches.
+    /// Page frames were freed that user space or a device still has mapped, or that a device is at.
     FrameState,
     /// The code, or the data, of a module that was unloaded was used.
     UseAfterUnload,
@@ -116,6 +116,12 @@ pub fn freed_while_mapped(start: PhysAddr, pages: usize, at: u64) {
     panic!("frame state: {pages} frames from {start:?} are mapped at {at:#x}");
 }
 
+/// The page frames of `frames` are about to be freed while they are mapped for `device`.
+#[cfg(not(target_os = "none"))]
+pub fn freed_while_attached(frames: Run, device: &str) {
+    panic!("frame state: {frames:?} is mapped for {device}");
+}
+
 /// The `pages` frames from `start` change hands while a device reaches one of them.
 #[cfg(not(target_os = "none"))]
 pub fn reused_in_flight(start: PhysAddr, pages: usize) {
@@ -124,8 +130,8 @@ pub fn reused_in_flight(start: PhysAddr, pages: usize) {
 
 #[cfg(target_os = "none")]
 pub use guest::{
-    deadlock, device_fault, freed_while_mapped, invalid_free, lock_order, refcount, reused_in_flight,
-    stale_access,
+    deadlock, device_fault, freed_while_attached, freed_while_mapped, invalid_free, lock_order, refcount,
+    reused_in_flight, stale_access,
 };
 
 #[cfg(target_os = "none")]
@@ -182,6 +188,17 @@ mod guest {
         print!("{RULE}");
         print!("BUG: lastref: frame state: {pages} page frames from {:#x} freed while mapped", start.get());
         print!("by task {} on CPU {}; a mapping is at {at:#x}", sched::current_tid(), arch::cpu_id());
+        stack("Call trace", frames_from(frame_pointer()));
+        print!("{RULE}");
+    }
+
+    /// The page frames of `frames` are about to be freed while they are mapped for `device`. They are freed all the same.
+    pub fn freed_while_attached(frames: Run, device: &str) {
+        note(Kind::FrameState, caller(), sched::current_tid());
+        let (start, pages) = (frames.start().get(), frames.pages());
+        print!("{RULE}");
+        print!("BUG: lastref: frame state: {pages} page frames from {start:#x} freed while attached");
+        print!("by task {} on CPU {}; `{device}` has them mapped", sched::current_tid(), arch::cpu_id());
         stack("Call trace", frames_from(frame_pointer()));
         print!("{RULE}");
     }

@@ -206,3 +206,17 @@ pub fn sys_pipe2(ctx: &Ctx, fds: u64, flags: u32) -> Result<usize> {
     slot1.install(writer);
     Ok(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linux_raw_sys::ioctl as linux;
+
+    #[test]
+    fn the_numbers_of_ioctls_are_linux_s() {
+        macro_rules! held {
+            ($($name:ident),*) => { $(assert_eq!($name, linux::$name, stringify!($name));)* };
+        }
+        held!(FIOCLEX, FIONCLEX, FIONBIO, FIOASYNC, FIONREAD, FIOQSIZE, FIGETBSZ, FICLONE);
+    }
+}

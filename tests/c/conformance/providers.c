@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * Modules that come and go, and what only a module can do or see: registering heaps, well and wrongly, what runs of
- * pages a buffer is of, and what becomes of an allocation whose caller is killed. The modules are of the same names
- * on both kernels: those of module/ on Linux, of kernel/modules here.
+ * Modules that come and go, and what only a module can do or see: registering heaps, well and wrongly, a device that
+ * goes, what runs of pages a buffer is of, and what becomes of an allocation whose caller is killed. The modules are of
+ * the same names on both kernels: those of module/ on Linux, of kernel/modules here.
  *
  * The heaps that are registered at the end stay: on Linux there is no way to take one back.
  */
@@ -22,6 +22,23 @@ static long load(const char *module, const char *parameters)
 	result = syscall(SYS_finit_module, fd, parameters, 0);
 	close(fd);
 	return result;
+}
+
+/* The same from memory. */
+static long load_from_memory(const char *module, const char *parameters)
+{
+	static char image[1 << 20];
+	char path[128];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/lib/modules/%s.ko", module);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = read(fd, image, sizeof(image));
+	if (length <= 0 || length == sizeof(image))
+		give_up(path);
+	close(fd);
+	return syscall(SYS_init_module, image, length, parameters);
 }
 
 static long unload(const char *module, unsigned int flags)
@@ -113,6 +130,10 @@ static void lives_of_modules(void)
 	check("unloading it", unload("sg_probe", 0));
 	check_listed("listed afterwards", "sg_probe");
 	check("unloading it again", unload("sg_probe", 0));
+	check("from memory, an init that fails", load_from_memory("sg_probe", "fd=999"));
+	check("from memory", load_from_memory("sg_probe", fd));
+	check("from memory, again", load_from_memory("sg_probe", fd));
+	check("from memory, unloading", unload("sg_probe", 0));
 	subject = "without exit";
 	check("loading", load("no_exit", ""));
 	check_listed("its line", "no_exit");
@@ -163,6 +184,38 @@ static void registrations_that_fail(void)
 	close(heap);
 	check("unloading what it used", unload("ledger", 0));
 	check("loading that again", load("ledger", ""));
+}
+
+/* Writes to a file of the driver's: how many bytes it took. */
+static long tell_driver(const char *file, const char *device)
+{
+	char path[128];
+	long written;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/platform/drivers/tee_heap/%s", file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		give_up(path);
+	written = write(fd, device, strlen(device));
+	close(fd);
+	return written;
+}
+
+/* A device goes though its heap is open, and on Linux though the driver says that it is busy. */
+static void unbinding(void)
+{
+	int heap;
+
+	subject = "unbinding";
+	check("loading the driver", load("tee_heap", "name=unbound"));
+	heap = open("/dev/dma_heap/unbound", O_RDWR | O_CLOEXEC);
+	check_ok("opening its heap", heap);
+	check("a device that is not there", tell_driver("unbind", "no_such_device"));
+	check("its device, the heap open", tell_driver("unbind", "tee_heap"));
+	check("its device again", tell_driver("unbind", "tee_heap"));
+	check_text("the driver's module", "%s", line_of("tee_heap", "initstate"));
+	close(heap);
 }
 
 /* What runs a buffer is of, as the module says it. */
@@ -382,6 +435,7 @@ int main(void)
 	begin();
 	lives_of_modules();
 	registrations_that_fail();
+	unbinding();
 	runs_of_buffers();
 	all_minors();
 	killed_while_allocating();

@@ -230,3 +230,29 @@ fn attaching_races_with_revoking() {
         assert_eq!(registry.counts(), Counts::default());
     }
 }
+
+#[test]
+fn it_is_known_which_device_reaches_which_frames() {
+    let (registry, registration, buffer) = machine(Discipline::Lastref, 3 * 4096);
+    let (mapped, attached) = (TestDevice::new("mapped", false), TestDevice::new("attached", false));
+    let only_attached = attach(&buffer, &attached);
+    let attachment = attach(&buffer, &mapped);
+    let first = buffer.table().runs()[0].start();
+    let at = |first, pages| {
+        let mut found = Vec::new();
+        buffer.each_device_at(Run::new(first, pages).unwrap(), &mut |name| found.push(String::from(name)));
+        found
+    };
+    assert!(at(first, 3).is_empty(), "attached is not mapped");
+    let mapping = attachment.map(ToDevice).unwrap();
+    let both = attachment.map(FromDevice).unwrap();
+    assert_eq!(at(first, 1), ["mapped", "mapped"]);
+    assert_eq!(at(first.add_pages(2), 8), ["mapped", "mapped"]);
+    assert!(at(first.add_pages(3), 8).is_empty(), "past its end");
+    drop(both);
+    assert_eq!(at(first, 1), ["mapped"]);
+    drop(registration.unplug().unwrap());
+    assert!(at(first, 3).is_empty(), "revoked");
+    drop((mapping, attachment, only_attached, buffer));
+    assert_eq!(registry.counts(), Counts::default());
+}

@@ -270,3 +270,20 @@ fn flush(which: u64) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linux_raw_sys::ioctl as linux;
+
+    #[test]
+    fn the_numbers_are_linux_s() {
+        macro_rules! held {
+            ($($name:ident),*) => { $(assert_eq!($name, linux::$name, stringify!($name));)* };
+        }
+        held!(
+            TCGETS, TCSETS, TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH, TIOCSCTTY, TIOCGPGRP, TIOCSPGRP,
+            TIOCOUTQ, TIOCGWINSZ, TIOCSWINSZ, FIONREAD, TIOCNOTTY, TIOCGETD, TCSBRKP, TIOCGSID
+        );
+    }
+}

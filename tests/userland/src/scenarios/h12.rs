@@ -1,15 +1,17 @@
-//! H12 `hard-revoke`: a device is pulled out whose memory user space has mapped. That memory goes at once, and will be
-//! something else's: whoever touches the mapping from then on must get SIGBUS.
+//! H12 `hard-revoke`: a device is pulled out whose memory user space has mapped, and another device uses. That memory goes
+//! at once, and will be something else's: whoever touches the mapping from then on must get SIGBUS, and no device may reach
+//! it any more.
 //!
-//! 1. this process allocates a buffer in the provider's own memory, maps it and writes to it
+//! 1. this process allocates a buffer in the provider's own memory, maps it and writes to it, and has the DRM device import
+//!    it, which maps it for that device
 //! 2. another process, the neighbour, is forked, and so has the mapping too
 //! 3. the device is unplugged: the provider's memory goes back to the machine
 //! 4. the neighbour reads its mapping, and so does another process, the latecomer, forked after the unplug; this process
 //!    maps the buffer again
 //!
 //! No counting helps here, for there is nothing to keep: to keep the provider's private data, as `kref-full` does, keeps
-//! no memory that left with its device. The kernel looks through all address spaces when the memory is given back, and
-//! reports where it is still mapped. `lastref` unmaps it everywhere first.
+//! no memory that left with its device. The kernel looks through all address spaces and all buffers' importers when the
+//! memory is given back, and reports where it is still mapped. `lastref` unmaps it everywhere first.
 //!
 //! Racing: the user maps its buffer, touches it and unmaps it again and again while the remover unplugs the device: until
 //! that is over it works, then it is SIGBUS, or ENODEV for a new mapping.
@@ -18,6 +20,7 @@ use super::actor::{Actor, Cue, Now};
 use super::race::well;
 use super::stage::must;
 use super::{Expected, Race, Scenario, Stage, Stop};
+use crate::guest::drm::Drm;
 use crate::judge::Conclusion;
 use crate::rt::Mapping;
 use alloc::format;
@@ -51,6 +54,9 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     s.close_heap(heap)?;
     let mapping = s.map(&buffer)?;
     s.fill(&mapping, 12);
+    let importer = must("open the DRM device", Drm::render())?;
+    let what = format_args!("import fd {} on renderD128", buffer.raw());
+    must("import", s.taken(what, || importer.import(buffer.raw())))?;
     let gone = Cue::new()?;
     let neighbour = s.meanwhile("neighbour", |s| {
         gone.wait().map_err(|_| Errno::ETIMEDOUT)?;
@@ -73,6 +79,7 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     }
     s.unmap(mapping)?;
     s.close_buffer(buffer)?;
+    drop(importer);
     s.conclude(Conclusion::Ok("every mapping went with the device".into()));
     must("delete_module", s.unload(&provider))
 }

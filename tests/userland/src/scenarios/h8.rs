@@ -12,7 +12,8 @@
 //! say `deadlock` with the lock's name. Under `kref` and `upstream` nobody but the registration counts; `kref`
 //! pays for it elsewhere. `lastref` touches only the heap whose name it is, and puts nothing under the lock.
 //!
-//! Racing: the finder looks for it eight times over while the remover unbinds our heap.
+//! Racing: the finder looks for it over and over while the remover unbinds our heap. It has our heap for some
+//! instructions of each look; the remover's put has to fall there.
 
 use super::actor::Now;
 use super::race::well;
@@ -20,6 +21,7 @@ use super::stage::must;
 use super::{Expected, Race, Scenario, Stage, Stop};
 use crate::guest::{meet, oracle, write_text};
 use crate::judge::Conclusion;
+use crate::rt::{Fd, abi, file};
 use alloc::format;
 use heaps::uapi::Errno;
 
@@ -77,16 +79,19 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     must("delete_module", s.unload(&provider))
 }
 
-/// How often the finder looks.
-const LOOKS: usize = 8;
+/// How often the finder looks: as long as the remover takes.
+const LOOKS: usize = 96;
 
 fn race(s: &mut Stage) -> Result<(), Stop> {
     let provider = s.have("h8", "")?;
     let finder = |s: &Stage| {
         s.start();
-        (0..LOOKS).try_for_each(|_| {
-            let found = s.taken(format_args!("find h8-nobody"), || write_text(oracle::FIND, "h8-nobody"));
-            if found == Err(Errno::ENOENT) { Ok(()) } else { found }
+        s.taken(format_args!("find h8-nobody, {LOOKS} times"), || {
+            let find = Fd::open(oracle::FIND, abi::O_WRONLY)?;
+            (0..LOOKS).try_for_each(|_| match file::write(find.raw(), b"h8-nobody") {
+                Err(Errno::ENOENT) => Ok(()),
+                found => found.map(drop),
+            })
         })
     };
     let [finder, removed] = s.race([("finder", &finder), ("remover", &|s| s.remove(&provider))])?;
