@@ -156,7 +156,7 @@ pub fn word(verdict: &str) -> &str {
 
 /// Whether a verdict is made of a report.
 fn is_reported(word: &str) -> bool {
-    const REPORTED: [&str; 8] = [
+    const REPORTED: [&str; 9] = [
         "use-after-free",
         "use-after-unload",
         "out-of-bounds",
@@ -164,6 +164,7 @@ fn is_reported(word: &str) -> bool {
         "refcount",
         "deadlock",
         "frame-state",
+        "device-fault",
         "oops",
     ];
     REPORTED.contains(&word)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use lastref::qemu::{Device, Hardware};
 use lastref::regions::Region;
 use lastref::{Machine, Outcome, build};
@@ -41,6 +41,17 @@ struct Translated {
     options: &'static str,
     /// What has to be in one line of its log.
     says: &'static [&'static str],
+    /// Which faults it provokes, each of which is to be reported, and nothing else.
+    faults: Faults,
+}
+
+/// Faults that a program provokes by pulling memory out from under a device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Faults {
+    None,
+    /// The device may be between two transfers just then.
+    Possible,
+    Certain,
 }
 
 const TRANSLATED: [Translated; 4] = [
@@ -50,6 +61,7 @@ const TRANSLATED: [Translated; 4] = [
         argument: None,
         options: "",
         says: &["iommu: edu is stream 0x"],
+        faults: Faults::Possible,
     },
     Translated {
         name: "iommutest",
@@ -57,6 +69,7 @@ const TRANSLATED: [Translated; 4] = [
         argument: None,
         options: "",
         says: &["iommu: SMMUv3 at 0x"],
+        faults: Faults::None,
     },
     Translated {
         name: "iommutest-narrow",
@@ -64,6 +77,7 @@ const TRANSLATED: [Translated; 4] = [
         argument: Some("narrow"),
         options: "edu.dma_bits=28",
         says: &["iommu: edu is stream 0x"],
+        faults: Faults::None,
     },
     Translated {
         name: "jobtest-iommu",
@@ -71,11 +85,13 @@ const TRANSLATED: [Translated; 4] = [
         argument: Some("iommu"),
         options: "",
         says: &FAULT,
+        faults: Faults::Certain,
     },
 ];
 
-/// What the kernel says of a transfer to memory that was pulled out.
-const FAULT: [&str; 3] = ["iommu: fault of edu (stream 0x", "): write to 0x", ": nothing is mapped there"];
+/// What the kernel reports of a transfer to memory that was pulled out.
+const FAULT: [&str; 3] =
+    ["BUG: lastref: device fault: edu (stream 0x", "): write to 0x", ": nothing is mapped there"];
 
 /// The programs that are run without arguments.
 const PROGRAMS: [Program; 18] = [
@@ -130,10 +146,35 @@ pub fn trials() -> Vec<Trial> {
 fn judge_translated(case: &Translated) -> Result<()> {
     let machine = machine(&case.program, case.argument)?.device(Device::Edu).iommu();
     let outcome = machine.kernel_arguments(case.options).capture()?;
-    judge(&outcome)?;
+    faults(&outcome, case.faults).map_err(|error| anyhow!("{error:#}\n{}", transcript::of(&outcome)))?;
     let said = outcome.log.lines().any(|line| case.says.iter().all(|part| line.contains(part)));
     ensure!(said, "the kernel's log has no line with {:?}\n{}", case.says, transcript::of(&outcome));
     Ok(())
+}
+
+/// Holds a program that provokes faults to its end, and to reports of those: each says what was mapped there, and who took
+/// it away.
+fn faults(outcome: &Outcome, provoked: Faults) -> Result<()> {
+    if provoked == Faults::None || (provoked == Faults::Possible && outcome.reports.is_empty()) {
+        return check(outcome);
+    }
+    let (mut reports, mut inside) = (Vec::new(), false);
+    for line in outcome.reports.lines() {
+        match line.starts_with("====") {
+            true => inside = !inside,
+            false if line.starts_with("BUG: ") => reports.push(vec![line]),
+            false => reports.last_mut().context("a report without a beginning")?.push(line),
+        }
+    }
+    ensure!(!reports.is_empty() && !inside, "there is no report, or half of one");
+    for report in &reports {
+        let says = |text: &str| report.iter().any(|line| line.contains(text));
+        let [first, _, last] = FAULT;
+        ensure!(report[0].starts_with(first) && report[0].ends_with(last), "another report: {}", report[0]);
+        ensure!(says("Until then there was a buffer of 1 pages at 0x"), "no mapping in {report:?}");
+        ensure!(says("Unmapped by task ") && says("revoke"), "nobody took it away in {report:?}");
+    }
+    check(&Outcome { reports: String::new(), ..outcome.clone() })
 }
 
 fn run(program: &Program, argument: Option<&str>) -> Result<Outcome> {
@@ -206,6 +247,31 @@ mod tests {
     const GOOD: &str = "TAP version 13\nok 1 - a\n1..1\n";
     const BAD: &str = "TAP version 13\nnot ok 1 - a\n1..1\n";
     const SKIPPED: &str = "TAP version 13\nok 1 - a # SKIP b\n1..1\n";
+
+    const REPORT: &str = "======\nBUG: lastref: device fault: edu (stream 0x8): write to 0x1000: nothing is mapped there\n\
+        Until then there was a buffer of 1 pages at 0x1000, whose memory begins at 0x4000\n\nUnmapped by task 3 on CPU 0:\n \
+        revoke+0x4 (a.rs:3)\n======\n";
+
+    #[test]
+    fn faults_that_are_provoked_are_reported_and_nothing_else() {
+        let fine = End::Status(0);
+        faults(&outcome(GOOD, fine, REPORT), Faults::Certain).unwrap();
+        faults(&outcome(GOOD, fine, &REPORT.repeat(2)), Faults::Certain).unwrap();
+        faults(&outcome(GOOD, fine, ""), Faults::Certain).unwrap_err();
+        faults(&outcome(BAD, fine, REPORT), Faults::Certain).unwrap_err();
+        faults(
+            &outcome(GOOD, fine, &format!("{REPORT}======\nBUG: lastref: oops\n======\n")),
+            Faults::Certain,
+        )
+        .unwrap_err();
+        for without in ["BUG: ", "nothing is mapped", "Until then", "Unmapped", "revoke"] {
+            faults(&outcome(GOOD, fine, &REPORT.replace(without, "?")), Faults::Certain).expect_err(without);
+        }
+        faults(&outcome(GOOD, fine, REPORT), Faults::Possible).unwrap();
+        faults(&outcome(GOOD, fine, ""), Faults::Possible).unwrap();
+        faults(&outcome(GOOD, fine, "BUG"), Faults::Possible).unwrap_err();
+        faults(&outcome(GOOD, fine, REPORT), Faults::None).unwrap_err();
+    }
 
     #[test]
     fn status_transcript_and_reports_must_agree() {

@@ -17,8 +17,8 @@ const USAGE: i32 = 2;
 /// The status for a launcher that could not do its work.
 const FAILED: i32 = 125;
 
-/// A name, the command line, the status, and what standard error has to mention. `@` stands for a directory
-/// with the files that [`prepare`] makes.
+/// A name, the command line, the status, and what standard error has to mention. `@` at the start of
+/// an argument stands for a directory with the files that [`prepare`] makes.
 type Case = (&'static str, &'static [&'static str], i32, &'static str);
 
 /// An id that is one, whatever comes of it.
@@ -115,7 +115,12 @@ fn run(arguments: &[&str]) -> Result<Ran> {
     let directory = tempfile::tempdir()?;
     prepare(directory.path(), arguments).context("cannot make the files")?;
     let path = directory.path().to_string_lossy();
-    launcher::run(arguments.iter().map(|argument| argument.replace('@', &path)))
+    // Within an argument it stands for itself, as in a region's address.
+    let expanded = |argument: &str| match argument.strip_prefix('@') {
+        Some(rest) => format!("{path}{rest}"),
+        None => argument.to_owned(),
+    };
+    launcher::run(arguments.iter().map(|argument| expanded(argument)))
 }
 
 /// Makes the files that the command line mentions.

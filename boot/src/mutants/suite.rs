@@ -166,7 +166,7 @@ fn judge(succeeded: bool, output: &str, stderr: &str) -> Result<Verdict> {
 /// What noticed, by what was said when a test failed.
 fn detector(said: &str) -> &str {
     // A report's first line, in the kernel's log; or the panic that takes its place on the host.
-    const REPORTS: [(&str, &str); 16] = [
+    const REPORTS: [(&str, &str); 17] = [
         ("BUG: lastref: use-after-free", "use-after-free"),
         ("BUG: lastref: out-of-bounds", "out-of-bounds"),
         ("BUG: lastref: double-free", "double-free"),
@@ -175,6 +175,7 @@ fn detector(said: &str) -> &str {
         ("BUG: lastref: lock order", "lock-order"),
         ("BUG: lastref: deadlock", "deadlock"),
         ("BUG: lastref: frame state", "frame-state"),
+        ("BUG: lastref: device fault", "device-fault"),
         ("lock order: ", "lock-order"),
         ("deadlock: ", "deadlock"),
         ("frame state: ", "frame-state"),

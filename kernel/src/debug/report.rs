@@ -28,6 +28,8 @@ pub enum Kind {
     FrameState,
     /// The code, or the data, of a module that was unloaded was used.
     UseAfterUnload,
+    /// A device reached for memory that is not mapped for it.
+    DeviceFault,
     /// The kernel did something the machine refused.
     Oops,
 }
@@ -43,6 +45,7 @@ impl fmt::Display for Kind {
             Kind::Deadlock => "deadlock",
             Kind::FrameState => "frame-state",
             Kind::UseAfterUnload => "use-after-unload",
+            Kind::DeviceFault => "device-fault",
             Kind::Oops => "oops",
         })
     }
@@ -127,8 +130,8 @@ pub fn reused_in_flight(start: PhysAddr, pages: usize) {
 
 #[cfg(target_os = "none")]
 pub use guest::{
-    deadlock, freed_while_attached, freed_while_mapped, invalid_free, lock_order, refcount, reused_in_flight,
-    stale_access,
+    deadlock, device_fault, freed_while_attached, freed_while_mapped, invalid_free, lock_order, refcount,
+    reused_in_flight, stale_access,
 };
 
 #[cfg(target_os = "none")]
@@ -207,6 +210,20 @@ mod guest {
         print!("BUG: lastref: frame state: {pages} page frames from {:#x} reused in flight", start.get());
         print!("by task {} on CPU {}; a device reaches them", sched::current_tid(), arch::cpu_id());
         stack("Call trace", frames_from(frame_pointer()));
+        print!("{RULE}");
+    }
+
+    /// A device was kept from memory, as `what` says; `mapping` is what was mapped there last, if that is known, and who
+    /// took it from the device. From any context.
+    pub fn device_fault(what: impl fmt::Display, mapping: Option<(&dyn fmt::Display, &Trace)>) {
+        let (pc, tid) = mapping.map_or((0, 0), |(_, who)| (who.addresses().next().unwrap_or(0), who.tid));
+        note(Kind::DeviceFault, pc, tid);
+        print!("{RULE}");
+        print!("BUG: lastref: device fault: {what}");
+        if let Some((mapping, taken)) = mapping {
+            print!("Until then there was {mapping}");
+            who("Unmapped", taken);
+        }
         print!("{RULE}");
     }
 

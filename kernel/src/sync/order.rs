@@ -88,7 +88,7 @@ ranks! {
     UART = 60, "The console's transmitter. Interrupts are off.";
     STEPS = 61, "The steps that tasks took. Interrupts are off.";
     REFERENCES = 62, "The history of references. Interrupts are off.";
-    IOMMU_QUEUES = 63, "The IOMMU's commands and events. Interrupts are off.";
+    IOMMU_QUEUES = 63, "The IOMMU's commands and events, or what was unmapped for a device. Interrupts are off.";
 }
 
 /// Locks under which the allocators and the scheduler keep their own books. What is allocated under them grows and

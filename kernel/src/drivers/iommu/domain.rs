@@ -10,15 +10,21 @@ use heaps::dma_buf::{Direction, DmaRun, DmaTable};
 use heaps::{Errno, PAGE_SHIFT, Result, SgTable};
 use spin::Once;
 
+use super::gone::{Gone, History};
+use super::reported::Reported;
 use super::smmu::Smmu;
+use super::smmu::event::Fault;
 use super::space::Space;
+use crate::arch::backtrace::frame_pointer;
 use crate::arch::gic;
+use crate::debug::report;
 use crate::drivers::interrupts::{self, Handler};
 use crate::dt;
 use crate::mm::dma_memory::DmaMemory;
 use crate::mm::fallible;
-use crate::sync::order;
+use crate::mm::object::Trace;
 use crate::sync::sleep::Mutex;
+use crate::sync::{IrqLock, order};
 use crate::vfs::{debugfs, pseudo};
 
 /// How many devices there can be behind it.
@@ -38,6 +44,9 @@ pub struct Domain {
     space: Mutex<Space, { order::DEVICE }>,
     mapped: AtomicUsize,
     faults: AtomicU64,
+    /// How many of them there were that are not the same over again.
+    different: AtomicU64,
+    gone: IrqLock<History<Trace>, { order::IOMMU_QUEUES }>,
 }
 
 /// Brings the IOMMU up. From here on no device behind it reaches anything, until it is [attached](attach). `EIO`, `ENODEV`,
@@ -75,9 +84,18 @@ pub fn attach(
     let asid = nth as u16 + 1;
     let context = smmu.attach(stream, space.root(), asid)?;
     log::info!("iommu: {name} is stream {stream:#x}");
-    let (mapped, faults) = (AtomicUsize::new(0), AtomicU64::new(0));
-    let space = Mutex::new(space);
-    Ok(slot.call_once(|| Domain { name, stream, asid, smmu, _context: context, space, mapped, faults }))
+    Ok(slot.call_once(|| Domain {
+        name,
+        stream,
+        asid,
+        smmu,
+        _context: context,
+        space: Mutex::new(space),
+        mapped: AtomicUsize::new(0),
+        faults: AtomicU64::new(0),
+        different: AtomicU64::new(0),
+        gone: IrqLock::new(History::default()),
+    }))
 }
 
 impl Domain {
@@ -87,7 +105,8 @@ impl Domain {
         let writable = direction != Direction::ToDevice;
         let first = self.space.lock().map(pages, writable, || self.forget())?;
         self.mapped.fetch_add(pages.pages(), Ordering::Relaxed);
-        Ok(Mapped { domain: self, first, pages: pages.pages(), revoked: AtomicBool::new(false) })
+        let memory = pages.runs().first().map_or(0, |run| run.start().get());
+        Ok(Mapped { domain: self, first, pages: pages.pages(), memory, revoked: AtomicBool::new(false) })
     }
 
     fn forget(&self) {
@@ -98,6 +117,25 @@ impl Domain {
     pub fn faults(&self) -> u64 {
         look(self.smmu);
         self.faults.load(Ordering::Relaxed)
+    }
+
+    /// Reports an access that was refused, as long as there were few; then now and again.
+    fn report(&self, fault: &Fault) {
+        let nth = self.different.fetch_add(1, Ordering::Relaxed) + 1;
+        let (name, stream) = (self.name, self.stream);
+        match Reported::of(nth) {
+            Reported::No => {}
+            Reported::InFull => {
+                let page = fault.unmapped().map(|address| address >> PAGE_SHIFT);
+                let gone = page.and_then(|page| self.gone.lock().find(page));
+                let what = format_args!("{name} (stream {stream:#x}): {fault}");
+                report::device_fault(what, gone.as_ref().map(|gone| (gone as _, &gone.who)));
+            }
+            Reported::Counted { unseen } => {
+                let what = format_args!("{name} (stream {stream:#x}): {fault}; {unseen} more were not shown");
+                report::device_fault(what, None);
+            }
+        }
     }
 
     /// The device begins something new: a fault from here on is reported, though it may be like one before.
@@ -112,6 +150,8 @@ pub struct Mapped {
     domain: &'static Domain,
     first: u64,
     pages: usize,
+    /// Where the first page is.
+    memory: u64,
     revoked: AtomicBool,
 }
 
@@ -128,6 +168,11 @@ impl Mapped {
     pub fn revoke(&self) {
         if !self.revoked.swap(true, Ordering::Relaxed) {
             let domain = self.domain;
+            let mut who = Trace::NONE;
+            who.note(frame_pointer());
+            let (first, pages) = (self.first, self.pages as u64);
+            // Before the device can notice.
+            domain.gone.lock().add(Gone { first, pages, memory: self.memory, who });
             domain.space.lock().unmap(self.first, self.pages as u64, || domain.forget());
             domain.mapped.fetch_sub(self.pages, Ordering::Relaxed);
         }
@@ -150,12 +195,15 @@ fn look(smmu: &Smmu) {
         }
         for (fault, again) in faults {
             let domain = DOMAINS.iter().filter_map(Once::get).find(|domain| domain.stream == fault.stream);
-            if let Some(domain) = domain {
-                domain.faults.fetch_add(1, Ordering::Relaxed);
-            }
-            if !again {
-                let name = domain.map_or("unknown", |domain| domain.name);
-                log::warn!("iommu: fault of {name} (stream {:#x}): {fault}", fault.stream);
+            match domain {
+                Some(domain) => {
+                    domain.faults.fetch_add(1, Ordering::Relaxed);
+                    if !again {
+                        domain.report(&fault);
+                    }
+                }
+                None if again => {}
+                None => log::warn!("iommu: fault of an unknown device (stream {:#x}): {fault}", fault.stream),
             }
         }
     }

@@ -4,11 +4,14 @@
 //! * [`smmu`]: the hardware
 //! * [`addresses`], [`table`]: which addresses a device has, and where they lead; [`space`]: both
 //! * `domain`: a device behind the IOMMU, and what is mapped for it; faults, and who is told of them
+//! * [`gone`]: what was mapped before; [`reported`]: how many faults are told
 #![forbid(unsafe_code)]
 
 pub mod addresses;
 #[cfg(target_os = "none")]
 mod domain;
+pub mod gone;
+pub mod reported;
 pub mod smmu;
 pub mod space;
 pub mod table;

@@ -9,7 +9,7 @@ pub struct Report {
     /// Its number since boot.
     pub sequence: u64,
     /// `use-after-free`, `use-after-unload`, `out-of-bounds`, `invalid-free`, `refcount`, `lock-order`, `deadlock`,
-    /// `frame-state`, `oops`.
+    /// `frame-state`, `device-fault`, `oops`.
     pub kind: String,
     /// Where the kernel was: `pc=[<ffff...>]`.
     pub place: String,

@@ -48,6 +48,8 @@ pub enum Verdict {
     Deadlock(String),
     /// The kernel freed pages that user space maps.
     FrameState,
+    /// A device reached for memory that is not mapped for it.
+    DeviceFault,
     /// The kernel faulted.
     Oops,
     /// A descriptor or name led to another heap.
@@ -86,6 +88,7 @@ impl Verdict {
             Verdict::Refcount => "refcount",
             Verdict::Deadlock(_) => "deadlock",
             Verdict::FrameState => "frame-state",
+            Verdict::DeviceFault => "device-fault",
             Verdict::Oops => "oops",
             Verdict::WrongHeap => "wrong-heap",
             Verdict::Zombie => "zombie",
@@ -110,6 +113,7 @@ impl Verdict {
             "refcount" => Verdict::Refcount,
             "lock-order" | "deadlock" => Verdict::Deadlock(report.locks.clone()),
             "frame-state" => Verdict::FrameState,
+            "device-fault" => Verdict::DeviceFault,
             "oops" => Verdict::Oops,
             other => Verdict::Failed(format!("unknown report {other}")),
         }
@@ -250,6 +254,7 @@ mod tests {
             ("lock-order", "deadlock()"),
             ("frame-state", "frame-state"),
             ("use-after-unload", "use-after-unload"),
+            ("device-fault", "device-fault"),
             ("oops", "oops"),
         ] {
             assert_eq!(verdict(&format!("1 {kind} pc=x pid=1 comm=a"), FINE, Some(ok()), ""), is);

@@ -26,6 +26,11 @@ impl Fault {
         Fault { stream: (record[0] >> 32) as u32, kind, access: translated.then_some((record[2], !reads)) }
     }
 
+    /// The address, where nothing is mapped at it.
+    pub fn unmapped(&self) -> Option<u64> {
+        self.access.filter(|_| self.kind == 0x10).map(|(address, _)| address)
+    }
+
     /// Whether it is the same over again, as a transfer that goes on has it for each of its pieces.
     pub fn repeats(&self, before: &Fault) -> bool {
         let page = |fault: &Fault| fault.access.map(|(address, writes)| (address >> 12, writes));
@@ -63,6 +68,8 @@ mod tests {
         assert_eq!(fault.to_string(), "write to 0x100001008: nothing is mapped there");
         let read = Fault::of([0x8_0000_0010, 1 << 35, 0x1_0000_1ff8, 0]);
         assert_eq!(read.to_string(), "read from 0x100001ff8: nothing is mapped there");
+        let kept_off = Fault { kind: 0x13, ..fault };
+        assert_eq!((fault.unmapped(), kept_off.unmapped()), (Some(0x1_0000_1008), None));
         assert!(!read.repeats(&fault) && fault.repeats(&Fault::of([0x8_0000_0010, 0, 0x1_0000_1ff8, 0])));
         assert!(!fault.repeats(&Fault::of([0x8_0000_0010, 0, 0x1_0000_2000, 0])));
         assert!(!fault.repeats(&Fault::of([0x9_0000_0010, 0, 0x1_0000_1008, 0])));
