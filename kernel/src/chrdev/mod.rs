@@ -21,7 +21,7 @@ use crate::vfs::{devtmpfs, inode::Inode};
 
 pub use heaps::DevT;
 pub use map::{map, unmap};
-pub use names::{majors, name_major};
+pub use names::{majors, misc_devices, name_major};
 
 /// A character device.
 pub type Cdev = heaps::Cdev<Kernel>;
@@ -96,13 +96,14 @@ pub fn open(inode: &Inode, flags: u32) -> Result<Opened> {
 
 /// Publishes a device that is never removed, with its node `/dev/PATH`. `EBUSY`, `EEXIST`, `ENOMEM`. May sleep.
 pub fn register(
-    path: &str,
+    path: &'static str,
     devt: DevT,
     permissions: u32,
     ops: &'static dyn heaps::CdevOps<Kernel>,
 ) -> Result<()> {
     map(devt, Cdev::immortal(devt, ops)?)?;
     let node = devtmpfs::device_create(path, devt, permissions)?;
+    names::name_misc(devt, path)?;
     // Cached now, so that no later open changes what memory the device takes.
     find(node.inode()).map(drop)
 }

@@ -180,6 +180,7 @@ static void common_files(void)
 	line_of("/proc/cpuinfo", "processor");
 	line_of("/proc/cpuinfo", "CPU architecture");
 	line_of("/proc/devices", "Character devices:");
+	check_true("a minor for udmabuf", strstr(text_of("/proc/misc"), " udmabuf\n") != NULL);
 	check_true("a major for dma_heap", strstr(text_of("/proc/devices"), " dma_heap\n") != NULL);
 	check_true("tmpfs is known", strstr(text_of("/proc/filesystems"), "nodev\ttmpfs\n") != NULL);
 }

@@ -35,8 +35,7 @@ pub fn create_files() {
         ("devices", devices),
         ("loadavg", loadavg),
         ("meminfo", meminfo),
-        // No device has a minor number of the misc devices' major.
-        ("misc", String::new),
+        ("misc", misc),
         ("stat", stat),
         ("swaps", || "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n".into()),
         ("uptime", uptime),
@@ -46,6 +45,11 @@ pub fn create_files() {
     for (name, show) in FILES {
         create_file(name, 0o444, pseudo::read_only(move || Ok(show())));
     }
+}
+
+fn misc() -> String {
+    let line = |(minor, name)| format!("{minor:3} {name}\n");
+    chrdev::misc_devices().into_iter().map(line).collect()
 }
 
 fn hundredths(ns: u64) -> String {
