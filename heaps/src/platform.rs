@@ -149,6 +149,7 @@ pub trait Platform: Pages + Sized {
 /// Where two paths can be made to meet; see [`Platform::meet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Point {
     /// In open: the VFS holds the cdev; the heap has not been looked at.
     Open,
@@ -235,6 +236,7 @@ impl<M: Module> Drop for ModuleRef<M> {
 
 /// What [`Platform::trace`] is told. The kernel adds time, CPU and task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A heap got this minor and is about to be published.
     HeapAdd {

@@ -14,6 +14,7 @@ const SATURATED: u32 = 0xC000_0000;
 
 /// How a count was misused. By the time this is returned the count is saturated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// It was incremented when zero: its object is being freed, or has been.
     IncrementFromZero,

@@ -35,6 +35,7 @@ const TAKEN: u32 = u32::MAX;
 
 /// How full a region is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Pages in the region.
     pub pages: usize,

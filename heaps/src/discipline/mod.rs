@@ -24,6 +24,7 @@ use crate::Errno;
 /// A lifetime discipline, chosen for all heaps at once while there are none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Discipline {
     /// Heaps are immortal; unregistering is refused.
     Upstream,

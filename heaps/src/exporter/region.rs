@@ -44,6 +44,7 @@ enum Attempt {
 
 /// What became of loans.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoanStats {
     /// Pages that are lent.
     pub lent: usize,

@@ -38,6 +38,7 @@ pub struct Registry<P: Platform> {
 
 /// What is alive, for the leak oracle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Heap objects in memory, registered or not.
     pub heaps: usize,
