@@ -231,6 +231,10 @@ fn write_name(out: &mut dyn fmt::Write, name: &[u8]) -> fmt::Result {
 impl<P: Platform> Drop for DmaBuf<P> {
     fn drop(&mut self) {
         self.forget_fences();
+        // What was revoked went with its device, and may be somebody else's.
+        if self.hold.exporter().is_none() && !self.is_revoked() {
+            P::released(&self.table);
+        }
         let table = core::mem::take(&mut self.table);
         let size = table.size();
         P::trace(Event::BufferRelease { size });

@@ -12,7 +12,7 @@ use crate::cdev::{CdevPtr, DevT};
 use crate::dma_buf::DmaBuf;
 use crate::heap_file::HeapFile;
 use crate::refcount::Fault;
-use crate::sg::Run;
+use crate::sg::{Run, SgTable};
 use crate::{Errno, Result};
 
 /// Page frames, as exporters need them: all that a heap takes from the kernel to hand out memory.
@@ -140,6 +140,12 @@ pub trait Platform: Pages + Sized {
     /// Whether somebody wants to hear of every put of a heap's reference ([`Event::HeapPut`]); asked before each, and
     /// false as a rule.
     fn traces_puts() -> bool;
+
+    /// The memory of a buffer is about to go back to its heap, and from there to anybody: whoever reaches it still is at
+    /// fault. A platform that wants to know looks now; one that does not need not. May sleep.
+    fn released(table: &SgTable) {
+        let _ = table;
+    }
 
     /// The caller has come to `point` on behalf of the heap with this minor. May be made to wait there (and so sleep,
     /// under `HeapGuard` or `ListLock` where the point says so), that another path can be made to meet it.

@@ -9,7 +9,7 @@ use heaps::{Discipline, Errno, Result};
 
 use super::{canary, leaks, meet, oracle, references, report, steps};
 use crate::arch::backtrace::frames_from;
-use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS};
+use crate::drivers::dma_heap::{HEAPS, TRACE_PUTS, frame_state};
 use crate::drivers::edu;
 use crate::mm::object;
 use crate::modules::places::Code;
@@ -35,6 +35,7 @@ pub fn init() -> Result<()> {
     add("meet", 0o644, read_write(|| Ok(meet::show()), meet::command))?;
     add("steps", 0o644, read_write(steps::show, steps::command))?;
     add("references", 0o200, write_only(|text| switched(text).map(references::remember)))?;
+    add("frames", 0o200, write_only(|text| switched(text).map(frame_state::watch)))?;
     add("trace_puts", 0o200, write_only(trace_puts))?;
     add("find", 0o200, write_only(find))?;
     leaks::init()?;

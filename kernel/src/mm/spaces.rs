@@ -75,9 +75,10 @@ pub fn unmap_revoked() {
     });
 }
 
-/// Where a frame of `frames` is mapped by some address space, as fixed memory. May sleep.
-pub fn find_mapping(frames: Range<PhysAddr>) -> Option<u64> {
-    find(|layout| layout.find_mapping(&frames))
+/// The first page that some address space maps and that `f` finds something about: where it is, and that. `f` is given
+/// a frame and how many frames are mapped in a row from there. May sleep.
+pub fn find_mapping<T>(f: &dyn Fn(PhysAddr, usize) -> Option<T>) -> Option<(u64, T)> {
+    find(|layout| layout.find_mapping(f))
 }
 
 /// Where a private page of some address space is in one of `frames`. May sleep.

@@ -5,14 +5,13 @@ use heaps::dma_buf::{Direction, DmaTable, Importer};
 use heaps::exporter::Contiguous;
 use heaps::fallible::try_box;
 use heaps::platform::Point;
-use heaps::{Errno, PAGE_SHIFT, Pages, PhysAddr, Platform, Result, Run, SgTable};
+use heaps::{Errno, PAGE_SHIFT, Pages, PhysAddr, Result, Run, SgTable};
 use sdk::exports::{Exports, RawLock};
 
-use crate::debug::{meet, report};
-use crate::drivers::dma_heap::{Kernel, regions};
+use crate::debug::meet;
+use crate::drivers::dma_heap::{Kernel, frame_state, regions};
 use crate::drivers::import::Import;
 use crate::mm::module::{allocate, deallocate};
-use crate::mm::spaces;
 use crate::process;
 use crate::sync::wait::Interruptible;
 use crate::sync::{Mutex, WaitQueue, order};
@@ -92,13 +91,8 @@ fn visit_dma_buf(fd: i32, each: &mut dyn FnMut(usize)) -> Result<()> {
 }
 
 fn freed(start: PhysAddr, pages: usize) {
-    if let Some(at) = spaces::find_mapping(start..start.add_pages(pages as u64)) {
-        report::freed_while_mapped(start, pages, at);
-    }
     if let Ok(frames) = Run::new(start, pages) {
-        Kernel::each_buffer(&mut |buffer| {
-            buffer.each_device_at(frames, &mut |device| report::freed_while_attached(frames, device));
-        });
+        frame_state::check(&[frames]);
     }
 }
 

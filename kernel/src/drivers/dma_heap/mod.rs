@@ -4,6 +4,7 @@
 //! * `heap`: an open `/dev/dma_heap/NAME`
 //! * [`accounts`]: whose buffers are whose
 //! * `buffer`: a dma-buf's descriptor
+//! * [`frame_state`]: who reaches memory that goes to somebody else
 //! * `list`: every dma-buf there is, and `/sys/kernel/debug/dma_buf/bufinfo`
 //! * `sync_file`: a fence's descriptor, and the timelines of `/sys/kernel/debug/sync/sw_sync`
 //! * [`regions`]: memory that was set aside for heaps at boot
@@ -12,6 +13,7 @@
 pub mod accounts;
 mod buffer;
 mod caller;
+pub mod frame_state;
 mod heap;
 mod list;
 #[cfg_attr(not(target_os = "none"), path = "machine_host.rs")]

@@ -7,12 +7,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use heaps::platform::{Event, Point};
 use heaps::refcount::Fault;
-use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, Pages, PhysAddr, Platform, Result, Run};
+use heaps::{CdevPtr, DevT, DmaBuf, HeapFile, Pages, PhysAddr, Platform, Result, Run, SgTable};
 
 use super::accounts::Charge;
 use super::buffer::BufferRef;
 use super::heap::OpenHeap;
-use super::{list, machine, regions};
+use super::{frame_state, list, machine, regions};
 use crate::debug::{meet, steps};
 use crate::mm::{frames, spaces};
 use crate::modules::Module;
@@ -144,6 +144,10 @@ impl Platform for Kernel {
         if let Event::HeapPut { minor } = event {
             print_put(minor);
         }
+    }
+
+    fn released(table: &SgTable) {
+        frame_state::released(table);
     }
 
     fn traces_puts() -> bool {

@@ -9,7 +9,7 @@ use heaps::dma_buf::{Direction, DmaTable, Importer};
 use heaps::exporter::SystemHeap;
 use heaps::{Errno, HeapOps, PAGE_SHIFT, Result, SgTable};
 
-use crate::drivers::dma_heap::{BufferRef, Kernel};
+use crate::drivers::dma_heap::{BufferRef, Kernel, frame_state};
 use crate::drivers::import::Import;
 use crate::mm::admit::admit;
 use crate::sync::{SpinLock, order};
@@ -122,6 +122,7 @@ impl Drop for Object {
                 *places = Vec::new();
             }
             drop(places);
+            frame_state::released(table);
             SystemHeap::<Kernel>::new().release(core::mem::take(table));
         }
     }

@@ -1,10 +1,9 @@
 //! Fixed memory that goes although it is mapped: taking it from an address space, and finding out that nobody did.
 
-use core::ops::Range;
-
-use heaps::{PAGE_SIZE, PhysAddr};
+use heaps::{Errno, PAGE_SIZE, PhysAddr};
 
 use super::layout::Layout;
+use super::{USER_END, USER_START};
 use crate::mm::vma::{Backing, Vma};
 
 impl Layout {
@@ -16,12 +15,22 @@ impl Layout {
         }
     }
 
-    /// Where fixed memory within `frames` is mapped, if it is.
-    pub(in crate::mm) fn find_mapping(&self, frames: &Range<PhysAddr>) -> Option<u64> {
-        let fixed = self.areas.iter().filter(|vma| matches!(vma.backing, Backing::Runs { .. }));
-        fixed
-            .flat_map(|vma| (vma.start..vma.end).step_by(PAGE_SIZE))
-            .find(|&page| self.table.lookup(page).is_some_and(|(pa, _)| frames.contains(&pa)))
+    /// The first page that is mapped and that `f` finds something about: where it is, and that. `f` is given a frame
+    /// and how many frames are mapped in a row from there.
+    pub(in crate::mm) fn find_mapping<T>(
+        &self,
+        f: &dyn Fn(PhysAddr, usize) -> Option<T>,
+    ) -> Option<(u64, T)> {
+        let mut found = None;
+        let pages = (USER_END - USER_START) as usize / PAGE_SIZE;
+        let _ = self.table.for_each(USER_START, pages, &mut |at, frame, pages| match f(frame, pages) {
+            None => Ok(()),
+            Some(what) => {
+                found = Some((at, what));
+                Err(Errno::EEXIST)
+            }
+        });
+        found
     }
 }
 

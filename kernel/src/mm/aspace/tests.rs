@@ -193,6 +193,23 @@ fn fixed_memory_goes_where_blocks_can_map_most_of_it() {
 }
 
 #[test]
+fn who_maps_a_frame_is_found_while_he_does() {
+    let live = Arc::new(AtomicUsize::new(0));
+    let mm = AddressSpace::new().unwrap();
+    // Frames that no other test maps.
+    let backing = Backing::Runs { source: Source::backing(&live), first: 9000 };
+    let at = mm.map(MapRequest { backing: Some(backing), ..anon(0, 4, MapFlags::SHARED) }).unwrap();
+    let second = PhysAddr::from_pfn(0xa0000 + 9001 - 256);
+    let found = || spaces::find_mapping(&|start, _| (start == second).then_some(start));
+    assert_eq!(found(), Some((at + PAGE, second)));
+    let child = mm.fork().unwrap();
+    drop(mm);
+    assert!(found().is_some(), "the child maps it still");
+    child.unmap(at + PAGE, PAGE).unwrap();
+    assert_eq!(found(), None);
+}
+
+#[test]
 fn fixed_memory_is_mapped_whole_inherited_and_moved() {
     let live = Arc::new(AtomicUsize::new(0));
     let mm = AddressSpace::new().unwrap();

@@ -48,6 +48,11 @@ pub fn remember_references() -> Result<()> {
     write_text("/sys/kernel/debug/lastref/references", "1")
 }
 
+/// Has the memory of every buffer that goes back looked for: who maps it still, and for which device it is mapped.
+pub fn watch_frames() -> Result<()> {
+    write_text("/sys/kernel/debug/lastref/frames", "1")
+}
+
 /// Every detection report so far.
 pub fn reports() -> Result<Vec<Report>> {
     read_text("/sys/kernel/debug/lastref/reports").map(|text| report::parse(&text))

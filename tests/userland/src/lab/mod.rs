@@ -53,6 +53,7 @@ impl Lab {
         }
         rehearse()?;
         oracle::remember_references()?;
+        oracle::watch_frames()?;
         let lab = Lab { records, discipline: oracle::discipline()?, told: 0 };
         // All that a cell takes once, it takes here.
         lab.observe(REHEARSAL)?;
