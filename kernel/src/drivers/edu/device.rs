@@ -4,6 +4,7 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use heaps::fence::{Context, Fence, Signaller};
+use heaps::uapi::edu::Info;
 use heaps::{DmaLimits, Errno, Result};
 
 use super::jobs::Jobs;
@@ -13,7 +14,6 @@ use crate::drivers::interrupts::Handler;
 use crate::drivers::iommu::Domain;
 use crate::sync::sleep::{Mutex, MutexGuard};
 use crate::sync::{WaitQueue, order};
-use heaps::uapi::edu::Info;
 
 const ID: usize = 0x00;
 const LIVENESS: usize = 0x04;

@@ -7,6 +7,10 @@ use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 use heaps::fence::reservation::Usage;
 use heaps::fence::{Context, Fence};
+use heaps::uapi::edu::{
+    EDU_FACTORIAL, EDU_FORGET, EDU_IMPORT, EDU_INFO, EDU_PLACE, EDU_SUBMIT, EDU_TRANSFER, Import as Request,
+    Place, SUBMIT_IN_FENCE, SUBMIT_OUT_FENCE, Submit, Transfer,
+};
 use heaps::{Errno, Result};
 
 use super::device::Edu;
@@ -19,10 +23,6 @@ use crate::mm::admit::admit;
 use crate::mm::user;
 use crate::sync::{SpinLock, order};
 use crate::vfs::file::{File, FileOps, Ioctl};
-use heaps::uapi::edu::{
-    EDU_FACTORIAL, EDU_FORGET, EDU_IMPORT, EDU_INFO, EDU_PLACE, EDU_SUBMIT, EDU_TRANSFER, Import as Request,
-    Place, SUBMIT_IN_FENCE, SUBMIT_OUT_FENCE, Submit, Transfer,
-};
 
 /// How many imports an open file can have.
 const MOST: usize = 64;

@@ -2,12 +2,12 @@
 #![forbid(unsafe_code)]
 
 use heaps::fence::reservation::Usage;
+use heaps::uapi::edu::{FROM_DEVICE, TO_DEVICE, Transfer as Request};
 use heaps::{Errno, Result};
 
 use super::device::{MEMORY_LEN, Turn, Way};
 use super::importer::EduImporter;
 use crate::drivers::import::Import;
-use heaps::uapi::edu::{FROM_DEVICE, TO_DEVICE, Transfer as Request};
 
 /// A buffer that the device uses.
 pub type Imported = Import<EduImporter>;

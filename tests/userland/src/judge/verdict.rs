@@ -46,7 +46,7 @@ pub enum Verdict {
     Refcount,
     /// These locks were taken in an order that can deadlock, or did: the one held, and the one wanted unless it is the same.
     Deadlock(String),
-    /// The kernel freed pages that user space maps.
+    /// The kernel freed pages that user space, or a device, has mapped, or that a device is at.
     FrameState,
     /// A device reached for memory that is not mapped for it.
     DeviceFault,

@@ -79,7 +79,7 @@ fn play(s: &mut Stage) -> Result<(), Stop> {
     must("delete_module", s.unload(&provider))
 }
 
-/// How often the finder looks: as long as the remover takes.
+/// How often the finder looks: about as long as the remover takes, and no more steps than are kept of a round.
 const LOOKS: usize = 96;
 
 fn race(s: &mut Stage) -> Result<(), Stop> {
