@@ -222,6 +222,10 @@ fn enter(parent: &Thread, number: &mut Number, child: &Thread, request: &Request
     if request.flags.contains(CloneFlags::THREAD) {
         return tree.add_thread(number, child.clone());
     }
+    // What was sent to its group before the child was in it is the parent's alone; what kills is not to be escaped.
+    if parent.is_killed() {
+        return Err(Errno::EINTR);
+    }
     let me = parent.process().pid();
     // A sibling tells the common parent of its end as the caller will: the caller has no say in what others get.
     let (parent, exit_signal) = match request.flags.contains(CloneFlags::PARENT) {

@@ -93,6 +93,8 @@ fn release(thread: &Thread, status: u32) {
     process.threads.wake_all();
     if last {
         finish(process, process.group_exit().unwrap_or(status));
+    } else {
+        thread.pass_on(!thread.mask());
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn prepare(process: &Process, signal: u32) {
         1..64 if STOPS & bit(signal) != 0 => (bit(SIGCONT), false),
         _ => return,
     };
-    let threads = tree::lock().node(process.pid()).map(|node| node.threads.clone()).unwrap_or_default();
+    let threads = signal::threads(process);
     let signals = process.signals.lock();
     process.pending.fetch_and(!back, Ordering::AcqRel);
     for thread in &threads {

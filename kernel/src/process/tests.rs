@@ -1,6 +1,7 @@
 //! Threads that a host plays: futexes, signals, and who waits for whom.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use heaps::{Errno, Result};
 
@@ -14,6 +15,8 @@ use super::*;
 use crate::arch::{USER_ARENA, now_ns};
 use crate::mm::{AddressSpace, user};
 use crate::sched;
+use crate::sync::WaitQueue;
+use crate::sync::wait::Interruptible;
 use crate::time::cpu::Usage;
 use crate::vfs::{FdTable, FsContext, ramfs};
 
@@ -241,4 +244,74 @@ fn going_on_and_stopping_take_each_other_back() {
     assert_eq!(me.pending(), bit(signal::SIGCONT), "it may be caught");
     send(&me, 20);
     assert_eq!(me.pending(), bit(20));
+}
+
+/// A sleep that a signal is to end. Where none wakes it, it finds that it is late: by then it sees what is pending.
+fn sleep_on() -> Result<()> {
+    let deadline = now_ns() + 10_000_000_000;
+    let slept = WaitQueue::new().wait_with(Interruptible::Yes, Some(deadline), || None::<()>);
+    if now_ns() < deadline { slept } else { Err(Errno::ETIMEDOUT) }
+}
+
+#[test]
+fn no_signal_is_lost_between_a_mask_that_opens_and_the_sleep_that_follows() {
+    const ROUNDS: usize = 60_000;
+    let me = process(0);
+    me.process().change_action(USR1, Some(Action { handler: 0x40_1000, ..Action::default() }));
+    let round = Arc::new(AtomicUsize::new(0));
+    let (sleeper, started) = (me.clone(), round.clone());
+    let asleep = std::thread::spawn(move || {
+        sched::play(Some(sleeper.clone()));
+        sleeper.set_task(sched::current());
+        for round in 1..=ROUNDS {
+            sleeper.set_mask(bit(USR1));
+            started.store(round, Ordering::SeqCst);
+            (0..round % 512).for_each(|_| std::hint::spin_loop());
+            sleeper.set_mask(0);
+            assert_eq!(sleep_on(), Err(Errno::EINTR), "round {round}");
+            assert!(sleeper.take_of(bit(USR1)).is_some());
+        }
+    });
+    for next in 1..=ROUNDS {
+        while round.load(Ordering::SeqCst) < next && !asleep.is_finished() {
+            std::hint::spin_loop();
+        }
+        signal::send_process(me.process(), Info { signal: USR1, code: 0, detail: 0 });
+    }
+    asleep.join().unwrap();
+    me.forget_task();
+}
+
+/// Two threads of a process, of which the second sleeps while the first, which a signal was given to, does `what`.
+fn second_takes_after(what: impl FnOnce(&Thread)) {
+    let first = process(0);
+    let mut number = Number::alloc().unwrap();
+    let second = thread(first.process().clone(), number.get(), &first.mm().unwrap());
+    tree::lock().add_thread(&mut number, second.clone()).unwrap();
+    first.process().change_action(USR1, Some(Action { handler: 0x40_1000, ..Action::default() }));
+    let asleep = on_host(&second, |thread| {
+        thread.set_task(sched::current());
+        sleep_on()
+    });
+    while second.task().is_none() {
+        std::thread::yield_now();
+    }
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    signal::send_process(first.process(), Info { signal: USR1, code: 0, detail: 0 });
+    what(&first);
+    assert_eq!(asleep.join().unwrap(), Err(Errno::EINTR));
+    second.forget_task();
+}
+
+#[test]
+fn what_a_thread_was_to_take_and_blocks_another_takes() {
+    second_takes_after(|first| first.set_mask(bit(USR1)));
+}
+
+#[test]
+fn what_a_thread_was_to_take_before_it_ended_another_takes() {
+    second_takes_after(|first| {
+        drop(tree::lock().remove_thread(first));
+        first.pass_on(!first.mask());
+    });
 }

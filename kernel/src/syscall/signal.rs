@@ -180,10 +180,6 @@ pub fn sys_rt_sigprocmask(thread: &Thread, how: u32, set: u64, old: u64, size: u
             2 => set,
             _ => return Err(Errno::EINVAL),
         });
-        // What was blocked may be due now.
-        if thread.pending() & !thread.mask() != 0 {
-            thread.kick();
-        }
     }
     if old != 0 {
         user::write(old, &before)?;

@@ -10,7 +10,8 @@ pub mod frame;
 pub mod queue;
 pub mod signalfd;
 
-use core::sync::atomic::Ordering;
+use alloc::vec::Vec;
+use core::sync::atomic::{Ordering, fence};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -223,9 +224,35 @@ impl State {
         self.mask.load(Ordering::Relaxed)
     }
 
-    /// Sets the signals it blocks, but for those nobody may. Only for the calling thread itself.
+    /// Sets the signals it blocks, but for those nobody may. Only for the calling thread itself, which takes what is
+    /// pending and no longer blocked before it returns to user space or sleeps interruptibly; what it blocks from here
+    /// on, its process' other threads are to take.
+    ///
+    /// Who sends looks at masks after the signal is pending, and this looks at what is pending after the mask has
+    /// changed, each behind a full barrier: one of the two sees the other.
     pub fn set_mask(&self, mask: SigSet) {
-        self.mask.store(mask & !UNBLOCKABLE, Ordering::Relaxed);
+        let mask = mask & !UNBLOCKABLE;
+        let before = self.mask.swap(mask, Ordering::Relaxed);
+        if before == mask {
+            return;
+        }
+        fence(Ordering::SeqCst);
+        if self.pending() & before & !mask != 0 {
+            self.kick();
+        }
+        self.pass_on(mask & !before);
+    }
+
+    /// Lets other threads take those signals of `set` that are pending for the process (Linux:
+    /// `retarget_shared_pending`).
+    pub(super) fn pass_on(&self, set: SigSet) {
+        let left = self.process().pending.load(Ordering::Acquire) & set;
+        if left == 0 {
+            return;
+        }
+        let others = threads(self.process());
+        let others = others.iter().filter(|other| !core::ptr::eq(&***other, self));
+        others.filter(|other| left & !other.mask() != 0).for_each(|other| other.kick());
     }
 
     /// Adds a signal to its own.
@@ -281,12 +308,7 @@ pub fn send_process(process: &Process, info: Info) {
 pub fn send_process_with(process: &Process, what: Taken) -> bool {
     let signal = what.info.signal;
     stop::prepare(process, signal);
-    let threads = match tree::lock().node(process.pid()) {
-        Some(node) => node.threads.clone(),
-        None => return false,
-    };
-    let taker = threads.iter().find(|thread| thread.mask() & bit(signal) == 0);
-    let mask = taker.or(threads.first()).map_or(0, |thread| thread.mask());
+    let Some(mask) = common_mask(process) else { return false };
     let mut signals = process.signals.lock();
     if dropped(process, &signals, signal, mask) {
         return false;
@@ -294,13 +316,29 @@ pub fn send_process_with(process: &Process, what: Taken) -> bool {
     let before = process.pending.fetch_or(bit(signal), Ordering::AcqRel);
     signals.queue.push(To::Process, what, before & bit(signal) != 0);
     drop(signals);
+    // Whoever joins the process or opens its mask from here on finds the signal pending (see `State::set_mask`).
+    fence(Ordering::SeqCst);
+    let threads = threads(process);
+    let mut takers = threads.iter().filter(|thread| thread.mask() & bit(signal) == 0);
     if signal == SIGKILL {
-        threads.iter().for_each(|thread| thread.kick());
-    } else if let Some(taker) = taker {
+        takers.for_each(|thread| thread.kick());
+    } else if let Some(taker) = takers.next() {
         taker.kick();
     }
     signalfd::WATCHED.notify(POLLIN);
     true
+}
+
+/// The threads of a process that have not ended.
+pub(super) fn threads(process: &Process) -> Vec<Thread> {
+    tree::lock().node(process.pid()).map(|node| node.threads.clone()).unwrap_or_default()
+}
+
+/// What all threads of a process block. `None` once it is gone.
+fn common_mask(process: &Process) -> Option<SigSet> {
+    let tree = tree::lock();
+    let threads = &tree.node(process.pid())?.threads;
+    threads.iter().map(|thread| thread.mask()).reduce(|a, b| a & b).or(Some(0))
 }
 
 /// Sends a signal to one thread.
