@@ -2,9 +2,10 @@
 //!
 //! The programs are C files under `tests/c/conformance`. Each prints one line for each of its checks; what it
 //! printed on the reference kernel is kept beside it ([`transcript`]), and what may differ here is listed, each with
-//! its reason ([`differences`]). What only a module can do they have done by modules that both kernels have. The table
+//! its reason ([`differences`]). What is measured has to be no worse ([`bound`]). What only a module can do they have done by modules that both kernels have. The table
 //! `facts` says which check shows what programs rely on.
 
+pub mod bound;
 pub mod differences;
 #[cfg(test)]
 mod facts;
@@ -24,6 +25,9 @@ use transcript::Transcript;
 
 /// How long a program may take.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The region for contiguous buffers has the same size on both kernels.
+const REGION: &str = "cma=64M";
 
 /// A program, by its name: the file's without `.c`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +65,8 @@ impl Program {
     pub fn run(&self, guest: &Guest) -> Result<Transcript> {
         let path = format!("/bin/{}", self.0);
         let elf = reference::compile_static(&self.source())?;
-        let machine = Machine::new(guest).cpus(2).memory(256).limit(Some(LIMIT)).file(path.clone(), elf);
+        let machine = Machine::new(guest).cpus(2).memory(256).kernel_arguments(REGION).limit(Some(LIMIT));
+        let machine = machine.file(path.clone(), elf);
         let outcome = machine.command([path]).capture()?;
         let stdout = String::from_utf8_lossy(&outcome.stdout);
         let said = || {
