@@ -18,6 +18,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::build::Guest;
 use crate::machine::{End, Machine};
+use crate::qemu::Hardware;
+use crate::regions::Region;
 use crate::{reference, workspace};
 use differences::{Comparison, Differences};
 use transcript::Transcript;
@@ -56,12 +58,26 @@ impl Program {
         fs::write(&path, transcript.to_string()).with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// The memory that its machine's device tree sets aside for heaps.
+    fn regions(&self) -> Result<Vec<Region>> {
+        match self.name() {
+            "nodes" => Ok(vec![
+                Region::parse_pool("16M")?,
+                Region::parse_pool("camera=8M")?,
+                Region::parse_carveout("video=8M")?,
+                Region::parse_protected("secret=8M")?,
+            ]),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// Compiles it and runs it on a machine with this guest. Anything but a whole transcript, status 0 and no
     /// report of the kernel's is an error.
     pub fn run(&self, guest: &Guest) -> Result<Transcript> {
         let path = format!("/bin/{}", self.0);
         let elf = reference::compile_static(&self.source())?;
-        let machine = Machine::new(guest).cpus(2).memory(256).limit(Some(LIMIT)).file(path.clone(), elf);
+        let hardware = Hardware { cpus: 2, memory: 256, regions: self.regions()?, ..Hardware::default() };
+        let machine = Machine::new(guest).hardware(hardware).limit(Some(LIMIT)).file(path.clone(), elf);
         let outcome = machine.command([path]).capture()?;
         let stdout = String::from_utf8_lossy(&outcome.stdout);
         let said = || {
