@@ -9,7 +9,8 @@ use super::OpenNode;
 use super::object::{self, Object};
 use crate::vfs::mmap::{self, Mmap, MmapRequest};
 
-/// Makes an object for a picture. `EINVAL` for none, or one whose bytes 32 bits do not count; `ENOMEM`. May sleep.
+/// Makes an object for a picture. `EINVAL` for none, or one whose bytes 32 bits do not count; `EDQUOT`, `ENOMEM`. May
+/// sleep.
 pub fn create(node: &OpenNode, args: &mut CreateDumb) -> Result<()> {
     if args.width == 0 || args.height == 0 || args.bpp == 0 || args.bpp > u32::MAX - 8 {
         return Err(Errno::EINVAL);
