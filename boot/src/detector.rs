@@ -40,12 +40,14 @@ impl Detector {
     /// The same: the compiler's flags, which are unstable where there are any.
     ///
     /// Every check is a call of the kernel's own routines, which know where the shadow is; copies are calls of their
-    /// own. Stacks and statics have no red zones. A core library that is there already has no checks in it.
+    /// own. Stacks and statics have no red zones. A core library that is there already has no checks in it. What costs
+    /// anyway checks its own steps, too.
     pub fn flags(self) -> &'static str {
         match self {
             Detector::Mte => "",
             Detector::Kasan => {
-                " -Z sanitizer=kernel-address -C unsafe-allow-abi-mismatch=sanitizer \
+                " -C debug-assertions=on -C overflow-checks=on \
+                 -Z sanitizer=kernel-address -C unsafe-allow-abi-mismatch=sanitizer \
                  -C llvm-args=-asan-instrumentation-with-call-threshold=0 \
                  -C llvm-args=-asan-kernel-mem-intrinsic-prefix=1 -C llvm-args=-asan-constructor-kind=none \
                  -C llvm-args=-asan-stack=0 -C llvm-args=-asan-globals=0"

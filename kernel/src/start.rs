@@ -66,6 +66,9 @@ fn devices(regions: &Regions<'_>, args: &CommandLine<'_>) -> Result<()> {
     drm::init()?;
     lab::init()?;
     dma_heap::init()?;
+    if let Some(on) = args.value("lastref.frames") {
+        dma_heap::frame_state::watch(on != "0");
+    }
     dma_heap::regions::init(regions, args.value("cma.lend") != Some("0"))
 }
 

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use lastref::reference;
 use libtest_mimic::Trial;
 
+use crate::frames::WATCHED;
 use crate::launcher::{self, Ran};
 use crate::{musl, obtained, tap, trial};
 
@@ -55,7 +56,7 @@ fn run(name: &str, library: Library, cpus: &str) -> Result<Ran> {
     let directory = tempfile::tempdir()?;
     let program = directory.path().join(name);
     std::fs::write(&program, library.compile(name)?)?;
-    launcher::run(["exec", "--smp", cpus, &program.to_string_lossy()])
+    launcher::run(["exec", "--smp", cpus, "--cmdline", WATCHED, &program.to_string_lossy()])
 }
 
 fn heaps(cpus: &str) -> Result<()> {

@@ -30,7 +30,7 @@ const SHORT: Duration = Duration::from_secs(5);
 const DISCIPLINE: &str = "lastref";
 
 /// The trial's name where it is not the canary's, the canary, its time, and how it is to be caught.
-const CANARIES: [(&str, &str, Duration, Caught); 20] = [
+const CANARIES: [(&str, &str, Duration, Caught); 21] = [
     ("fail", "canary-fail", LIMIT, Caught::Verdict("failed(this canary always fails)")),
     ("hang", "canary-hang", LIMIT, Caught::Verdict("hang")),
     ("hang-machine", "canary-hang", SHORT, Caught::Lost("hang", "did not end in time")),
@@ -40,6 +40,7 @@ const CANARIES: [(&str, &str, Duration, Caught); 20] = [
     ("panic", "canary-panic", LIMIT, Caught::Lost("crash", "panicked")),
     ("double-free", "canary-double-free", LIMIT, Caught::Verdict("invalid-free")),
     ("in-flight", "canary-in-flight", LIMIT, Caught::Verdict("frame-state")),
+    ("mapped", "canary-mapped", LIMIT, Caught::Verdict("frame-state")),
     ("lock-order", "canary-lock-order", LIMIT, Caught::Verdict("deadlock")),
     ("deadlock", "canary-deadlock", LIMIT, Caught::Verdict("deadlock")),
     ("saturation", "canary-saturation", LIMIT, Caught::Verdict("refcount")),

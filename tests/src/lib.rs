@@ -8,6 +8,7 @@
 //! | [`races`] | the racing forms, sound and unsound |
 //! | [`replays`] | whether a verdict's id brings it about again |
 //! | [`canaries`] | cells that go wrong on purpose: a trial passes when the harness caught its canary |
+//! | [`frames`] | the look at who reaches a buffer's memory when it goes back |
 //! | [`programs`] | the EL0 programs that print TAP |
 //! | [`in_kernel`] | the tests inside the kernel, which print KTAP |
 //! | [`strace`] | what `exec --strace` prints, and what the log says of calls that are not there |
@@ -37,6 +38,7 @@ pub mod canaries;
 pub mod cells;
 pub mod conformance;
 pub mod elf;
+pub mod frames;
 pub mod fuzz;
 pub mod in_kernel;
 pub mod kasan;
@@ -71,6 +73,7 @@ pub fn all() -> Vec<Trial> {
         cells::trials(),
         canaries::trials(),
         kasan::trials(),
+        frames::trials(),
         reports::trials(),
         page::trials(),
         races::trials(),

@@ -9,6 +9,7 @@ use lastref::{Machine, Outcome, build};
 use libtest_mimic::Trial;
 use userland::misuse::CASES;
 
+use crate::frames::WATCHED;
 use crate::{tap, transcript, trial};
 
 /// A program and its machine.
@@ -202,6 +203,7 @@ fn machine(program: &Program, argument: Option<&str>) -> Result<Machine<'static>
     let path = format!("/bin/{}", program.name);
     let command = std::iter::once(path.as_str()).chain(argument);
     let machine = Machine::new(build::guest()?).cpus(program.cpus).memory(program.memory).command(command);
+    let machine = machine.kernel_arguments(WATCHED);
     Ok(machine.limit(Some(Duration::from_secs(program.seconds))))
 }
 

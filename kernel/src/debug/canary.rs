@@ -7,18 +7,19 @@ use heaps::fallible::try_box;
 use heaps::kref::Kref;
 use heaps::refcount::Refcount;
 
-use crate::drivers::dma_heap::Kernel;
+use crate::drivers::dma_heap::{Kernel, frame_state};
 use crate::mm::object::canary;
 use crate::mm::{in_flight, module};
 use crate::modules::places;
 use crate::sync::{Mutex, SpinLock, order};
 
 /// The files, and what a write to one does.
-pub const FILES: [(&str, fn()); 15] = [
+pub const FILES: [(&str, fn()); 16] = [
     ("touch_freed", canary::touch_freed),
     ("touch_beyond", canary::touch_beyond),
     ("free_twice", canary::free_twice),
     ("free_in_flight", in_flight::free_one_in_flight),
+    ("free_mapped", frame_state::free_one_mapped),
     ("lose_two", canary::lose_two),
     ("overflow_stack", overflow_stack),
     ("invert_locks", invert_locks),

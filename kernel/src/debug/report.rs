@@ -112,8 +112,8 @@ pub fn deadlock(rank: Rank) -> ! {
 
 /// The `pages` frames from `start` are about to be freed while one of them is mapped at user address `at`.
 #[cfg(not(target_os = "none"))]
-pub fn freed_while_mapped(start: PhysAddr, pages: usize, at: u64) {
-    panic!("frame state: {pages} frames from {start:?} are mapped at {at:#x}");
+pub fn freed_while_mapped(frames: Run, by: Option<u32>, at: u64) {
+    panic!("frame state: {frames:?} is mapped at {at:#x} of {by:?}");
 }
 
 /// The page frames of `frames` are about to be freed while they are mapped for `device`.
@@ -181,13 +181,18 @@ mod guest {
         keep(Report { kind, pc, tid: sched::current_tid(), locks: Some((held, wanted)) });
     }
 
-    /// The `pages` frames from `start` are about to be freed while one of them is mapped at user address `at`. They are
-    /// freed all the same: it is what the kernel would do.
-    pub fn freed_while_mapped(start: PhysAddr, pages: usize, at: u64) {
+    /// The page frames of `frames` are about to be freed while one of them is mapped at user address `at`, of process
+    /// `by` if it is known. They are freed all the same: it is what the kernel would do.
+    pub fn freed_while_mapped(frames: Run, by: Option<u32>, at: u64) {
         note(Kind::FrameState, caller(), sched::current_tid());
+        let (start, pages) = (frames.start().get(), frames.pages());
         print!("{RULE}");
-        print!("BUG: lastref: frame state: {pages} page frames from {:#x} freed while mapped", start.get());
-        print!("by task {} on CPU {}; a mapping is at {at:#x}", sched::current_tid(), arch::cpu_id());
+        print!("BUG: lastref: frame state: {pages} page frames from {start:#x} freed while mapped");
+        print!("by task {} on CPU {}", sched::current_tid(), arch::cpu_id());
+        match by {
+            Some(process) => print!("process {process} maps them at {at:#x}"),
+            None => print!("a process that is on its way out maps them at {at:#x}"),
+        }
         stack("Call trace", frames_from(frame_pointer()));
         print!("{RULE}");
     }

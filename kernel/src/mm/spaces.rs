@@ -69,37 +69,49 @@ impl Drop for Place {
 
 /// Takes all revoked memory from every address space. When it returns no access reaches it; to try is SIGBUS. May sleep.
 pub fn unmap_revoked() {
-    let _: Option<()> = find(|layout| {
+    find(|layout| {
         layout.unmap_revoked();
-        None
+        None::<()>
     });
 }
 
-/// The first page that some address space maps and that `f` finds something about: where it is, and that. `f` is given
-/// a frame and how many frames are mapped in a row from there. May sleep.
-pub fn find_mapping<T>(f: &dyn Fn(PhysAddr, usize) -> Option<T>) -> Option<(u64, T)> {
-    find(|layout| layout.find_mapping(f))
+/// What was found mapped.
+pub struct Mapping<T> {
+    /// In which address space.
+    pub space: Weak<Space>,
+    /// Where.
+    pub at: u64,
+    /// What was found about it.
+    pub what: T,
+}
+
+/// The first page that some address space maps and that `f` finds something about. `f` is given a frame and how many
+/// frames are mapped in a row from there. May sleep.
+pub fn find_mapping<T>(f: &dyn Fn(PhysAddr, usize) -> Option<T>) -> Option<Mapping<T>> {
+    let (space, (at, what)) = find(|layout| layout.find_mapping(f))?;
+    Some(Mapping { space, at, what })
 }
 
 /// Where a private page of some address space is in one of `frames`. May sleep.
-pub fn find_private_mapping(frames: &Range<PhysAddr>) -> Option<u64> {
-    find(|layout| layout.find_private_mapping(frames))
+pub fn find_private_mapping(frames: &Range<PhysAddr>) -> Option<Mapping<()>> {
+    let (space, at) = find(|layout| layout.find_private_mapping(frames))?;
+    Some(Mapping { space, at, what: () })
 }
 
-/// The first that `f` finds in any address space. Those that come meanwhile are looked at too.
-pub(super) fn find<T>(mut f: impl FnMut(&mut Layout) -> Option<T>) -> Option<T> {
+/// The first that `f` finds in any address space, and in which. Those that come meanwhile are looked at too.
+pub(super) fn find<T>(mut f: impl FnMut(&mut Layout) -> Option<T>) -> Option<(Weak<Space>, T)> {
     let mut last = 0;
     loop {
         let (number, space) = {
             let spaces = SPACES.lock();
             let at = spaces.list.partition_point(|(number, _)| *number <= last);
             let (number, space) = spaces.list.get(at)?;
-            (*number, space.upgrade())
+            (*number, space.clone())
         };
         last = number;
         // Dropped outside of the lock: this may be the last reference by now.
-        if let Some(found) = space.and_then(|space| f(&mut space.lock())) {
-            return Some(found);
+        if let Some(found) = space.upgrade().and_then(|space| f(&mut space.lock())) {
+            return Some((space, found));
         }
     }
 }

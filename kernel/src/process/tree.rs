@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
@@ -14,6 +14,7 @@ use heaps::{Errno, Result};
 use super::group::Process;
 use super::signal::SIGCHLD;
 use super::thread::Thread;
+use crate::mm::aspace::Space;
 use crate::sync::{SpinGuard, SpinLock, order};
 
 /// The largest process number.
@@ -152,6 +153,12 @@ impl Tree {
     pub fn thread(&self, tid: u32) -> Option<&Thread> {
         let node = self.nodes.get(&self.process_of(tid)?)?;
         node.threads.iter().find(|thread| thread.tid() == tid)
+    }
+
+    /// The first process that has an address space.
+    pub fn owner_of(&self, space: &Weak<Space>) -> Option<u32> {
+        let has = |thread: &Thread| thread.with_mm(|mm| mm.space().ptr_eq(space)).unwrap_or(false);
+        self.nodes.iter().find(|(_, node)| node.threads.iter().any(has)).map(|(pid, _)| *pid)
     }
 
     /// Whether nobody of a group's session outside it is there to look after it: then it is not to be stopped. Init

@@ -16,9 +16,8 @@ use heaps::{PAGE_SIZE, PhysAddr, ProviderData, Result, Run};
 use spin::Once;
 
 use super::HEAPS;
-use super::machine;
 use super::platform::Kernel;
-use crate::debug::report;
+use super::{frame_state, machine};
 use crate::dt::{Purpose, Reserved};
 use crate::mm::aspace::migrate;
 use crate::mm::loans::Lender;
@@ -136,8 +135,8 @@ impl Lender for Regions {
 pub fn evict(run: Run) -> Result<()> {
     let frames = run.start()..run.start().add_pages(run.pages() as u64);
     migrate::evict(&frames)?;
-    if let Some(at) = spaces::find_private_mapping(&frames) {
-        report::freed_while_mapped(run.start(), run.pages(), at);
+    if let Some(mapping) = spaces::find_private_mapping(&frames) {
+        frame_state::report_mapping(run, &mapping);
     }
     Ok(())
 }

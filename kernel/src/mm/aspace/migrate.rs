@@ -37,7 +37,7 @@ pub fn evict(frames: &Range<PhysAddr>) -> Result<()> {
             None
         }
     });
-    stopped.map_or(outcome, Err)
+    stopped.map_or(outcome, |(_, error)| Err(error))
 }
 
 /// Frames that several address spaces share, where each was and where it is. A share of both is held.

@@ -206,8 +206,10 @@ fn who_maps_a_frame_is_found_while_he_does() {
     let backing = Backing::Runs { source: Source::backing(&live), first: 9000 };
     let at = mm.map(MapRequest { backing: Some(backing), ..anon(0, 4, MapFlags::SHARED) }).unwrap();
     let second = PhysAddr::from_pfn(0xa0000 + 9001 - 256);
-    let found = || spaces::find_mapping(&|start, _| (start == second).then_some(start));
+    let mapping = || spaces::find_mapping(&|start, _| (start == second).then_some(start));
+    let found = || mapping().map(|mapping| (mapping.at, mapping.what));
     assert_eq!(found(), Some((at + PAGE, second)));
+    assert!(mapping().is_some_and(|mapping| mapping.space.ptr_eq(&mm.space())));
     let child = mm.fork().unwrap();
     drop(mm);
     assert!(found().is_some(), "the child maps it still");

@@ -74,6 +74,10 @@ pub const DOUBLE_FREE: Scenario =
 pub const IN_FLIGHT: Scenario =
     canary("canary-in-flight", "a frame freed in flight on purpose", |s| provoke(s, "free_in_flight"));
 
+/// Has the kernel give a page frame back that a process maps.
+pub const MAPPED: Scenario =
+    canary("canary-mapped", "a frame freed while mapped on purpose", |s| provoke(s, "free_mapped"));
+
 /// Has the kernel take locks against their order.
 pub const LOCK_ORDER: Scenario =
     canary("canary-lock-order", "locks taken against their order on purpose", |s| provoke(s, "invert_locks"));

@@ -94,7 +94,7 @@ impl Expected {
 }
 
 /// Every scenario, hazards first, then the canaries that prove the harness awake.
-pub const ALL: [&Scenario; 44] = [
+pub const ALL: [&Scenario; 45] = [
     &h1::SCENARIO,
     &h2::SCENARIO,
     &h3::GET,
@@ -128,6 +128,7 @@ pub const ALL: [&Scenario; 44] = [
     &canary::PANIC,
     &canary::DOUBLE_FREE,
     &canary::IN_FLIGHT,
+    &canary::MAPPED,
     &canary::LOCK_ORDER,
     &canary::DEADLOCK,
     &canary::SATURATION,
