@@ -16,10 +16,11 @@ use crate::toolchain::Toolchain;
 use crate::{image, install, workspace};
 
 /// The packages of the kernel and its modules.
-pub const KERNEL: [&str; 9] = [
+pub const KERNEL: [&str; 10] = [
     "lastref-kernel",
     "lastref-cma-heap",
     "lastref-heap-facts",
+    "lastref-holds-itself",
     "lastref-ledger",
     "lastref-metered-heap",
     "lastref-no-exit",

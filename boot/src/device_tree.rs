@@ -59,7 +59,7 @@ fn check_names(regions: &[Region]) -> Result<()> {
     Ok(())
 }
 
-/// What a region's node is called, without its address.
+/// What a region's node is called.
 fn node_name(region: &Region) -> &str {
     region.name.as_deref().unwrap_or("linux,cma")
 }
@@ -116,8 +116,8 @@ fn enter(blob: &[u8], regions: &[(u64, &Region)]) -> Result<Vec<u8>> {
     nodes.add_property(property("ranges", &[]));
     for (base, region) in regions {
         let name = node_name(region);
-        let unit = format!("{name}@{base:x}");
-        let mut node = DeviceTreeNode::new(unit).map_err(|e| anyhow!("{name}: {e:?}"))?;
+        // Without a unit address, for the region is called by the whole of it, and so is its heap.
+        let mut node = DeviceTreeNode::new(name).map_err(|e| anyhow!("{name}: {e:?}"))?;
         let reg = [base.to_be_bytes(), region.size.to_be_bytes()].concat();
         node.add_property(property("reg", &reg));
         for (name, value) in properties(region) {
@@ -148,6 +148,7 @@ fn property(name: &str, value: &[u8]) -> DeviceTreeProperty {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dtoolkit::Node;
 
     fn region(name: &str, mib: u64, base: Option<u64>) -> Region {
         Region { kind: Kind::Carveout, name: Some(name.into()), size: mib << 20, base }
@@ -177,7 +178,8 @@ mod tests {
         let one = region("camera", 4, None);
         let blob = enter(&plain, &[(0x5000_0000, &one)]).unwrap();
         let fdt = Fdt::new(&blob).unwrap();
-        let node = fdt.find_node("/reserved-memory/camera@50000000").unwrap();
+        let node = fdt.find_node("/reserved-memory/camera").unwrap();
+        assert_eq!(node.name(), "camera");
         let reg = node.reg().unwrap().unwrap().next().unwrap();
         assert_eq!((reg.address::<u64>().unwrap(), reg.size::<u64>().unwrap()), (0x5000_0000, 4 << 20));
     }

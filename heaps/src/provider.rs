@@ -93,17 +93,22 @@ impl<P: Platform> ProviderData<P> {
     pub fn new<O: HeapOps>(name: &str, ops: O, module: Option<P::Module>) -> Result<ProviderData<P>> {
         let ops = try_box(ops)?;
         let kind = ops.kind();
-        ProviderData::boxed(name, ops, kind, module)
+        ProviderData::boxed(Some(name), Some(ops), kind, module)
     }
 
     /// The same from private data that was allocated already; an error frees it. Reports call it `kind`, which has to
     /// outlive the module that `ops` come from.
+    ///
+    /// Either of name and operations may be missing, as in Linux's structure, for who passes on what others left out:
+    /// that is `EINVAL`, whatever else is wrong. (Operations without `allocate` are none: a type has the whole trait or
+    /// does not implement it.)
     pub fn boxed(
-        name: &str,
-        ops: Box<dyn HeapOps>,
+        name: Option<&str>,
+        ops: Option<Box<dyn HeapOps>>,
         kind: &'static str,
         module: Option<P::Module>,
     ) -> Result<ProviderData<P>> {
+        let (Some(name), Some(ops)) = (name, ops) else { return Err(Errno::EINVAL) };
         if name.is_empty() || name.len() > 255 || name == "." || name == ".." || name.contains(['/', '\0']) {
             return Err(Errno::EINVAL);
         }

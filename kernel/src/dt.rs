@@ -52,7 +52,7 @@ pub struct Reserved<'a> {
     pub range: Range<u64>,
     /// What for.
     pub purpose: Purpose,
-    /// The node's name without its unit address; empty for a reservation without a node.
+    /// The node's whole name, as Linux calls the region by; empty for a reservation without a node.
     pub name: &'a str,
 }
 
@@ -155,7 +155,7 @@ impl<'a> Machine<'a> {
         }
         for node in fdt.find_node("/reserved-memory").iter().flat_map(|nodes| nodes.children()) {
             for (at, len) in regs(node) {
-                self.reserve(at, len, purpose(node), node.name_without_address())?;
+                self.reserve(at, len, purpose(node), node.name())?;
             }
         }
         Ok(())
@@ -241,12 +241,41 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
     use proptest::prelude::*;
 
     #[test]
     fn garbage_is_refused() {
         assert_eq!(Machine::read(&[]).unwrap_err(), Error::Damaged);
         assert_eq!(Machine::read(&[0xd0; 64]).unwrap_err(), Error::Damaged);
+    }
+
+    #[test]
+    fn a_region_has_its_nodes_whole_name() {
+        let node = |name: &str, properties: &[(&str, &[u8])]| {
+            let mut node = DeviceTreeNode::new(name).unwrap();
+            for (name, value) in properties {
+                node.add_property(DeviceTreeProperty::new_unchecked(*name, *value));
+            }
+            node
+        };
+        let one_cell: [(&str, &[u8]); 2] =
+            [("#address-cells", &[0, 0, 0, 1]), ("#size-cells", &[0, 0, 0, 1])];
+        let mut regions = node("reserved-memory", &one_cell);
+        for name in ["camera@50000000", "video"] {
+            regions.add_child(node(name, &[("reg", &[0x50, 0, 0, 0, 0, 0x20, 0, 0])]));
+        }
+        let mut tree = DeviceTree::new();
+        for (name, value) in one_cell {
+            tree.root.add_property(DeviceTreeProperty::new_unchecked(name, value));
+        }
+        let ram: [(&str, &[u8]); 2] =
+            [("device_type", b"memory\0"), ("reg", &[0x40, 0, 0, 0, 0x20, 0, 0, 0])];
+        tree.root.add_child(node("memory@40000000", &ram));
+        tree.root.add_child(regions);
+        let blob = tree.to_dtb();
+        let names = Machine::read(&blob).unwrap().reserved.into_iter().map(|reserved| reserved.name);
+        assert_eq!(names.collect::<Vec<_>>(), ["camera@50000000", "video"]);
     }
 
     proptest! {

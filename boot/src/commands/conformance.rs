@@ -44,6 +44,7 @@ fn here(programs: &[Program], reasons: bool) -> Result<bool> {
             comparison.listed.len(),
             comparison.wrong.len()
         ))?;
+        comparison.measured.iter().try_for_each(|line| say(&format!("  {line}\n")))?;
         comparison.wrong.iter().try_for_each(|line| say(&format!("  {line}\n")))?;
         if reasons {
             comparison

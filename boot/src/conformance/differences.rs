@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail, ensure};
 
+use super::bound;
 use super::transcript::Transcript;
 
 /// The table.
@@ -30,8 +31,10 @@ struct Row {
 pub struct Comparison {
     /// How many checks Linux's transcript has.
     pub checks: usize,
-    /// How many of them had the same result here.
+    /// How many of them had the same result here, or where that is a [bound], none that is worse.
     pub agreed: usize,
+    /// What was measured: the checks whose results are bounds, each in a line.
+    pub measured: Vec<String>,
     /// The checks that differ as the table says, with its reasons.
     pub listed: Vec<(String, String)>,
     /// What is wrong, each in a line: unlisted differences, and listed ones that did not occur.
@@ -96,12 +99,16 @@ impl Differences {
         for name in names.chain(more) {
             let [there, seen] = [linux, &here].map(|transcript| transcript.result(name).unwrap_or(NOTHING));
             let row = rows.iter().find(|row| row.check == name);
+            let agree = bound::agree(there, seen);
+            if bound::is_bound(there) {
+                comparison.measured.push(format!("{name}: {seen}, on Linux {there}"));
+            }
             match row {
-                None if there == seen => comparison.agreed += 1,
+                None if agree => comparison.agreed += 1,
                 None => comparison.wrong.push(format!("{name}: Linux says {there}, here it is {seen}")),
-                Some(row) if there == seen => comparison
+                Some(row) if agree => comparison
                     .wrong
-                    .push(format!("{name}: {seen} on both, yet a difference is listed: {}", row.reason)),
+                    .push(format!("{name}: {seen} agrees, yet a difference is listed: {}", row.reason)),
                 Some(row) if row.linux == there && row.here == seen => {
                     comparison.listed.push((name.to_owned(), row.reason.clone()))
                 }
@@ -160,6 +167,24 @@ mod tests {
         for here in [&[("a", "2"), ("b", "ok")][..], &[("a", "1")], &[("a", "1"), ("b", "ok"), ("c", "ok")]] {
             assert_eq!(compare("", &both, here).wrong.len(), 1, "{here:?}");
         }
+    }
+
+    #[test]
+    fn what_is_a_bound_must_be_no_worse() {
+        let linux = [("a", "at most 7"), ("b", "at least 7")];
+        let better = compare("", &linux, &[("a", "at most 6"), ("b", "at least 8")]);
+        assert_eq!((better.agreed, better.wrong.len()), (2, 0));
+        assert_eq!(
+            better.measured,
+            ["a: at most 6, on Linux at most 7", "b: at least 8, on Linux at least 7"]
+        );
+        for here in [[("a", "at most 8"), ("b", "at least 7")], [("a", "at most 7"), ("b", "at least 6")]] {
+            let worse = compare("", &linux, &here);
+            assert_eq!((worse.agreed, worse.wrong.len()), (1, 1), "{here:?}");
+        }
+        let listed = "p | b | at least 7 | at least 6 | no reason\n";
+        assert_eq!(compare(listed, &linux, &[linux[0], ("b", "at least 6")]).listed.len(), 1);
+        assert_eq!(compare(listed, &linux, &[linux[0], ("b", "at least 8")]).wrong.len(), 1);
     }
 
     #[test]

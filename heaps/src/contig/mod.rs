@@ -1,8 +1,13 @@
-//! The contiguous allocator: best fit over a range of numbered pages (Linux: `mm/cma.c`, which searches a bitmap).
+//! The contiguous allocator: best fit over a range of numbered pages, and the lowest place for what is small (Linux:
+//! `mm/cma.c`, which searches a bitmap for the lowest place).
+//!
+//! Best fit alone would cut small allocations out of whichever large extent is the smallest: there they lie when the
+//! large ones around them have long been freed, and keep these from coming together again. At the lowest place they
+//! lie together.
 //!
 //! Free pages form extents, each between taken pages. Two pages' tags, at both ends of an extent, lead to its
-//! node, so that what is freed finds its neighbours at once; a tree orders the extents by size, so that the best
-//! fit is found in O(log n) for n extents, misfits by alignment aside. Freeing cannot fail: the node it may need
+//! node, so that what is freed finds its neighbours at once; trees order the extents by size and by place, so that
+//! either is found in O(log n) for n extents, misfits by alignment aside. Freeing cannot fail: the node it may need
 //! was set aside when the pages were taken.
 
 mod tree;
@@ -29,6 +34,9 @@ pub struct Contig {
     free: usize,
     taken: usize,
 }
+
+/// Fewer pages than these are small: 256 KiB.
+const SMALL: u32 = 64;
 
 /// A tag that leads to no node.
 const TAKEN: u32 = u32::MAX;
@@ -63,8 +71,9 @@ impl Contig {
         Ok(contig)
     }
 
-    /// Takes `pages` pages whose first frame number is a multiple of `1 << align`, out of the smallest extent that
-    /// has them, and returns the first's number. `ENOMEM` when no extent has; `EINVAL` for no pages.
+    /// Takes `pages` pages whose first frame number is a multiple of `1 << align`, and returns the first's number: out
+    /// of the smallest extent that has them, less than 256 KiB out of the lowest. `ENOMEM` when no extent has; `EINVAL`
+    /// for no pages.
     pub fn allocate(&mut self, pages: usize, align: u32) -> Result<usize> {
         self.allocate_within(pages, align, 0..self.tags.len())
     }
@@ -116,7 +125,7 @@ impl Contig {
             free: self.free,
             allocations: self.taken,
             extents: self.tree.len(),
-            largest: self.tree.largest().map_or(0, |extent| extent.len as usize),
+            largest: self.tree.longest() as usize,
         }
     }
 
@@ -133,17 +142,21 @@ impl Contig {
         })
     }
 
-    /// The smallest extent that holds `len` pages at this alignment in `within`, and where in it they would start.
-    /// Extents that are long enough but misaligned or elsewhere are walked over; the first that fits ends it.
+    /// The smallest extent that holds `len` pages at this alignment in `within`, or for a small `len` the lowest, and
+    /// where in it they would start. Extents that are long enough but misaligned or elsewhere are walked over; the
+    /// first that fits ends it.
     fn find(&self, len: u32, align: u32, within: Range<u32>) -> Option<(u32, u32)> {
-        let mut at_least = Extent { len, start: 0 };
-        while let Some((node, extent)) = self.tree.first_from(at_least) {
+        let mut past = Extent { len, start: 0 };
+        loop {
+            let (node, extent) = match len < SMALL {
+                true => self.tree.lowest_from(past.start, len)?,
+                false => self.tree.first_from(past)?,
+            };
             if let Some(start) = self.fit(extent, len, align, &within) {
                 return Some((node, start));
             }
-            at_least = Extent { start: extent.start + 1, ..extent };
+            past = Extent { start: extent.start + 1, ..extent };
         }
-        None
     }
 
     /// Where in an extent `len` aligned pages would start.

@@ -1,4 +1,4 @@
-//! Extents ordered by size, in a treap whose nodes are numbers into one array.
+//! Extents in two orders, by size and by place: two treaps whose nodes are numbers into one array.
 //!
 //! A node's place in the heap order comes from a hash of its number: nobody who allocates pages chooses it.
 
@@ -25,25 +25,51 @@ impl Extent {
 /// No node.
 const NIL: u32 = u32::MAX;
 
+/// What a treap is ordered by.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    Size,
+    Place,
+}
+
+const ORDERS: [Order; 2] = [Order::Size, Order::Place];
+
+impl Order {
+    fn is_before(self, one: Extent, other: Extent) -> bool {
+        match self {
+            Order::Size => one < other,
+            Order::Place => one.start < other.start,
+        }
+    }
+}
+
+/// A node in one of the treaps.
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    left: u32,
+    right: u32,
+    /// The length of the longest extent in the subtree.
+    longest: u32,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Node {
     extent: Extent,
-    left: u32,
-    right: u32,
+    links: [Links; ORDERS.len()],
 }
 
 #[derive(Debug)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
-    root: u32,
-    /// Nodes not in use, chained through `left`.
+    roots: [u32; ORDERS.len()],
+    /// Nodes not in use, chained through `left` of the first links.
     spare: u32,
     len: usize,
 }
 
 impl Tree {
     pub fn new() -> Tree {
-        Tree { nodes: Vec::new(), root: NIL, spare: NIL, len: 0 }
+        Tree { nodes: Vec::new(), roots: [NIL; ORDERS.len()], spare: NIL, len: 0 }
     }
 
     /// How many extents there are.
@@ -60,20 +86,24 @@ impl Tree {
     /// Adds an extent, for which room was made, and returns its node.
     pub fn insert(&mut self, extent: Extent) -> u32 {
         let node = self.new_node(extent);
-        let (smaller, larger) = self.split(self.root, extent);
-        let left = self.merge(smaller, node);
-        self.root = self.merge(left, larger);
+        for order in ORDERS {
+            let (before, after) = self.split(order, self.root(order), extent);
+            let first = self.merge(order, before, node);
+            self.roots[order as usize] = self.merge(order, first, after);
+        }
         self.len += 1;
         node
     }
 
     /// Removes the extent that `insert` gave this node.
     pub fn remove(&mut self, node: u32) -> Extent {
-        let extent = self.node(node).extent;
-        let (smaller, rest) = self.split(self.root, extent);
-        let (_, larger) = self.split(rest, Extent { start: extent.start + 1, ..extent });
-        self.root = self.merge(smaller, larger);
-        self.nodes[node as usize].left = self.spare;
+        let extent = self.extent(node);
+        for order in ORDERS {
+            let (before, rest) = self.split(order, self.root(order), extent);
+            let (_, after) = self.split(order, rest, Extent { start: extent.start + 1, ..extent });
+            self.roots[order as usize] = self.merge(order, before, after);
+        }
+        self.nodes[node as usize].links[0].left = self.spare;
         self.spare = node;
         self.len -= 1;
         extent
@@ -81,69 +111,99 @@ impl Tree {
 
     /// The smallest extent not before `least`.
     pub fn first_from(&self, least: Extent) -> Option<(u32, Extent)> {
-        let (mut at, mut found) = (self.root, None);
+        let (mut at, mut found) = (self.root(Order::Size), None);
         while at != NIL {
-            let node = self.node(at);
-            if node.extent < least {
-                at = node.right;
+            let extent = self.extent(at);
+            if extent < least {
+                at = self.links(Order::Size, at).right;
             } else {
-                found = Some((at, node.extent));
-                at = node.left;
+                found = Some((at, extent));
+                at = self.links(Order::Size, at).left;
             }
         }
         found
     }
 
+    /// The lowest extent of at least `len` pages that does not start before `start`.
+    pub fn lowest_from(&self, start: u32, len: u32) -> Option<(u32, Extent)> {
+        self.lowest_in(self.root(Order::Place), start, len)
+    }
+
     /// The extent that `insert` gave this node.
     pub fn extent(&self, node: u32) -> Extent {
-        self.node(node).extent
+        self.nodes[node as usize].extent
     }
 
-    /// The largest extent.
-    pub fn largest(&self) -> Option<Extent> {
-        let (mut at, mut found) = (self.root, None);
-        while at != NIL {
-            found = Some(self.node(at).extent);
-            at = self.node(at).right;
+    /// The length of the longest extent, 0 where there is none.
+    pub fn longest(&self) -> u32 {
+        self.longest_in(Order::Place, self.root(Order::Place))
+    }
+
+    /// Turns back from a subtree whose long extents all start too early, of which there is one on each level.
+    fn lowest_in(&self, at: u32, start: u32, len: u32) -> Option<(u32, Extent)> {
+        if self.longest_in(Order::Place, at) < len {
+            return None;
         }
-        found
+        let (extent, links) = (self.extent(at), self.links(Order::Place, at));
+        if extent.start < start {
+            return self.lowest_in(links.right, start, len);
+        }
+        self.lowest_in(links.left, start, len)
+            .or_else(|| (extent.len >= len).then_some((at, extent)))
+            .or_else(|| self.lowest_in(links.right, start, len))
     }
 
-    fn node(&self, at: u32) -> Node {
-        self.nodes[at as usize]
+    fn root(&self, order: Order) -> u32 {
+        self.roots[order as usize]
+    }
+
+    fn links(&self, order: Order, at: u32) -> Links {
+        self.nodes[at as usize].links[order as usize]
+    }
+
+    fn longest_in(&self, order: Order, at: u32) -> u32 {
+        if at == NIL { 0 } else { self.links(order, at).longest }
     }
 
     fn new_node(&mut self, extent: Extent) -> u32 {
-        let fresh = Node { extent, left: NIL, right: NIL };
+        let links = [Links { left: NIL, right: NIL, longest: extent.len }; ORDERS.len()];
+        let fresh = Node { extent, links };
         if self.spare == NIL {
             self.nodes.push(fresh);
             return self.nodes.len() as u32 - 1;
         }
         let at = self.spare;
-        self.spare = self.node(at).left;
+        self.spare = self.nodes[at as usize].links[0].left;
         self.nodes[at as usize] = fresh;
         at
     }
 
+    /// Hangs two subtrees below a node.
+    fn link(&mut self, order: Order, at: u32, left: u32, right: u32) {
+        let below = self.longest_in(order, left).max(self.longest_in(order, right));
+        let longest = below.max(self.extent(at).len);
+        self.nodes[at as usize].links[order as usize] = Links { left, right, longest };
+    }
+
     /// Parts a tree into what is before `pivot` and the rest. Recursion is as deep as the tree: O(log n).
-    fn split(&mut self, at: u32, pivot: Extent) -> (u32, u32) {
+    fn split(&mut self, order: Order, at: u32, pivot: Extent) -> (u32, u32) {
         if at == NIL {
             return (NIL, NIL);
         }
-        let node = self.node(at);
-        if node.extent < pivot {
-            let (smaller, larger) = self.split(node.right, pivot);
-            self.nodes[at as usize].right = smaller;
-            (at, larger)
+        let Links { left, right, .. } = self.links(order, at);
+        if order.is_before(self.extent(at), pivot) {
+            let (before, after) = self.split(order, right, pivot);
+            self.link(order, at, left, before);
+            (at, after)
         } else {
-            let (smaller, larger) = self.split(node.left, pivot);
-            self.nodes[at as usize].left = larger;
-            (smaller, at)
+            let (before, after) = self.split(order, left, pivot);
+            self.link(order, at, after, right);
+            (before, at)
         }
     }
 
     /// Joins two trees, all of the first before all of the second.
-    fn merge(&mut self, first: u32, second: u32) -> u32 {
+    fn merge(&mut self, order: Order, first: u32, second: u32) -> u32 {
         if first == NIL {
             return second;
         }
@@ -151,10 +211,14 @@ impl Tree {
             return first;
         }
         if rank(first) > rank(second) {
-            self.nodes[first as usize].right = self.merge(self.node(first).right, second);
+            let Links { left, right, .. } = self.links(order, first);
+            let right = self.merge(order, right, second);
+            self.link(order, first, left, right);
             first
         } else {
-            self.nodes[second as usize].left = self.merge(first, self.node(second).left);
+            let Links { left, right, .. } = self.links(order, second);
+            let left = self.merge(order, first, left);
+            self.link(order, second, left, right);
             second
         }
     }
@@ -173,13 +237,15 @@ impl Tree {
         self.nodes.capacity()
     }
 
+    /// Of the deeper treap.
     pub fn depth(&self) -> usize {
-        fn below(tree: &Tree, at: u32) -> usize {
+        fn below(tree: &Tree, order: Order, at: u32) -> usize {
             if at == NIL {
                 return 0;
             }
-            1 + below(tree, tree.node(at).left).max(below(tree, tree.node(at).right))
+            let Links { left, right, .. } = tree.links(order, at);
+            1 + below(tree, order, left).max(below(tree, order, right))
         }
-        below(self, self.root)
+        ORDERS.map(|order| below(self, order, self.root(order))).into_iter().max().unwrap()
     }
 }

@@ -118,7 +118,7 @@ impl<P: Platform> CmaRegion<P> {
         }
     }
 
-    /// The best fit is busy: every place there is, in order of address. Places that overlap the busy page fail once
+    /// The place chosen is busy: every place there is, in order of address. Places that overlap the busy page fail once
     /// each; that is what a page that cannot be moved costs.
     fn take_anywhere(&self, pages: usize, align: u32) -> Result<Run> {
         let base = self.base().pfn();

@@ -106,7 +106,7 @@ fn what_is_lent_comes_back_for_a_buffer() {
 fn a_page_that_stays_is_gone_round() {
     let region = lent(64, &[5]);
     assert_eq!(region.take(8).unwrap().start().pfn(), 0x1_0008);
-    assert_eq!(region.loan_stats().busy, 2, "the best fit, and then the first place of all");
+    assert_eq!(region.loan_stats().busy, 2, "the place chosen, and then the first of all");
     assert_eq!(region.take(64), Err(Errno::ENOMEM));
     assert_eq!(region.take(33), Err(Errno::ENOMEM), "aligned, it could only be at the start");
     assert_eq!((region.stats().free, region.stats().allocations), (56, 1));

@@ -93,6 +93,19 @@ fn a_name_is_a_file_name() {
 }
 
 #[test]
+fn a_heap_has_a_name_and_operations() {
+    for (named, works) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (ops, state) = crate::testing::Tee::new();
+        let ops = works.then(|| Box::new(ops) as Box<dyn crate::HeapOps>);
+        let made = crate::testing::Data::boxed(named.then_some("whole"), ops, "a test's", None);
+        let refused = (!(named && works)).then_some(Errno::EINVAL);
+        assert_eq!(made.as_ref().err(), refused.as_ref(), "name {named}, operations {works}");
+        drop(made);
+        assert!(state.freed.load(Ordering::SeqCst), "name {named}, operations {works}");
+    }
+}
+
+#[test]
 fn a_heap_without_a_node_never_was() {
     for discipline in Discipline::ALL {
         Machine::fresh().enter();

@@ -1,6 +1,8 @@
 //! What the kernel offers to modules: the kernel's side of [`sdk::exports`].
 #![forbid(unsafe_code)]
 
+use alloc::boxed::Box;
+
 use heaps::dma_buf::{Direction, DmaTable, Importer};
 use heaps::exporter::Contiguous;
 use heaps::fallible::try_box;
@@ -8,6 +10,7 @@ use heaps::platform::Point;
 use heaps::{Errno, PAGE_SHIFT, Pages, PhysAddr, Result, Run, SgTable};
 use sdk::exports::{Exports, RawLock};
 
+use super::ModuleRef;
 use crate::debug::meet;
 use crate::drivers::dma_heap::{Kernel, frame_state, regions};
 use crate::drivers::import::Import;
@@ -35,6 +38,7 @@ const EXPORTS: Exports = Exports {
     unregister_heap: super::heaps::unregister,
     unplug_heap: super::heaps::unplug,
     report: |this, name, value| super::containing(this).ok_or(Errno::ENODEV)?.report(name, value),
+    hold_module,
     meet_allocate: || meet::arrive(Point::Allocate, None),
     freed,
     wait_drained,
@@ -68,6 +72,11 @@ fn wait_killed() {
     static NOBODY: WaitQueue = WaitQueue::new();
     // Being killed is what it ends by.
     let _ = NOBODY.wait_interruptible(Interruptible::Killable, || None::<()>);
+}
+
+fn hold_module(this: usize) -> Result<Box<dyn Send>> {
+    let module = super::containing(this).ok_or(Errno::ENODEV)?;
+    Ok(try_box(ModuleRef::pin(Some(&module.module))?)?)
 }
 
 /// A module's device: it reaches all memory, by its physical addresses.

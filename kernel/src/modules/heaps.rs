@@ -71,7 +71,7 @@ fn module(this: usize) -> Result<alloc::sync::Arc<Loaded>> {
 }
 
 /// [`sdk::exports::Exports::register_heap`].
-pub fn register(this: usize, name: &str, ops: Box<dyn HeapOps>) -> Result<u64> {
+pub fn register(this: usize, name: Option<&str>, ops: Option<Box<dyn HeapOps>>) -> Result<u64> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let module = module(this)?;
     module.heaps.reserve()?;

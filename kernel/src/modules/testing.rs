@@ -197,7 +197,7 @@ fn tee_init(params: &Params<'_>) -> Result<()> {
 
 fn cma_init(_: &Params<'_>) -> Result<()> {
     let heap = CmaHeap::<Kernel, _>::new(regions::default_pool().ok_or(Errno::ENODEV)?);
-    let handle = registered::register(running(), "default_cma_region", Box::new(heap))?;
+    let handle = registered::register(running(), Some("default_cma_region"), Some(Box::new(heap)))?;
     kept().insert(me(), ("default_cma_region".into(), Some(handle)));
     Ok(())
 }
@@ -208,7 +208,7 @@ fn probe() -> Result<()> {
         return Err(Errno::EBUSY);
     }
     let ops: Box<dyn HeapOps> = Box::new(SystemHeap::<Kernel>::new());
-    let handle = registered::register(running(), &name, ops)?;
+    let handle = registered::register(running(), Some(&name), Some(ops))?;
     kept().insert(me(), (name, Some(handle)));
     Ok(())
 }

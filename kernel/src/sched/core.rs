@@ -1,7 +1,7 @@
 //! Switching, sleeping and waking.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 
 use heaps::{Errno, Result};
 use spin::Once;
@@ -173,7 +173,8 @@ fn switch(cpu: usize, prev: TaskRef, next: TaskRef, goes_on: bool) {
 /// Makes `task`, which runs on this CPU from now on, look at its signals before it returns to user space if somebody
 /// posted one. Whoever posts says so first and looks whether the task runs after (see [`wake_interruptible`]).
 fn look_at_signals(task: &Task) {
-    if task.notified.load(Ordering::SeqCst) {
+    fence(Ordering::SeqCst);
+    if task.notified.load(Ordering::Relaxed) {
         percpu::this().add_work(work::SIGNAL);
     }
 }
@@ -257,9 +258,11 @@ pub fn sleep(deadline: Option<u64>) {
     }
 }
 
-/// Whether a signal is pending that ends a sleep of this kind. Remembers the kind for [`wake_interruptible`].
+/// Whether a signal is pending that ends a sleep of this kind. Remembers the kind for [`wake_interruptible`]: either
+/// that sees it, or this sees the signal.
 pub fn interrupted(me: &TaskRef, kind: Interruptible) -> bool {
-    me.sleep_kind.store(kind as u8, Ordering::SeqCst);
+    me.sleep_kind.store(kind as u8, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
     me.has_signal(kind)
 }
 
@@ -276,8 +279,10 @@ pub fn wake(task: &TaskRef) {
 /// Tells a task that a signal was posted to it: wakes it from a sleep that a signal may end, and makes it look
 /// before it returns to user space.
 pub fn wake_interruptible(task: &TaskRef) {
-    task.notified.store(true, Ordering::SeqCst);
-    if task.sleep_kind.load(Ordering::SeqCst) != Interruptible::No as u8 {
+    task.notified.store(true, Ordering::Relaxed);
+    // Behind the signal and the note: what the task is about to do is looked at (see `interrupted`, `look_at_signals`).
+    fence(Ordering::SeqCst);
+    if task.sleep_kind.load(Ordering::Relaxed) != Interruptible::No as u8 {
         wake(task);
     }
     if task.is(State::Running) {
@@ -297,7 +302,8 @@ pub fn note_posted() {
 
 /// The running task is about to look at its signals.
 pub fn signals_seen() {
-    with_current(|me| me.notified.store(false, Ordering::SeqCst));
+    with_current(|me| me.notified.store(false, Ordering::Relaxed));
+    fence(Ordering::SeqCst);
 }
 
 /// Makes a task of a user thread: once woken, it runs with `frame`, `fp` and thread pointer `tls`. `ENOMEM`.

@@ -4,9 +4,10 @@
  *
  *	NAME: RESULT
  *
- * where RESULT is a number, a word, or -1 and the error's name; and at its end, how many checks there were. The same
- * program prints the same lines each time it is run: no addresses, no times, no numbers that depend on what ran
- * before. What stands in NAME.expected is what it printed on Linux.
+ * where RESULT is a number, a word, or -1 and the error's name; `at most N` or `at least N` where another kernel may do
+ * better, but no worse; and at its end, how many checks there were. The same program prints the same lines each time it
+ * is run: no addresses, no times, no numbers that depend on what ran before. What stands in NAME.expected is what it
+ * printed on Linux.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -103,6 +104,18 @@ static UNUSED void *check_map(const char *name, void *address)
 {
 	check_ok(name, address == MAP_FAILED ? -1 : 0);
 	return address;
+}
+
+/* Something that was measured: the less, the better. */
+static UNUSED void check_at_most(const char *name, unsigned long figure)
+{
+	check_text(name, "at most %lu", figure);
+}
+
+/* The more, the better. */
+static UNUSED void check_at_least(const char *name, unsigned long figure)
+{
+	check_text(name, "at least %lu", figure);
 }
 
 /* Whether something holds. */

@@ -70,6 +70,28 @@ static void mapping(void)
 	close(write_only);
 }
 
+/* How many bytes are not zero of buffers that follow each other, each written to all over before it is given back. */
+static long bytes_left_over(int from)
+{
+	static const size_t lengths[] = { 4ul << 20, 3 * PAGE, 17 * PAGE, PAGE };
+	long nonzero = 0;
+
+	for (int i = 0; i < 64; i++) {
+		size_t length = lengths[i % COUNT(lengths)];
+		int one = allocate(from, length, O_RDWR | O_CLOEXEC);
+		char *at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, one, 0);
+
+		if (at == MAP_FAILED)
+			give_up("a buffer that follows another");
+		for (size_t byte = 0; byte < length; byte++)
+			nonzero += at[byte] != 0;
+		memset(at, 0xa5, length);
+		munmap(at, length);
+		close(one);
+	}
+	return nonzero;
+}
+
 static void mapped(void)
 {
 	char *at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, buffer, 0);
@@ -82,6 +104,7 @@ static void mapped(void)
 	for (size_t i = 0; i < SIZE; i++)
 		nonzero += at[i] != 0;
 	check("bytes that are not zero", (long)nonzero);
+	check("bytes that another buffer left", bytes_left_over(heap));
 	at[PAGE] = 7;
 	check("seen through another mapping", again[0]);
 	check("mprotect to read-only", mprotect(at, PAGE, PROT_READ));
@@ -355,6 +378,7 @@ static void contiguous(void)
 	check("contiguous, unmapped", munmap(at, SIZE + PAGE));
 	check_ok("contiguous, more than there is", allocate(cma, 1ull << 32, O_RDWR));
 	check_ok("contiguous, nothing", allocate(cma, 0, O_RDWR));
+	check("contiguous, bytes that another buffer left", bytes_left_over(cma));
 	close(buffer);
 	close(cma);
 }

@@ -5,8 +5,10 @@
  */
 #include "check.h"
 #include <elf.h>
+#include <pthread.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 static char self[] = "/proc/self/exe";
 static char *const environment[] = { "A=1", NULL };
@@ -109,6 +111,39 @@ static void refusals(void)
 	close_range(3, ~0u, 0);
 }
 
+static __thread int own = 7;
+
+static void *in_another_thread(void *seen)
+{
+	*(int *)seen = ++own;
+	return NULL;
+}
+
+/* What the C library asks the kernel for before and while main runs, asked for once more. */
+static void ask_as_libc_does(void)
+{
+	struct { void *next; long offset; void *pending; } robust = { &robust, 0, NULL };
+	char text[16];
+	volatile double two = 2, three = 3;
+	static int thread_id;
+	struct rlimit limit;
+	pthread_t thread;
+	int seen = 0;
+
+	check_true("brk", syscall(SYS_brk, 0) > 0);
+	check_true("set_tid_address", syscall(SYS_set_tid_address, &thread_id) == getpid());
+	check("set_robust_list", syscall(SYS_set_robust_list, &robust, sizeof(robust)));
+	check("prlimit64", syscall(SYS_prlimit64, 0, RLIMIT_STACK, NULL, &limit));
+	check("readlinkat", syscall(SYS_readlinkat, AT_FDCWD, self, text, sizeof(text)));
+	check("getrandom", syscall(SYS_getrandom, text, sizeof(text), 0));
+	check("a thread", pthread_create(&thread, NULL, in_another_thread, &seen));
+	pthread_join(thread, NULL);
+	check("a variable of that thread's own", seen);
+	check("and of this one's", own);
+	check_text("floating point", "%.9f", two / three);
+	syscall(SYS_set_robust_list, NULL, sizeof(robust));
+}
+
 /* The executed program: prints what its argument asks for. The checks it makes are counted by its parent. */
 static int executed(int argc, char **argv)
 {
@@ -155,6 +190,8 @@ static int executed(int argc, char **argv)
 		check_true("AT_MINSIGSTKSZ", getauxval(AT_MINSIGSTKSZ) >= 4720);
 		check_true("HWCAP_FP and HWCAP_ASIMD", (getauxval(AT_HWCAP) & 3) == 3);
 		check_true("HWCAP_ATOMICS", (getauxval(AT_HWCAP) & 1 << 8) != 0);
+	} else if (strcmp(what, "libc") == 0) {
+		ask_as_libc_does();
 	}
 	return checks;
 }
@@ -197,6 +234,7 @@ static void executing(void)
 	execute(program, (char *[]){ "x", "kept", NULL });
 	chdir("/tmp/conformance");
 	execute(program, (char *[]){ "x", "auxv", NULL });
+	execute(program, (char *[]){ "x", "libc", NULL });
 }
 
 

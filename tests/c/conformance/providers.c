@@ -144,6 +144,19 @@ static void lives_of_modules(void)
 	check_listed("listed afterwards", "no_exit");
 	check("loading again", load("no_exit", ""));
 	check("unloading by force again", unload("no_exit", O_TRUNC));
+	subject = "holding itself";
+	check("loading", load("holds_itself", ""));
+	check_listed("its line", "holds_itself");
+	check_text("its count", "%s", line_of("holds_itself", "refcnt"));
+	check("unloading", unload("holds_itself", 0));
+	check("unloading without O_NONBLOCK", syscall(SYS_delete_module, "holds_itself", 0));
+	check_text("its state afterwards", "%s", line_of("holds_itself", "initstate"));
+	check_text("its count afterwards", "%s", line_of("holds_itself", "refcnt"));
+	check("unloading by force", unload("holds_itself", O_TRUNC));
+	check_listed("listed afterwards", "holds_itself");
+	check("loading again", load("holds_itself", ""));
+	check_text("its count then", "%s", line_of("holds_itself", "refcnt"));
+	check("unloading by force again", unload("holds_itself", O_TRUNC));
 	close(text);
 	close(buffer);
 	close(heap);
@@ -173,6 +186,8 @@ static void registrations_that_fail(void)
 	check("what exports it", load("ledger", ""));
 	check("no name", load("heap_facts", ""));
 	check("an empty name", load("heap_facts", "name="));
+	check("several without a name", load("heap_facts", "count=2"));
+	check("no allocate", load("heap_facts", "name=fact allocate=none"));
 	check("no allocate, and a name that is taken", load("heap_facts", "name=system allocate=none"));
 	check("a name that is taken", load("heap_facts", "name=system"));
 	check("another that is taken", load("heap_facts", "name=reserved"));

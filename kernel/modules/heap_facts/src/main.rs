@@ -6,9 +6,11 @@
 #![no_main]
 extern crate alloc;
 
+use alloc::boxed::Box;
 use alloc::format;
 
 use heaps::exporter::SystemHeap;
+use heaps::fallible::try_box;
 use heaps::{PAGE_SIZE, SgTable};
 use sdk::exports::wait_killed;
 use sdk::machine::Machine;
@@ -18,13 +20,23 @@ struct HeapFacts;
 
 impl Resident for HeapFacts {
     fn start(module: Module, params: &Params<'_>) -> Result<HeapFacts> {
-        let name = params.get("name").ok_or(Errno::EINVAL)?;
-        let add = |name: &str| module.register(name, Facts::new(module)).map(drop);
-        let Some(count) = params.number("count")? else {
-            add(name)?;
-            return Ok(HeapFacts);
+        let name = params.get("name");
+        let works = params.get("allocate") != Some("none");
+        let add = |name: Option<&str>| {
+            let ops = works.then(|| try_box(Facts::new(module))).transpose()?;
+            module.add(name, ops.map(|ops| ops as Box<dyn HeapOps>)).map(drop)
         };
-        let refused = (0..count).find_map(|n| Some((n, add(&format!("{name}{n}")).err()?)));
+        let count = params.number("count")?.unwrap_or(0);
+        if count == 0 {
+            return add(name).map(|()| HeapFacts);
+        }
+        let refused = (0..count).find_map(|n| {
+            let name = name.map(|name| format!("{name}{n}"));
+            Some((n, add(name.as_deref()).err()?))
+        });
+        if let Some((0, errno)) = refused {
+            return Err(errno);
+        }
         let (added, refusal) = refused.map_or((count, 0), |(added, errno)| (added, code(errno)));
         module.report("added", &format!("{added}"))?;
         module.report("refusal", &format!("{refusal}"))?;
@@ -89,6 +101,7 @@ sdk::module! {
     parameters: [
         name: charp = "what the heap is called; of several, what their names begin with",
         count: ulong = "how many heaps; one unless told",
+        allocate: charp = "none: the heaps have no such operation",
         added: ulong = "out: how many heaps were registered",
         refusal: ulong = "out: what the next one was refused with",
         waiting: ulong = "out: somebody waits to be killed",

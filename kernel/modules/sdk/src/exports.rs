@@ -100,9 +100,9 @@ exports! {
     /// A sleeping lock, with the rank of a provider's own. `ENOMEM`.
     fn new_lock() -> Result<Box<dyn RawLock>>;
     /// Registers a heap called `name`, on behalf of the module whose descriptor is at `this`, and returns its handle.
-    /// `EINVAL` for a name that cannot be a file's, `ENODEV` for an address that is no module's; `EBUSY`, `EEXIST`,
-    /// `ENOMEM`; an error frees `ops`. May sleep. Only from a module's entries.
-    fn register_heap(this: usize, name: &str, ops: Box<dyn HeapOps>) -> Result<u64>;
+    /// `EINVAL` for a name that cannot be a file's, or where either is missing, `ENODEV` for an address that is no module's;
+    /// `EBUSY`, `EEXIST`, `ENOMEM`; an error frees `ops`. May sleep. Only from a module's entries.
+    fn register_heap(this: usize, name: Option<&str>, ops: Option<Box<dyn HeapOps>>) -> Result<u64>;
     /// Unregisters the heap of this handle. `EBUSY` when the discipline refuses: it is registered still. `ENODEV` for
     /// a handle that is none. May sleep. Only from a module's entries.
     fn unregister_heap(this: usize, handle: u64) -> Result<()>;
@@ -111,4 +111,7 @@ exports! {
     /// Has the parameter `name` of the module whose descriptor is at `this` show `value` from now on. `EINVAL` for one
     /// that it does not declare, `ENODEV` for an address that is no module's, `ENOMEM`.
     fn report(this: usize, name: &str, value: &str) -> Result<()>;
+    /// A reference on the module whose descriptor is at `this`, for as long as the value lives. `ENODEV` for an address that
+    /// is no module's, or when it is going; `ENOMEM`.
+    fn hold_module(this: usize) -> Result<Box<dyn Send>>;
 }

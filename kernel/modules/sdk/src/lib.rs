@@ -28,6 +28,6 @@ pub mod sync;
 pub use abi::Params;
 pub use heaps::{Errno, HeapOps, Result, SgTable};
 #[cfg(target_os = "none")]
-pub use provider::{Glue, Heap, Module, Provider};
+pub use provider::{Glue, Heap, Held, Module, Provider};
 #[cfg(target_os = "none")]
 pub use resident::{Residence, Resident};

@@ -31,8 +31,17 @@ impl Module {
     /// Registers a heap called `name` that works by `ops`. `EINVAL` for a name that cannot be a file's; `EBUSY`,
     /// `EEXIST`, `ENOMEM`. May sleep.
     pub fn register<O: HeapOps>(self, name: &str, ops: O) -> Result<Heap> {
-        let ops: Box<dyn HeapOps> = try_box(ops)?;
+        self.add(Some(name), Some(try_box(ops)?))
+    }
+
+    /// The same where name or operations may be missing, which is `EINVAL` (Linux: `dma_heap_add`).
+    pub fn add(self, name: Option<&str>, ops: Option<Box<dyn HeapOps>>) -> Result<Heap> {
         exports::register_heap(self.0, name, ops).map(|handle| Heap { module: self, handle })
+    }
+
+    /// Takes a reference on the module, which cannot be unloaded meanwhile but by force. `ENODEV` when it is going, `ENOMEM`.
+    pub fn hold(self) -> Result<Held> {
+        exports::hold_module(self.0).map(Held)
     }
 
     /// Has the parameter `name` show `value` from now on: how a module tells user space something. `EINVAL` for one that
@@ -41,6 +50,9 @@ impl Module {
         exports::report(self.0, name, value)
     }
 }
+
+/// A module's reference on itself; dropping it gives it back (Linux: `__module_get(THIS_MODULE)`, `module_put`).
+pub struct Held(#[expect(dead_code, reason = "it is there to be dropped")] Box<dyn Send>);
 
 /// A registered heap. Dropping it changes nothing: the kernel unregisters what a module leaves behind.
 pub struct Heap {

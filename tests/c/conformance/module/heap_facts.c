@@ -29,7 +29,7 @@ MODULE_PARM_DESC(count, "how many heaps; one unless told");
 
 static char *allocate;
 module_param(allocate, charp, 0444);
-MODULE_PARM_DESC(allocate, "none: the heap has no such operation");
+MODULE_PARM_DESC(allocate, "none: the heaps have no such operation");
 
 static int added, refusal, waiting, alive, killed;
 module_param(added, int, 0444);
@@ -135,7 +135,7 @@ static int __init heap_facts_init(void)
 		added = !refusal;
 	} else {
 		while (added < count && !refusal) {
-			refusal = add(kasprintf(GFP_KERNEL, "%s%d", called, added));
+			refusal = add(called ? kasprintf(GFP_KERNEL, "%s%d", called, added) : NULL);
 			added += !refusal;
 		}
 	}
