@@ -18,6 +18,11 @@ pub trait Exporter: Any + Send + Sync + 'static {
     /// Gives up the buffer's pages. May sleep.
     fn release(&self, table: SgTable);
 
+    /// Whether somebody is charged for the pages already, for as long as they are there: nobody is for the buffer then.
+    fn is_charged(&self) -> bool {
+        false
+    }
+
     /// Lets the CPU at the pages: what devices wrote can be seen. May sleep.
     fn begin_cpu_access(&self) -> Result<()> {
         Ok(())
@@ -31,13 +36,18 @@ pub trait Exporter: Any + Send + Sync + 'static {
 
 impl<P: Platform> DmaBuf<P> {
     /// A buffer of the pages in `table`, which are `exporter`'s to release: here already, where it fails. `registry`
-    /// counts it, the calling task is charged for it, and user space may map it. `EDQUOT`, `ENOMEM`. May sleep.
+    /// counts it, the calling task is charged for it unless somebody [is](Exporter::is_charged), and user space may map
+    /// it. `EDQUOT`, `ENOMEM`. May sleep.
     pub fn export(
         registry: &'static Registry<P>,
         exporter: Box<dyn Exporter>,
         table: SgTable,
     ) -> Result<DmaBuf<P>> {
+        let is_charged = exporter.is_charged();
         let buffer = DmaBuf::new(registry, Hold::Exporter(exporter), table);
+        if is_charged {
+            return Ok(buffer);
+        }
         let charge = P::charge(buffer.size())?;
         Ok(buffer.charged(charge))
     }

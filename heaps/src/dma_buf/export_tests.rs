@@ -25,9 +25,29 @@ impl Exporter for Once {
     }
 }
 
-fn export(held: &Arc<AtomicUsize>) -> Result<DmaBuf<TestPlatform>> {
+/// Has pages that are charged for.
+struct Charged;
+
+impl Exporter for Charged {
+    fn name(&self) -> &str {
+        "charged"
+    }
+
+    fn release(&self, _: SgTable) {}
+
+    fn is_charged(&self) -> bool {
+        true
+    }
+}
+
+fn three_pages() -> SgTable {
     let mut table = SgTable::new();
     table.push(Run::new(PhysAddr::from_pfn(7), 3).unwrap()).unwrap();
+    table
+}
+
+fn export(held: &Arc<AtomicUsize>) -> Result<DmaBuf<TestPlatform>> {
+    let table = three_pages();
     held.fetch_add(3, Ordering::Relaxed);
     DmaBuf::export(registry(Discipline::Lastref), Box::new(Once(held.clone())), table)
 }
@@ -51,4 +71,13 @@ fn what_is_not_charged_for_is_released_at_once() {
     Machine::here().quota.store(4096, Ordering::Relaxed);
     assert_eq!(export(&held).map(drop), Err(Errno::EDQUOT));
     assert_eq!(held.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn pages_are_charged_for_once() {
+    Machine::here().quota.store(4096, Ordering::Relaxed);
+    let buffer =
+        DmaBuf::<TestPlatform>::export(registry(Discipline::Lastref), Box::new(Charged), three_pages());
+    assert_eq!(buffer.map(|buffer| buffer.size()), Ok(3 * 4096));
+    assert_eq!(Machine::here().charged.load(Ordering::Relaxed), 0);
 }

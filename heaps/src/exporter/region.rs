@@ -91,9 +91,19 @@ impl<P: Platform> CmaRegion<P> {
         self.span
     }
 
-    /// Calls `f` with the page numbers of each free extent, in order of address, under the pool's lock.
-    pub fn each_free(&self, f: &mut dyn FnMut(Range<usize>)) {
-        self.pool().space.free_extents().for_each(f);
+    /// Calls `f` with the page numbers of what no buffer has, in order of address, in pieces that end where a multiple of
+    /// `step` does at the latest, and with how many pages of each are lent; under the pool's lock.
+    pub fn each_free(&self, step: usize, f: &mut dyn FnMut(Range<usize>, usize)) {
+        let pool = self.pool();
+        let lent = |piece: Range<usize>| pool.loans.as_ref().map_or(0, |loans| loans.count_in(piece));
+        for extent in pool.space.free_extents() {
+            let mut at = extent.start;
+            while at < extent.end {
+                let end = extent.end.min((at + 1).next_multiple_of(step));
+                f(at..end, lent(at..end));
+                at = end;
+            }
+        }
     }
 
     /// Takes one run of `pages` page frames, aligned to its size, contents unspecified. Pages of it that are lent are

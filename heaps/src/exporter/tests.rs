@@ -124,3 +124,15 @@ fn nobody_to_ask_is_no_memory() {
     assert_eq!((region.stats().free, region.loan_stats().lent, region.loan_stats().moved), (16, 16, 0));
     assert!(!region.take_back(PhysAddr::from_pfn(0x2_0000)), "another's page");
 }
+
+#[test]
+fn what_no_buffer_has_is_told_in_pieces_with_what_is_lent_of_them() {
+    let region = CmaRegion::<TestPlatform>::lending(PhysAddr::from_pfn(0x1_0000), 20).unwrap();
+    let run = region.take(6).unwrap();
+    assert_eq!(run.start(), region.base());
+    assert!((0..3).all(|_| region.lend().is_some()));
+    let mut pieces = Vec::new();
+    region.each_free(8, &mut |piece, lent| pieces.push((piece, lent)));
+    assert_eq!(pieces, [(6..8, 0), (8..16, 0), (16..20, 3)]);
+    region.give_back(run);
+}

@@ -40,7 +40,8 @@ pub struct Origin {
     pub name: Vec<u8>,
 }
 
-/// Something a file gives to be mapped. The file itself implements it, so that a mapping holds the file.
+/// Something a file gives to be mapped: the file itself, or an object and the file that it is mapped through. A mapping
+/// holds it.
 pub trait MapSource: Send + Sync {
     /// What a mapping shows of it. `ENOMEM`. Called with the address space locked.
     fn origin(&self) -> Result<Origin>;
@@ -58,6 +59,11 @@ pub trait MapSource: Send + Sync {
     /// first error. The memory stays as long as the source. Only for sources mapped as [`Backing::Runs`].
     fn runs(&self, first: u64, pages: u64, each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>)
     -> Result<()>;
+
+    /// What tells its memory from that of other sources: the same for two that are the same memory at the same pages.
+    fn identity(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
 
     /// How many bytes of a dma-buf it is, if it is one.
     fn buffer_bytes(&self) -> Option<usize> {
@@ -102,7 +108,7 @@ pub enum Backing {
     },
     /// Fixed memory, mapped whole when the area is made; never copied.
     Runs {
-        /// The file the memory belongs to.
+        /// What the memory belongs to.
         source: Arc<dyn MapSource>,
         /// The page of it that the area starts with.
         first: u64,

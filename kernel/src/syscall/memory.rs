@@ -5,12 +5,14 @@ use alloc::sync::Arc;
 
 use heaps::{Errno, PAGE_SIZE, Result};
 
+use crate::mm::admit::admit;
 use crate::mm::aspace::mappers::Mapped;
 use crate::mm::aspace::{Access, MapFlags, MapRequest, USER_END};
 use crate::mm::user;
 use crate::mm::vma::{Backing, VmFlags};
 use crate::mm::{AddressSpace, Prot};
 use crate::process::Thread;
+use crate::process::mapping::MappedObject;
 use crate::vfs::mmap::{Mmap, MmapRequest};
 use crate::vfs::{File, mount_flags};
 
@@ -104,13 +106,17 @@ fn from_file(
     }
     let request = MmapRequest { offset, len: len as usize, shared, write };
     let kind = file.ops().mmap(&file, &request)?;
-    let may_write = !shared || (file.writable() && kind != Mmap::Pages { may_write: false });
+    let may_write = !shared || (file.writable() && !matches!(kind, Mmap::Pages { may_write: false }));
     let max_prot = if may_write { Prot::all() } else { Prot::READ | Prot::EXEC };
     let max_prot = if noexec { max_prot - Prot::EXEC } else { max_prot };
     let first = offset / PAGE_SIZE as u64;
     let backing = match kind {
         Mmap::Zero => None,
         Mmap::Runs => Some(Backing::Runs { source: file, first }),
+        Mmap::Object(object) => {
+            admit()?;
+            Some(Backing::Runs { source: Arc::new(MappedObject::new(file, object)), first })
+        }
         Mmap::Pages { .. } => {
             // A shared mapping counts as one that writes when it could be made to.
             let writable = shared && may_write;

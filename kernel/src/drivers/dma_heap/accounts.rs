@@ -1,7 +1,7 @@
 //! Whose buffers are whose: bytes held by each user, and how many an unprivileged one may hold.
 //!
 //! A buffer is charged to the real user of the process that had it made, for as long as it exists, wherever its last
-//! reference is: whoever passes it on is not rid of it, and whoever is given it pays nothing. That is how Linux counts
+//! reference is, and so is an object of a DRM device's, before it is a buffer and after: whoever passes it on is not rid of it, and whoever is given it pays nothing. That is how Linux counts
 //! the pages of pipes and what is locked in memory; were it the receiver who paid, a stranger could fill his share by
 //! sending, and were it the process, a child would be a new share. What a process itself can reach is a different
 //! question, which `DmaBuf:` in `/proc/PID/status` answers.
@@ -39,7 +39,7 @@ struct Account {
 /// Those who hold something, by number.
 static ACCOUNTS: SpinLock<Vec<Account>, { order::BUFFERS }> = SpinLock::new(Vec::new());
 
-/// One buffer's share. Dropped, it is given back.
+/// One buffer's, or one object's, share. Dropped, it is given back.
 pub struct Charge {
     user: u32,
     bytes: usize,

@@ -33,6 +33,7 @@ use heaps::{DmaBuf, Errno, Fence, Registry, Result, SgTable, SyncFile};
 
 use crate::vfs::{FdTable, File, anon};
 
+pub use accounts::Charge;
 pub use buffer::BufferRef;
 pub use platform::{Kernel, TRACE_PUTS};
 
@@ -49,7 +50,8 @@ pub fn init() -> Result<()> {
 }
 
 /// A buffer that comes from no heap, as a file opened with this access mode: that of the pages in `table`, which
-/// `exporter` releases, here too where there is an error. `EDQUOT`, `ENFILE`, `ENOMEM`. May sleep.
+/// `exporter` releases, here too where there is an error. The calling process' user is charged for it, unless somebody is.
+/// `EDQUOT`, `ENFILE`, `ENOMEM`. May sleep.
 pub fn export(exporter: Box<dyn Exporter>, table: SgTable, access: u32) -> Result<Arc<File>> {
     buffer::Buffer::file(DmaBuf::export(&HEAPS, exporter, table)?, access)
 }

@@ -160,32 +160,32 @@ fn show(region: &'static Region) -> Result<()> {
 const CELLS: usize = 64 * LINE;
 const LINE: usize = 64;
 
-/// The region by address, a character for every so many pages: `.` free, `#` taken, `o` some of both.
+/// The region by address, a character for every so many pages: `.` free, `~` lent, `#` a buffer's, `o` several
+/// of these.
 fn map(memory: &CmaRegion<Kernel>) -> String {
     let pages = memory.stats().pages;
     let scale = pages.div_ceil(CELLS).next_power_of_two();
-    let mut free = Vec::new();
-    if free.try_reserve_exact(pages.div_ceil(scale)).is_err() {
+    // How many pages of each cell are free, and how many lent.
+    let mut cells = Vec::new();
+    if cells.try_reserve_exact(pages.div_ceil(scale)).is_err() {
         return String::new();
     }
-    free.resize(pages.div_ceil(scale), 0usize);
-    memory.each_free(&mut |extent| {
-        let (first, last) = (extent.start / scale, extent.end.div_ceil(scale));
-        for (cell, free) in (first..last).zip(&mut free[first..last]) {
-            *free += (extent.start.max(cell * scale)..extent.end.min((cell + 1) * scale)).len();
-        }
+    cells.resize(pages.div_ceil(scale), (0, 0));
+    memory.each_free(scale, &mut |piece, lent| {
+        let cell = &mut cells[piece.start / scale];
+        *cell = (cell.0 + piece.len() - lent, cell.1 + lent);
     });
     let mut text = format!("{scale} pages a character\n");
-    for (line, cells) in free.chunks(LINE).enumerate() {
-        text += &format!("{:8} ", line * LINE * scale);
-        text.extend(cells.iter().enumerate().map(|(at, &free)| {
-            let whole = scale.min(pages - (line * LINE + at) * scale);
-            if free == 0 {
-                '#'
-            } else if free == whole {
-                '.'
-            } else {
-                'o'
+    for (line, cells) in cells.chunks(LINE).enumerate() {
+        let first = line * LINE * scale;
+        text += &format!("{first:8} ");
+        text.extend(cells.iter().enumerate().map(|(at, &(free, lent))| {
+            let whole = scale.min(pages - first - at * scale);
+            match (free, lent) {
+                (0, 0) => '#',
+                _ if free == whole => '.',
+                _ if lent == whole => '~',
+                _ => 'o',
             }
         }));
         text.push('\n');
@@ -208,5 +208,28 @@ mod tests {
         assert_eq!(show(first), Ok(()));
         assert_eq!(show(second), Err(heaps::Errno::EEXIST));
         publish(second);
+    }
+
+    #[test]
+    fn a_region_is_drawn_with_what_is_lent_of_it() {
+        let memory = CmaRegion::lending(PhysAddr::new(0x5000_0000), 70).unwrap();
+        memory.take(2).unwrap();
+        // From the end on.
+        assert!((0..3).all(|_| memory.lend().is_some()));
+        let dots = ".".repeat(62);
+        assert_eq!(map(&memory), format!("1 pages a character\n       0 ##{dots}\n      64 ...~~~\n"));
+    }
+
+    #[test]
+    fn a_character_for_several_pages_says_when_they_differ() {
+        let memory = CmaRegion::lending(PhysAddr::new(0x5000_0000), CELLS + 3).unwrap();
+        memory.take(1).unwrap();
+        // The last character has one page, which is lent, and so is half of the one before.
+        assert!((0..2).all(|_| memory.lend().is_some()));
+        let text = map(&memory);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines[0], lines.len()), ("2 pages a character", 1 + 33));
+        assert!(lines[1].starts_with("       0 o..."), "{}", lines[1]);
+        assert_eq!(lines[33], "    4096 o~");
     }
 }

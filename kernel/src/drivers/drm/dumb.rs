@@ -2,16 +2,15 @@
 //! and `drm_gem_mmap`.
 #![forbid(unsafe_code)]
 
-use alloc::sync::Arc;
-
 use heaps::uapi::drm::{CreateDumb, MapDumb};
 use heaps::{Errno, PAGE_SHIFT, PAGE_SIZE, PhysAddr, Result};
 
 use super::OpenNode;
 use super::object::{self, Object};
-use crate::vfs::mmap::{Mmap, MmapRequest};
+use crate::vfs::mmap::{self, Mmap, MmapRequest};
 
-/// Makes an object for a picture. `EINVAL` for none, or one whose bytes 32 bits do not count; `ENOMEM`. May sleep.
+/// Makes an object for a picture. `EINVAL` for none, or one whose bytes 32 bits do not count; `EDQUOT`, `ENOMEM`. May
+/// sleep.
 pub fn create(node: &OpenNode, args: &mut CreateDumb) -> Result<()> {
     if args.width == 0 || args.height == 0 || args.bpp == 0 || args.bpp > u32::MAX - 8 {
         return Err(Errno::EINVAL);
@@ -38,7 +37,7 @@ pub fn offset(node: &OpenNode, args: &mut MapDumb) -> Result<()> {
 }
 
 /// `EINVAL` where no object begins, for more than it has, and for a private mapping; `EACCES` where it is an object
-/// that this file has no handle of; `ENOMEM`.
+/// that this file has no handle of.
 pub fn mmap(node: &OpenNode, request: &MmapRequest) -> Result<Mmap> {
     let first = request.offset >> PAGE_SHIFT;
     let Some((_, object)) = node.handles.find(|_, object| object.first_page == first) else {
@@ -48,31 +47,19 @@ pub fn mmap(node: &OpenNode, request: &MmapRequest) -> Result<Mmap> {
     if !request.shared || request.len.div_ceil(PAGE_SIZE) > pages.pages() {
         return Err(Errno::EINVAL);
     }
-    let mut mapped = node.mapped.lock();
-    if mapped.iter().any(|other| Arc::ptr_eq(other, &object)) {
-        return Ok(Mmap::Runs);
-    }
-    let room = mapped.try_reserve(1).map_err(|_| Errno::ENOMEM);
-    if room.is_ok() {
-        mapped.push(object.clone());
-    }
-    drop(mapped);
-    room.map(|()| Mmap::Runs)
+    Ok(Mmap::Object(object))
 }
 
-/// The pages of a mapped object that lie at `first` in the file.
-pub fn map_runs(
-    node: &OpenNode,
-    first: u64,
-    pages: u64,
-    each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>,
-) -> Result<()> {
-    let holds = |object: &&Arc<Object>| {
-        let count = object.pages().map_or(0, |table| table.pages() as u64);
-        object.first_page <= first && first + pages <= object.first_page + count
-    };
-    let object = node.mapped.lock().iter().find(holds).cloned().ok_or(Errno::EINVAL)?;
-    let table = object.pages().ok_or(Errno::EINVAL)?;
-    let window = table.window((first - object.first_page) as usize, pages as usize);
-    window.into_iter().try_for_each(|run| each(run.start(), run.pages()))
+/// The object is as long as its handles, its mappings, and the buffer it is exported as.
+impl mmap::Object for Object {
+    fn runs(
+        &self,
+        first: u64,
+        pages: u64,
+        each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>,
+    ) -> Result<()> {
+        let table = self.pages().ok_or(Errno::EINVAL)?;
+        let window = table.window((first - self.first_page) as usize, pages as usize);
+        window.into_iter().try_for_each(|run| each(run.start(), run.pages()))
+    }
 }

@@ -17,16 +17,14 @@ mod object;
 mod prime;
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 
-use heaps::{CdevOps, DmaLimits, Errno, PhysAddr, Result};
+use heaps::{CdevOps, DmaLimits, Errno, Result};
 
 use super::dma_device;
 use super::dma_heap::Kernel;
 use crate::chrdev::{self, CdevRef, DevT};
+use crate::sync::WaitQueue;
 use crate::sync::wait::Interruptible;
-use crate::sync::{SpinLock, WaitQueue, order};
 use crate::vfs::FileOps;
 use crate::vfs::file::{Events, File, Ioctl, Whence};
 use crate::vfs::flags::O_NONBLOCK;
@@ -35,7 +33,6 @@ use crate::vfs::mmap::{Mmap, MmapRequest};
 use crate::vfs::poll::PollQueue;
 use fences::Fences;
 use handles::Handles;
-use object::Object;
 
 /// The major number of DRM devices.
 pub const MAJOR: u32 = 226;
@@ -63,12 +60,7 @@ pub fn init() -> Result<()> {
 
 impl CdevOps<Kernel> for Node {
     fn open(&self, _: &CdevRef, _: u32) -> Result<Box<dyn FileOps>> {
-        Ok(Box::new(OpenNode {
-            node: *self,
-            handles: Handles::new(),
-            fences: Fences::new(),
-            mapped: SpinLock::new(Vec::new()),
-        }))
+        Ok(Box::new(OpenNode { node: *self, handles: Handles::new(), fences: Fences::new() }))
     }
 }
 
@@ -77,8 +69,6 @@ struct OpenNode {
     node: Node,
     handles: Handles,
     fences: Fences,
-    /// Objects that were mapped: kept for their mappings' sake until the file is closed, which mappings hold.
-    mapped: SpinLock<Vec<Arc<Object>>, { order::HEAP_STATE }>,
 }
 
 impl FileOps for OpenNode {
@@ -110,14 +100,5 @@ impl FileOps for OpenNode {
 
     fn mmap(&self, _: &File, request: &MmapRequest) -> Result<Mmap> {
         dumb::mmap(self, request)
-    }
-
-    fn map_runs(
-        &self,
-        first: u64,
-        pages: u64,
-        each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>,
-    ) -> Result<()> {
-        dumb::map_runs(self, first, pages, each)
     }
 }

@@ -7,9 +7,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use heaps::dma_buf::{Direction, DmaTable, Importer};
 use heaps::exporter::SystemHeap;
-use heaps::{Errno, HeapOps, PAGE_SHIFT, Result, SgTable};
+use heaps::{Errno, HeapOps, PAGE_SHIFT, Platform, Result, SgTable};
 
-use crate::drivers::dma_heap::{BufferRef, Kernel, frame_state};
+use crate::drivers::dma_heap::{BufferRef, Charge, Kernel, frame_state};
 use crate::drivers::import::Import;
 use crate::mm::admit::admit;
 use crate::sync::{SpinLock, order};
@@ -44,6 +44,8 @@ enum Memory {
 /// An object. Dropped, its memory is given back, or its buffer detached, which may sleep.
 pub struct Object {
     memory: Memory,
+    /// What memory of its own takes of the share of whoever had it made.
+    _charge: Option<Charge>,
     /// Where in the node's files it is mapped, in pages; 0 for one that is not.
     pub first_page: u64,
     /// The dma-buf that it was exported as, while that is there.
@@ -54,17 +56,19 @@ pub struct Object {
 const FIRST_PAGE: u64 = 1 << (32 - PAGE_SHIFT);
 
 impl Object {
-    fn new(memory: Memory, first_page: u64) -> Arc<Object> {
-        Arc::new(Object { memory, first_page, exported: SpinLock::new(Weak::new()) })
+    fn new(memory: Memory, charge: Option<Charge>, first_page: u64) -> Arc<Object> {
+        Arc::new(Object { memory, _charge: charge, first_page, exported: SpinLock::new(Weak::new()) })
     }
 
-    /// An object of zeroed memory, `len` bytes, whole pages. `ENOMEM`, `EINTR`. May sleep.
+    /// An object of zeroed memory, `len` bytes, whole pages, which the calling process' user is charged for. `EDQUOT`,
+    /// `ENOMEM`, `EINTR`. May sleep.
     pub fn allocate(len: usize) -> Result<Arc<Object>> {
         static NEXT: AtomicU64 = AtomicU64::new(FIRST_PAGE);
         admit()?;
+        let charge = Kernel::charge(len)?;
         let table = SystemHeap::<Kernel>::new().allocate(len, 0)?;
         let first_page = NEXT.fetch_add(len as u64 >> PAGE_SHIFT, Ordering::Relaxed);
-        let object = Object::new(Memory::Own(table), first_page);
+        let object = Object::new(Memory::Own(table), Some(charge), first_page);
         let mut places = PLACES.lock();
         let room = places.try_reserve(1).map_err(|_| Errno::ENOMEM);
         if room.is_ok() {
@@ -77,7 +81,7 @@ impl Object {
     /// An object for a buffer of somebody else's. `ENODEV` for one that was revoked, `ENOMEM`. May sleep.
     pub fn import(buffer: BufferRef) -> Result<Arc<Object>> {
         admit()?;
-        Ok(Object::new(Memory::Imported(Import::new(buffer, Vgem)?), 0))
+        Ok(Object::new(Memory::Imported(Import::new(buffer, Vgem)?), None, 0))
     }
 
     /// The imported buffer's file, if it is one.

@@ -27,6 +27,11 @@ impl Exporter for Exported {
     fn release(&self, _: SgTable) {
         // The pages are the object's.
     }
+
+    /// Whoever had the object made is.
+    fn is_charged(&self) -> bool {
+        true
+    }
 }
 
 /// A descriptor for an object. `EINVAL` for flags there are not, `ENOENT` for a handle there is not; `ENFILE`,

@@ -98,7 +98,7 @@ impl OpenEdu {
         moved
     }
 
-    /// Has bytes moved, and does not wait. `ENOENT`, `EINVAL` as for [`transfer`](Self::transfer), for flags there are not
+    /// Has bytes moved, and does not wait: unless the file is closed before it comes to that. `ENOENT`, `EINVAL` as for [`transfer`](Self::transfer), for flags there are not
     /// and a descriptor that is no fence; `EBUSY` for a job too many, `EMFILE`, `ENFILE`, `EFAULT`, `ENOMEM`: nothing was done
     /// then.
     fn submit(&self, call: &Ioctl<'_>) -> Result<()> {
@@ -137,6 +137,12 @@ impl OpenEdu {
         place.runs = runs.len() as u32;
         place.address = runs.first().map_or(0, |run| run.address);
         user::write(call.arg, &place)
+    }
+}
+
+impl Drop for OpenEdu {
+    fn drop(&mut self) {
+        self.device.jobs.cancel(self.id);
     }
 }
 

@@ -1,9 +1,9 @@
 //! Transfers that nobody waits for: each a job, done when the fences before it are signalled, by a task of the kernel's
 //! own. A job holds its import, and so the buffer with all its memory, until the device is done; whoever asked for it may
-//! have closed everything, or have ended.
+//! have closed everything, or have ended. Those that have not begun by then are cancelled.
 //!
 //! Jobs of one open file are done in the order of their coming, others as they can. Models what `drivers/gpu/drm/scheduler`
-//! does for drivers there.
+//! does for drivers there, `drm_sched_entity_kill` for the file of somebody who was killed: here, closing is enough.
 #![forbid(unsafe_code)]
 
 use alloc::boxed::Box;
@@ -91,7 +91,7 @@ pub struct Jobs {
     /// Something may be ready.
     news: WaitQueue,
     running: AtomicBool,
-    /// A job is done, and all that it held is let go.
+    /// A job is done or cancelled, and all that it held is let go.
     done: WaitQueue,
 }
 
@@ -143,6 +143,25 @@ impl Jobs {
         let job = Self::find_ready(&waiting).map(|at| waiting.remove(at));
         self.running.store(job.is_some(), Ordering::Relaxed);
         job
+    }
+
+    /// Cancels the jobs of a file that is closed: their fences have `ECANCELED`. One that is under way is done. May sleep.
+    pub fn cancel(&self, file: Context) {
+        while let Some(job) = self.take_from(file) {
+            let Job { imported, signaller, before, .. } = job;
+            drop(before);
+            // As when it is done: the buffer may end here, whose fence this is.
+            drop(imported);
+            signaller.signal(Some(Errno::ECANCELED));
+        }
+        // There may be nothing left to wait for.
+        self.done.wake_all();
+    }
+
+    fn take_from(&self, file: Context) -> Option<Job> {
+        let mut waiting = self.waiting.lock();
+        let at = waiting.iter().position(|job| job.file == file)?;
+        Some(waiting.remove(at))
     }
 
     /// Does jobs on `device`, for ever: what its task does.

@@ -26,7 +26,7 @@ impl AddressSpace {
         let within = |first: u64| first * PAGE_SIZE as u64 + (addr - vma.start);
         Ok(match &vma.backing {
             Backing::Shared { pages, first } => FutexKey(Arc::as_ptr(pages).addr(), within(*first)),
-            Backing::Runs { source, first } => FutexKey(Arc::as_ptr(source).addr(), within(*first)),
+            Backing::Runs { source, first } => FutexKey(source.identity(), within(*first)),
             Backing::File { file, first } => {
                 let pages = file.source.pages().ok_or(Errno::EFAULT)?;
                 FutexKey(core::ptr::from_ref(pages.mappers()).addr(), within(*first))

@@ -61,6 +61,8 @@ impl AddressSpace {
         if !flags.contains(MapFlags::NORESERVE) && request.backing.is_none() && !request.prot.is_empty() {
             commit::admit_movable(len / PAGE_SIZE as u64)?;
         }
+        // Until the lock is free, whatever becomes of the area.
+        let _held = request.backing.clone();
         let mut released = Released::default();
         let mut layout = self.lock();
         layout.admit_areas(2)?;

@@ -36,6 +36,9 @@ fn peek(mm: &AddressSpace, addr: u64) -> u8 {
     byte[0]
 }
 
+/// From this page on a source cannot be mapped.
+const NOWHERE: u64 = 1 << 40;
+
 /// A file of 3 and a half pages, also as fixed memory; counts its references.
 struct Source(Arc<AtomicUsize>);
 
@@ -75,6 +78,9 @@ impl MapSource for Source {
         pages: u64,
         each: &mut dyn FnMut(PhysAddr, usize) -> Result<()>,
     ) -> Result<()> {
+        if first == NOWHERE {
+            return Err(Errno::ENOMEM);
+        }
         // One MiB, and all else elsewhere, where blocks begin.
         let frame = |i| if i < 256 { 0x90000 + i } else { 0xa0000 + (i - 256) };
         (first..first + pages).try_for_each(|i| each(PhysAddr::from_pfn(frame(i)), 1))
@@ -230,6 +236,15 @@ fn fixed_memory_is_mapped_whole_inherited_and_moved() {
     assert_eq!(live.load(Ordering::Relaxed), 1);
     drop(child);
     assert_eq!(live.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn what_could_not_be_mapped_is_released_without_the_lock() {
+    let live = Arc::new(AtomicUsize::new(0));
+    let mm = AddressSpace::new().unwrap();
+    let backing = Backing::Runs { source: Source::backing(&live), first: NOWHERE };
+    let mapped = mm.map(MapRequest { backing: Some(backing), ..anon(0x10_0000, 4, MapFlags::SHARED) });
+    assert_eq!((mapped, live.load(Ordering::Relaxed)), (Err(Errno::ENOMEM), 0));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use heaps::uapi::dma_heap::{
 use heaps::uapi::errno::Result;
 use heaps::uapi::udmabuf::{Create, UDMABUF_CREATE, UDMABUF_FLAGS_CLOEXEC};
 use userland::guest::buffer::Buffer;
+use userland::guest::drm::Drm;
 use userland::guest::heap::Heap;
 use userland::guest::{read_text, tidy, write_text};
 use userland::rt::abi::*;
@@ -38,6 +39,7 @@ fn run(args: Args) -> i32 {
         limited(tap);
         passed_on(tap);
         kept_otherwise(tap);
+        objects(tap);
         queries(tap);
         listing(tap);
         memfds(tap);
@@ -186,6 +188,57 @@ fn kept_otherwise(tap: &mut Tap) {
     });
     tap.is(status, Ok(Status::Exited(0)), "what root had made stays root's when he becomes somebody");
     tap.is(held_by(0), None, "and goes");
+}
+
+/// A DRM object of so many bytes, whole pages.
+fn object(card: &Drm, len: usize) -> Result<u32> {
+    card.create(PAGE as u32 / 4, (len / PAGE) as u32, 32).map(|made| made.handle)
+}
+
+fn objects(tap: &mut Tap) {
+    let _ = write_text(LIMIT, "64");
+    let root = Drm::card().and_then(|card| object(&card, 4 * SHARE));
+    tap.is(root.map(drop), Ok(()), "root has no limit for objects of memory");
+    let table = |count, bytes| Some(format!("{count}\t{bytes}"));
+    let status = as_somebody(|| {
+        let Ok(card) = Drm::card() else { return 1 };
+        let (Ok(first), Ok(_second)) = (object(&card, SHARE / 2), object(&card, SHARE / 2)) else { return 2 };
+        if object(&card, PAGE) != Err(Errno::EDQUOT) || allocate(1).err() != Some(Errno::EDQUOT) {
+            return 3;
+        }
+        // To be exported takes nothing of the share: there is nothing left of it.
+        let Ok(buffer) = card.export(first, O_RDWR) else { return 4 };
+        if held_by(SOMEBODY) != table(2, SHARE) || card.close(first) != Ok(()) {
+            return 5;
+        }
+        if held_by(SOMEBODY) != table(2, SHARE) || object(&card, PAGE) != Err(Errno::EDQUOT) {
+            return 6;
+        }
+        drop(buffer);
+        if held_by(SOMEBODY) != table(1, SHARE / 2) || object(&card, SHARE) != Err(Errno::EDQUOT) {
+            return 7;
+        }
+        let Ok(third) = object(&card, SHARE / 2) else { return 8 };
+        let Ok(offset) = card.offset(third) else { return 9 };
+        let Ok(map) = card.map(PAGE, MAP_SHARED, offset) else { return 10 };
+        if card.close(third) != Ok(()) || held_by(SOMEBODY) != table(2, SHARE) {
+            return 11;
+        }
+        drop(map);
+        i32::from(held_by(SOMEBODY) != table(1, SHARE / 2)) * 12
+    });
+    tap.is(status, Ok(Status::Exited(0)), "somebody's objects are charged to him like buffers, each once");
+    tap.is(held_by(SOMEBODY), None, "and go with their file");
+    // An import is whose the buffer is.
+    let imported = allocate(4096).and_then(|buffer| {
+        as_somebody(|| {
+            let Ok(card) = Drm::card() else { return 1 };
+            let done = card.import(buffer.raw()).map(|_| held_by(SOMEBODY));
+            i32::from(done != Ok(None)) * 2
+        })
+    });
+    tap.is(imported, Ok(Status::Exited(0)), "who imports a buffer pays nothing");
+    let _ = write_text(LIMIT, "-1");
 }
 
 fn query(heap: &Heap, asked: Query) -> Result<Query> {

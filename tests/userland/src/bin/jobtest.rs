@@ -25,6 +25,7 @@ const PAGE: usize = abi::PAGE;
 /// What a fence says that was signalled without an error, and with this one.
 const DONE: i32 = 1;
 const GONE: i32 = -(Errno::ENODEV.get() as i32);
+const CANCELLED: i32 = -(Errno::ECANCELED.get() as i32);
 
 fn run(args: Args) -> i32 {
     match args.get(1) {
@@ -47,9 +48,19 @@ fn checks(tap: &mut Tap) {
     tap.is(synchronous(), Ok(true), "a transfer waits for the jobs on its buffer");
     wrong(tap);
     tap.is(full(), Ok(Errno::EBUSY), "as many jobs as can wait");
-    tap.is(closed(false), Ok(DONE), "all is closed while a job waits");
-    tap.is(closed(true), Ok(DONE), "all is closed while a job is under way");
-    tap.is(killed(), Ok((Status::Killed(abi::SIGKILL), true)), "who asked for a job is killed");
+    tap.is(
+        cancelled(),
+        Ok((CANCELLED, 0)),
+        "what waits when its file is closed is cancelled, and nothing is left of it",
+    );
+    tap.is(behind(), Ok((CANCELLED, DONE, true)), "another file's job, which waited for that, is done");
+    tap.is(
+        one_file_of_two(),
+        Ok((true, DONE)),
+        "closing a file cancels its own jobs, all of them, and no other's",
+    );
+    tap.is(under_way(), Ok(DONE), "what is under way when all is closed is done");
+    tap.is(killed(), Ok((Status::Killed(abi::SIGKILL), true)), "who is killed has nothing left");
     tap.is(unregistered(), Ok((Err(Errno::EAGAIN), DONE, Ok(()))), "a job keeps what its buffer is made by");
     tap.is(unplugged(), Ok((GONE, Ok(()))), "memory is pulled out while a job waits");
 }
@@ -190,19 +201,61 @@ fn churn(mut done: impl FnMut() -> Result<bool>) -> Result<()> {
     Ok(())
 }
 
-/// Everything but the fence is closed, while the job waits or at once: how it ends.
-fn closed(at_once: bool) -> Result<i32> {
+/// Everything but the fence is closed while the job waits for what never comes: how it ends, and how many buffers there are
+/// more.
+fn cancelled() -> Result<(i32, i64)> {
+    let before = buffers()?;
     let (edu, (buffer, map), timeline) = (Edu::open()?, buffer()?, Timeline::open()?);
-    let handle = edu.import(buffer.raw())?;
+    let job = edu.submit(store(edu.import(buffer.raw())?), Some(&timeline.fence(1)?))?;
+    drop((buffer, map));
+    drop(edu);
+    Ok((fence::status(&job)?, buffers()? - before))
+}
+
+/// A job that waits for what never comes has another's wait for it, on the same buffer: how both end when the first one's
+/// file is closed, and whether neither did before.
+fn behind() -> Result<(i32, i32, bool)> {
+    let (one, other, timeline) = (Edu::open()?, Edu::open()?, Timeline::open()?);
+    let (buffer, _map) = buffer()?;
+    let first = one.submit(store(one.import(buffer.raw())?), Some(&timeline.fence(1)?))?;
+    let second = other.submit(edu::load(other.import(buffer.raw())?, 0, PAGE), None)?;
+    let early = (fence::status(&first)?, fence::status(&second)?);
+    drop(one);
+    Ok((fence::status(&first)?, fence::wait(&second)?, early == (0, 0)))
+}
+
+/// Two files have jobs that wait for the same fence: whether those of the one that is closed are cancelled, and how the
+/// other's ends.
+fn one_file_of_two() -> Result<(bool, i32)> {
+    let (one, other, timeline) = (Edu::open()?, Edu::open()?, Timeline::open()?);
     let fence = timeline.fence(1)?;
-    let job = edu.submit(store(handle), Some(&fence).filter(|_| !at_once))?;
-    drop((edu, buffer, map, fence));
-    if !at_once {
-        churn_a_little()?;
-        timeline.step()?;
+    let job = |edu: &Edu| {
+        let (buffer, _) = buffer()?;
+        edu.submit(store(edu.import(buffer.raw())?), Some(&fence))
+    };
+    let (first, kept, second) = (job(&one)?, job(&other)?, job(&one)?);
+    drop(one);
+    let gone = [&first, &second].map(fence::status) == [Ok(CANCELLED); 2] && fence::status(&kept)? == 0;
+    timeline.step()?;
+    Ok((gone, fence::wait(&kept)?))
+}
+
+/// Everything but the fence is closed while the job is under way: how it ends. It takes a tenth of a second, and begins when
+/// the kernel comes to it: where that was too late, it was cancelled, and another is tried.
+fn under_way() -> Result<i32> {
+    for _ in 0..100 {
+        let (edu, (buffer, map)) = (Edu::open()?, buffer()?);
+        let job = edu.submit(store(edu.import(buffer.raw())?), None)?;
+        time::sleep(5_000_000)?;
+        let early = fence::status(&job)? != 0;
+        drop((edu, buffer, map));
+        churn(|| fence::status(&job).map(|status| status != 0))?;
+        let end = fence::status(&job)?;
+        if !early && end != CANCELLED {
+            return Ok(end);
+        }
     }
-    churn(|| fence::status(&job).map(|status| status != 0))?;
-    fence::status(&job)
+    Err(Errno::ETIMEDOUT)
 }
 
 fn churn_a_little() -> Result<()> {
@@ -216,8 +269,8 @@ fn buffers() -> Result<i64> {
     counts.iter().find(|(name, _)| name == "buffers").map(|&(_, count)| count).ok_or(Errno::EIO)
 }
 
-/// A process has two jobs, one under way or about to be and one that waits, and is killed: how it ended, and whether its
-/// buffers were kept until it was time, and then let go.
+/// A process has two jobs, one under way or about to be and one that waits for what never comes, and is killed: how it ended,
+/// and whether its buffers were let go.
 fn killed() -> Result<(Status, bool)> {
     let timeline = Timeline::open()?;
     let fence = timeline.fence(1)?;
@@ -233,20 +286,22 @@ fn killed() -> Result<(Status, bool)> {
         i32::from(submitted.is_err())
     })?;
     let status = process::wait(child)?.1;
-    churn_a_little()?;
-    let kept = buffers()? > before;
-    timeline.step()?;
     let end = time::now() + 60_000_000_000;
     while buffers()? > before && time::now() < end {}
-    Ok((status, kept && buffers()? == before))
+    Ok((status, buffers()? == before))
 }
 
 /// A heap is unregistered while a job has its buffer: what unloading its module says before the job is done, and after.
 fn unregistered() -> Result<(Result<()>, i32, Result<()>)> {
     let (provider, timeline) = (Provider::load("jobtest")?, Timeline::open()?);
+    let edu = Edu::open()?;
     let job = {
-        let (edu, buffer) = (Edu::open()?, Heap::open("jobtest")?.allocate(PAGE)?);
-        edu.submit(store(edu.import(buffer.raw())?), Some(&timeline.fence(1)?))?
+        let buffer = Heap::open("jobtest")?.allocate(PAGE)?;
+        let handle = edu.import(buffer.raw())?;
+        let job = edu.submit(store(handle), Some(&timeline.fence(1)?))?;
+        // From here on nothing but the job has the buffer.
+        edu.forget(handle)?;
+        job
     };
     provider.unbind()?;
     let early = provider.unload();

@@ -2,6 +2,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 extern crate alloc;
 
+mod lifetimes;
+
 use heaps::uapi::Errno;
 use heaps::uapi::drm::*;
 use heaps::uapi::errno::Result;
@@ -43,6 +45,7 @@ fn checks(tap: &mut Tap) {
     tap.is(dumb(), Ok(()), "an object of memory: mapped, exported, and mapped as a buffer");
     tap.is(read_only(), Ok(Errno::EACCES), "an export without DRM_RDWR is not written");
     tap.is(comes_home(), Ok(()), "an object comes home from its buffer, to another file too");
+    lifetimes::checks(tap);
     wrong_dumb(tap);
     wrong_maps(tap);
     fences(tap);
