@@ -51,9 +51,9 @@ pub struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// Whether it is part of the module in memory.
+    /// Whether it is part of the module in memory: an empty one has a place, too, that symbols may name.
     pub fn is_loaded(&self) -> bool {
-        self.has(abi::SHF_ALLOC) && self.header.sh_size != 0
+        self.has(abi::SHF_ALLOC)
     }
 
     /// Whether the header has all these flags.

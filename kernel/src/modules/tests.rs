@@ -82,6 +82,15 @@ fn symbols_come_from_the_module_or_from_others() {
 }
 
 #[test]
+fn a_symbol_may_name_an_empty_section() {
+    let reloc = (32, TEXT_SYMBOL + 1, abi::R_AARCH64_ABS64, 0);
+    let mut parts = Maker { symbols: vec![("nothing", DATA, 0)], relocs: vec![reloc], ..maker() }.parts();
+    parts[DATA as usize].bytes.clear();
+    let (bytes, _) = linked(&assemble(&parts)).unwrap();
+    assert_eq!((bytes.len(), &bytes[32..40]), (0x2000, &(BASE as u64 + 0x2000).to_le_bytes()[..]));
+}
+
+#[test]
 fn files_that_are_no_modules_are_refused() {
     let sound = maker().make();
     let with = |at: usize, byte: u8| {
