@@ -83,7 +83,9 @@ impl<const RANK: Rank> RawSleepRwLock<RANK> {
         self.writers_waiting.load(Ordering::Relaxed) == 0
             && self
                 .state
-                .fetch_update(Ordering::Acquire, Ordering::Relaxed, |n| (n < WRITER - 1).then_some(n + 1))
+                .fetch_update(Ordering::Acquire, Ordering::Relaxed, |n| {
+                    n.checked_add(1).filter(|&n| n != WRITER)
+                })
                 .is_ok()
     }
 
