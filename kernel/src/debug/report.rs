@@ -110,7 +110,7 @@ pub fn deadlock(rank: Rank) -> ! {
     panic!("deadlock: {} taken by its holder", order::name(rank));
 }
 
-/// The `pages` frames from `start` are about to be freed while one of them is mapped at user address `at`.
+/// The page frames of `frames` are about to be freed while one of them is mapped at user address `at`, of process `by`.
 #[cfg(not(target_os = "none"))]
 pub fn freed_while_mapped(frames: Run, by: Option<u32>, at: u64) {
     panic!("frame state: {frames:?} is mapped at {at:#x} of {by:?}");

@@ -99,7 +99,7 @@ impl Request {
 }
 
 /// Makes a thread, or a process with one, that goes on from `frame` with 0 as its result; returns its number.
-/// `EINVAL`, `EAGAIN`, `ENOMEM`. May sleep.
+/// `EINVAL`, `EAGAIN`, `ENOMEM`; `EINTR` where the parent is being killed. May sleep.
 pub fn clone(parent: &Thread, frame: &TrapFrame, request: &Request) -> Result<u32> {
     request.check()?;
     // Nobody is init's sibling.

@@ -1,10 +1,10 @@
 //! Whose buffers are whose: bytes held by each user, and how many an unprivileged one may hold.
 //!
 //! A buffer is charged to the real user of the process that had it made, for as long as it exists, wherever its last
-//! reference is, and so is an object of a DRM device's, before it is a buffer and after: whoever passes it on is not rid of it, and whoever is given it pays nothing. That is how Linux counts
-//! the pages of pipes and what is locked in memory; were it the receiver who paid, a stranger could fill his share by
-//! sending, and were it the process, a child would be a new share. What a process itself can reach is a different
-//! question, which `DmaBuf:` in `/proc/PID/status` answers.
+//! reference is; so is an object of a DRM device's, before it is a buffer and after. Whoever passes it on is not rid of
+//! it, and whoever is given it pays nothing. That is how Linux counts the pages of pipes and what is locked in memory;
+//! were it the receiver who paid, a stranger could fill his share by sending, and were it the process, a child would be a
+//! new share. What a process itself can reach is a different question, which `DmaBuf:` in `/proc/PID/status` answers.
 #![forbid(unsafe_code)]
 
 use alloc::string::String;
